@@ -1,0 +1,79 @@
+//! SHA-256 of bytes, files and trees.
+
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use super::{Result, Trouble};
+
+pub fn bytes(data: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(data))
+}
+
+pub fn file(path: &Path) -> Result<String> {
+    let fail = |e| Trouble::io("read", path, e);
+    let mut file = std::fs::File::open(path).map_err(fail)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(fail)? {
+            0 => return Ok(HEXLOWER.encode(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+/// One digest of a whole tree: relative path, kind, executable bit, content or link target of every entry.
+/// Times and owners do not count. A file that vanishes or cannot be read is an error, not a gap.
+pub fn tree(root: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for entry in walkdir::WalkDir::new(root).follow_links(false).sort_by_file_name() {
+        let entry = entry.map_err(|e| {
+            let path = e.path().unwrap_or(root).to_owned();
+            Trouble::io("read", &path, e.into_io_error().unwrap_or_else(|| std::io::Error::other("link loop")))
+        })?;
+        let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let kind = entry.file_type();
+        let line = if kind.is_symlink() {
+            let target = std::fs::read_link(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
+            format!("l {}", bytes(target.as_os_str().as_bytes()))
+        } else if kind.is_dir() {
+            "d".to_owned()
+        } else if kind.is_file() {
+            let meta = std::fs::metadata(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
+            let bit = if meta.permissions().mode() & 0o111 == 0 { '-' } else { 'x' };
+            format!("f{bit} {}", file(entry.path())?)
+        } else {
+            "o".to_owned()
+        };
+        hasher.update(relative.as_os_str().as_bytes());
+        hasher.update([0]);
+        hasher.update(line.as_bytes());
+        hasher.update([b'\n']);
+    }
+    Ok(HEXLOWER.encode(&hasher.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_digest_sees_content_mode_and_links_but_not_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let f = dir.path().join("f");
+        std::fs::write(&f, "x").unwrap();
+        let one = tree(dir.path()).unwrap();
+        std::fs::write(&f, "x").unwrap();
+        assert_eq!(tree(dir.path()).unwrap(), one);
+        std::fs::set_permissions(&f, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let two = tree(dir.path()).unwrap();
+        assert_ne!(one, two);
+        std::os::unix::fs::symlink("f", dir.path().join("l")).unwrap();
+        assert_ne!(tree(dir.path()).unwrap(), two);
+    }
+}

@@ -1,0 +1,15 @@
+//! Helpers without a domain: the error type, words for sizes and spans, suggestions, digests.
+//! Nothing here knows Spack, Lua or the terminal.
+
+pub mod atomic;
+pub mod clock;
+pub mod digest;
+pub mod nearest;
+pub mod redact;
+pub mod trouble;
+pub mod words;
+
+pub use trouble::{Kind, Trouble};
+
+/// What almost every fallible function of the crate returns.
+pub type Result<T, E = Trouble> = std::result::Result<T, E>;
