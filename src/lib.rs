@@ -7,3 +7,4 @@
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
 
 pub mod base;
+pub mod world;

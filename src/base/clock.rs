@@ -23,7 +23,9 @@ impl Clock {
 
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Some(cell) => Timestamp::from_second(cell.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH),
+            Some(cell) => {
+                Timestamp::from_second(cell.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+            }
             None => Timestamp::now(),
         }
     }

@@ -34,12 +34,17 @@ pub fn tree(root: &Path) -> Result<String> {
     for entry in walkdir::WalkDir::new(root).follow_links(false).sort_by_file_name() {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(root).to_owned();
-            Trouble::io("read", &path, e.into_io_error().unwrap_or_else(|| std::io::Error::other("link loop")))
+            Trouble::io(
+                "read",
+                &path,
+                e.into_io_error().unwrap_or_else(|| std::io::Error::other("link loop")),
+            )
         })?;
         let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let kind = entry.file_type();
         let line = if kind.is_symlink() {
-            let target = std::fs::read_link(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
+            let target =
+                std::fs::read_link(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
             format!("l {}", bytes(target.as_os_str().as_bytes()))
         } else if kind.is_dir() {
             "d".to_owned()

@@ -18,12 +18,15 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
             let low = candidate.to_lowercase();
             let distance = if low == lower || same_words(&low, &lower) {
                 0
-            } else if lower.len() >= 3 && (low.starts_with(&lower) || lower.starts_with(&low) && low.len() >= 3) {
+            } else if lower.len() >= 3
+                && (low.starts_with(&lower) || lower.starts_with(&low) && low.len() >= 3)
+            {
                 1
             } else {
                 damerau_levenshtein(&low, &lower)
             };
-            (distance <= limit && distance < candidate.chars().count().max(2)).then_some((distance, candidate))
+            (distance <= limit && distance < candidate.chars().count().max(2))
+                .then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn spans() {
-        for (text, ms) in [("90", 90_000), ("500ms", 500), ("10m", 600_000), ("2h 30m", 9_000_000), ("1.5h", 5_400_000)]
+        for (text, ms) in
+            [("90", 90_000), ("500ms", 500), ("10m", 600_000), ("2h 30m", 9_000_000), ("1.5h", 5_400_000)]
         {
             assert_eq!(parse_span(text).unwrap().as_millis(), ms, "{text}");
         }

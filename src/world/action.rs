@@ -1,0 +1,152 @@
+//! The closed list of changes. Each can describe itself; nothing else may change the machine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::redact;
+
+/// Whether something only looks or also changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    Reads,
+    Changes,
+}
+
+/// A program to run, in a process group of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    pub argv: Vec<String>,
+    pub cwd: Option<PathBuf>,
+    /// The whole environment when `clear_env`, else additions to ours.
+    pub env: BTreeMap<String, String>,
+    pub clear_env: bool,
+    pub stdin: Stdin,
+    /// Killed after this long.
+    pub timeout: Option<Duration>,
+    /// Killed when nothing was printed for this long.
+    pub silence: Option<Duration>,
+    /// Both streams are appended here as they come.
+    pub log: Option<PathBuf>,
+    /// How much of each stream's end is kept in memory.
+    pub tail: Tail,
+    /// The signal that asks it to end before it is killed; Spack unwinds on an interrupt.
+    pub gentle: Gentle,
+}
+
+/// What the program reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Stdin {
+    /// End of file at once.
+    #[default]
+    Null,
+    Text(String),
+    /// A pipe that stays open and silent: Spack's new installer dies on end of file (contract 6.4).
+    Open,
+}
+
+/// Bytes of a stream's end that stay in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail(pub usize);
+
+impl Default for Tail {
+    fn default() -> Self {
+        Tail(256 * 1024)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gentle {
+    #[default]
+    Terminate,
+    Interrupt,
+}
+
+/// One change.
+#[derive(Debug, Clone)]
+pub enum Action {
+    RunProgram { program: Program, effect: Effect },
+    WriteFile { path: PathBuf, bytes: Vec<u8>, mode: Option<u32> },
+    MakeFolder { path: PathBuf },
+    MovePath { from: PathBuf, to: PathBuf },
+    RemovePath { path: PathBuf },
+}
+
+/// What a performed action gave.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Done,
+    Ran(Ran),
+}
+
+impl Outcome {
+    /// The program's result; an action of another kind ran nothing.
+    pub fn ran(self) -> Ran {
+        match self {
+            Outcome::Ran(ran) => ran,
+            Outcome::Done => Ran::default(),
+        }
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Default)]
+pub struct Ran {
+    /// Exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// The memory bound was reached, so the beginning of a stream is only in the log.
+    pub truncated: bool,
+    pub seconds: f64,
+    /// Why we ended it, if we did.
+    pub ended: Option<Ended>,
+}
+
+impl Ran {
+    pub fn ok(&self) -> bool {
+        self.code == Some(0) && self.ended.is_none()
+    }
+}
+
+/// Why a program was ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    Timeout,
+    Silence,
+}
+
+impl Action {
+    /// The journal's word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::RunProgram { .. } => "run_program",
+            Action::WriteFile { .. } => "write_file",
+            Action::MakeFolder { .. } => "make_folder",
+            Action::MovePath { .. } => "move_path",
+            Action::RemovePath { .. } => "remove_path",
+        }
+    }
+
+    pub fn effect(&self) -> Effect {
+        match self {
+            Action::RunProgram { effect, .. } => *effect,
+            _ => Effect::Changes,
+        }
+    }
+
+    /// One line for people and the journal, without secrets.
+    pub fn describe(&self) -> String {
+        match self {
+            Action::RunProgram { program, .. } => redact::argv(&program.argv).join(" "),
+            Action::WriteFile { path, bytes, .. } => format!("{} ({} bytes)", path.display(), bytes.len()),
+            Action::MakeFolder { path } | Action::RemovePath { path } => path.display().to_string(),
+            Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
+        }
+    }
+}

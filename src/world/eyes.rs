@@ -1,0 +1,125 @@
+//! Looks at files and folders. Domains read through this trait, so that a plan can show them what an
+//! earlier pretended change would have left behind.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::base::{Kind, Result, Trouble};
+
+/// What a path is, without following it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    File,
+    Folder,
+    Link,
+    Other,
+}
+
+/// The part of a file's metadata that anybody here asks for.
+#[derive(Debug, Clone)]
+pub struct Stat {
+    pub kind: FileKind,
+    pub size: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub modified: SystemTime,
+    pub device: u64,
+    pub inode: u64,
+}
+
+/// Everything that looks at files.
+pub trait Eyes: Send + Sync {
+    fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// Names in a folder, sorted.
+    fn list(&self, path: &Path) -> Result<Vec<String>>;
+    /// Without following a link at the end of the path.
+    fn lstat(&self, path: &Path) -> Result<Stat>;
+    /// Following links.
+    fn stat(&self, path: &Path) -> Result<Stat>;
+    fn read_link(&self, path: &Path) -> Result<PathBuf>;
+
+    fn read_text(&self, path: &Path) -> Result<String> {
+        String::from_utf8(self.read(path)?).map_err(|e| {
+            Trouble::new(
+                Kind::Corrupt,
+                format!("{} is not UTF-8 text (byte {})", path.display(), e.utf8_error().valid_up_to()),
+            )
+            .fact("path", path.display().to_string())
+        })
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.stat(path).is_ok_and(|s| s.kind == FileKind::File)
+    }
+
+    fn is_folder(&self, path: &Path) -> bool {
+        self.stat(path).is_ok_and(|s| s.kind == FileKind::Folder)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.lstat(path).is_ok()
+    }
+}
+
+/// Looks at the real file system.
+#[derive(Debug, Default)]
+pub struct LiveEyes;
+
+impl LiveEyes {
+    fn convert(meta: &std::fs::Metadata) -> Stat {
+        use std::os::unix::fs::MetadataExt as _;
+        let kind = meta.file_type();
+        Stat {
+            kind: if kind.is_symlink() {
+                FileKind::Link
+            } else if kind.is_dir() {
+                FileKind::Folder
+            } else if kind.is_file() {
+                FileKind::File
+            } else {
+                FileKind::Other
+            },
+            size: meta.len(),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            device: meta.dev(),
+            inode: meta.ino(),
+        }
+    }
+}
+
+impl Eyes for LiveEyes {
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(|e| Trouble::io("read", path, e))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>> {
+        let fail = |e| Trouble::io("list", path, e);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(fail)? {
+            names.push(entry.map_err(fail)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn lstat(&self, path: &Path) -> Result<Stat> {
+        std::fs::symlink_metadata(path)
+            .map(|m| Self::convert(&m))
+            .map_err(|e| Trouble::io("look at", path, e))
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat> {
+        std::fs::metadata(path).map(|m| Self::convert(&m)).map_err(|e| Trouble::io("look at", path, e))
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        std::fs::read_link(path).map_err(|e| Trouble::io("read the link", path, e))
+    }
+}

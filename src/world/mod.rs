@@ -1,0 +1,39 @@
+//! Every look at the machine and every change to it. A domain operation is given a [`World`] and touches
+//! nothing else; whether a change is made, recorded or refused is decided here alone.
+
+pub mod action;
+pub mod event;
+pub mod eyes;
+pub mod hands;
+pub mod lock;
+pub mod process;
+
+use std::sync::Arc;
+
+use crate::base::Result;
+use crate::base::clock::Clock;
+
+pub use action::{Action, Effect, Outcome};
+pub use event::{Event, Watcher};
+pub use eyes::Eyes;
+pub use hands::Hands;
+
+/// What a domain operation is given to see, change, tell the time and report progress.
+#[derive(Clone)]
+pub struct World {
+    pub eyes: Arc<dyn Eyes>,
+    pub hands: Arc<dyn Hands>,
+    pub watcher: Arc<dyn Watcher>,
+    pub clock: Clock,
+}
+
+impl World {
+    /// Makes a change through the seam.
+    pub async fn perform(&self, action: Action) -> Result<Outcome> {
+        self.hands.perform(self, action).await
+    }
+
+    pub fn tell(&self, event: Event) {
+        self.watcher.see(&event);
+    }
+}
