@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::process::Listener;
 use crate::base::redact;
 
 /// Whether something only looks or also changes.
@@ -35,6 +36,8 @@ pub struct Program {
     pub tail: Tail,
     /// The signal that asks it to end before it is killed; Spack unwinds on an interrupt.
     pub gentle: Gentle,
+    /// Is told each line as it comes.
+    pub listener: Option<Listener>,
 }
 
 /// What the program reads.

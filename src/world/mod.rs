@@ -2,11 +2,15 @@
 //! nothing else; whether a change is made, recorded or refused is decided here alone.
 
 pub mod action;
+pub mod cancel;
 pub mod event;
 pub mod eyes;
 pub mod hands;
+pub mod journal;
+pub mod live;
 pub mod lock;
 pub mod process;
+pub mod store;
 
 use std::sync::Arc;
 

@@ -1,0 +1,208 @@
+//! The site file: system, then user, then `--site FILE`; later values win. Unknown keys are refused, and every
+//! effective value knows the file it came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::trouble::Place;
+use crate::base::{Kind, Result, Trouble, words};
+use crate::world::Eyes;
+
+/// Where a system-wide site file is looked for.
+const SYSTEM: &str = "/etc/moonstack/site.toml";
+
+/// Everything a site file can say.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteConfig {
+    /// Root of the Spack installation.
+    pub spack: Option<PathBuf>,
+    /// Folder of moonstack's own state.
+    pub state: Option<PathBuf>,
+    /// Folders with site scripts and Lua modules.
+    pub scripts: Vec<PathBuf>,
+    pub check: CheckConfig,
+    pub limits: Limits,
+}
+
+/// How checks judge on this site.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckConfig {
+    /// Checks that never run here.
+    pub skip: Vec<String>,
+    /// Thresholds by name, as `check.run`'s option of that name takes them.
+    pub thresholds: BTreeMap<String, Value>,
+    /// Time limit of one check.
+    pub timeout: Option<String>,
+}
+
+/// Time limits of what runs unattended.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A Spack command that changes something is ended after this long.
+    pub spack: Option<String>,
+    /// … or when it printed nothing for this long.
+    pub silence: Option<String>,
+    /// How long to wait for a lock that somebody else holds.
+    pub lock: Option<String>,
+}
+
+/// The effective configuration and where each value came from.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    pub config: SiteConfig,
+    /// Dotted key → file.
+    pub origins: BTreeMap<String, String>,
+    pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Reads the files that exist; one that was asked for must exist.
+    pub fn read(eyes: &dyn Eyes, explicit: Option<&Path>, user_config: Option<&Path>) -> Result<Loaded> {
+        let mut merged = toml::Table::new();
+        let mut loaded = Loaded::default();
+        let candidates = [
+            Some((PathBuf::from(SYSTEM), false)),
+            user_config.map(|dir| (dir.join("site.toml"), false)),
+            explicit.map(|p| (p.to_owned(), true)),
+        ];
+        for (path, required) in candidates.into_iter().flatten() {
+            if !required && !eyes.exists(&path) {
+                continue;
+            }
+            let text = eyes.read_text(&path).map_err(|t| {
+                Trouble::new(Kind::Configuration, t.message().to_owned()).hint("--site names a TOML file")
+            })?;
+            let mut table = parse(&path, &text)?;
+            resolve(&mut table, path.parent().unwrap_or(Path::new(".")));
+            merge(&mut merged, table, "", &path.display().to_string(), &mut loaded.origins);
+            loaded.files.push(path);
+        }
+        loaded.config = merged
+            .try_into()
+            .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
+        loaded.config.limits.check()?;
+        if let Some(timeout) = &loaded.config.check.timeout {
+            words::parse_span(timeout).map_err(|t| configuration("check.timeout", &t))?;
+        }
+        Ok(loaded)
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<()> {
+        for (key, value) in [("spack", &self.spack), ("silence", &self.silence), ("lock", &self.lock)] {
+            if let Some(value) = value {
+                words::parse_span(value).map_err(|t| configuration(&format!("limits.{key}"), &t))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn configuration(key: &str, trouble: &Trouble) -> Trouble {
+    Trouble::new(Kind::Configuration, format!("site file: {key}: {}", trouble.message()))
+}
+
+/// Parses one file alone, so that an error names its line.
+fn parse(path: &Path, text: &str) -> Result<toml::Table> {
+    let checked: Result<SiteConfig, toml::de::Error> = toml::from_str(text);
+    if let Err(error) = checked {
+        let line = error.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
+        let message = error.message().trim().to_owned();
+        let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()))
+            .at(Place { file: path.display().to_string(), line: line as u32, column: 0 });
+        if let Some((unknown, known)) = unknown_field(&message) {
+            if let Some(near) = crate::base::nearest::nearest(&unknown, known.iter().map(String::as_str)) {
+                trouble = trouble.hint(format!("did you mean '{near}'?"));
+            }
+        }
+        return Err(trouble);
+    }
+    text.parse().map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))
+}
+
+/// Takes serde's "unknown field `a`, expected one of `b`, `c`" apart.
+fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (unknown, rest) = rest.split_once('`')?;
+    let known = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    Some((unknown.to_owned(), known))
+}
+
+/// Relative paths belong to the file that names them.
+fn resolve(table: &mut toml::Table, base: &Path) {
+    let full = |text: &str| base.join(text).display().to_string();
+    for key in ["spack", "state"] {
+        if let Some(toml::Value::String(text)) = table.get_mut(key) {
+            *text = full(text);
+        }
+    }
+    if let Some(toml::Value::Array(items)) = table.get_mut("scripts") {
+        for item in items {
+            if let toml::Value::String(text) = item {
+                *text = full(text);
+            }
+        }
+    }
+}
+
+fn merge(
+    into: &mut toml::Table,
+    from: toml::Table,
+    prefix: &str,
+    file: &str,
+    origins: &mut BTreeMap<String, String>,
+) {
+    for (key, value) in from {
+        let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
+                merge(old, new, &dotted, file, origins)
+            }
+            (_, toml::Value::Table(new)) => {
+                let mut fresh = toml::Table::new();
+                merge(&mut fresh, new, &dotted, file, origins);
+                into.insert(key, toml::Value::Table(fresh));
+            }
+            (_, value) => {
+                origins.insert(dotted, file.to_owned());
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::eyes::LiveEyes;
+
+    #[test]
+    fn later_files_win_and_origins_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("site.toml"), "spack = 'a'\n[limits]\nspack = '1h'\n").unwrap();
+        let own = dir.path().join("own.toml");
+        std::fs::write(&own, "[limits]\nspack = '2h'\n").unwrap();
+        let loaded = Loaded::read(&LiveEyes, Some(&own), Some(dir.path())).unwrap();
+        assert_eq!(loaded.config.limits.spack.as_deref(), Some("2h"));
+        assert_eq!(loaded.config.spack, Some(dir.path().join("a")));
+        assert!(loaded.origins["limits.spack"].ends_with("own.toml"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_line_and_a_suggestion() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own.toml");
+        std::fs::write(&own, "[limits]\nsilense = '2h'\n").unwrap();
+        let error = Loaded::read(&LiveEyes, Some(&own), None).unwrap_err();
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(error.message().contains("own.toml:2"), "{error}");
+        assert_eq!(error.hints(), ["did you mean 'silence'?"]);
+    }
+}

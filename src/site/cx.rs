@@ -1,0 +1,102 @@
+//! The context of an operation: the world, the site, and what was found out once and is kept for the run.
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::config::Loaded;
+use crate::base::{Kind, Result, Trouble, words};
+use crate::world::World;
+use crate::world::journal::Journal;
+use crate::world::store::Store;
+
+/// Cheap to clone; every primitive gets one.
+#[derive(Clone)]
+pub struct Cx {
+    pub world: World,
+    pub site: Arc<Site>,
+}
+
+/// One site, as this process sees it.
+pub struct Site {
+    pub loaded: Loaded,
+    pub state: PathBuf,
+    pub store: Arc<Store>,
+    pub journal: Arc<Journal>,
+    /// `--spack DIR`.
+    pub spack: Option<PathBuf>,
+    /// The environment variables that Spack and its configuration are read with; the process's own, or a
+    /// practice site's.
+    pub variables: BTreeMap<String, String>,
+    /// The practice site's folder, if this is one.
+    pub practice: Option<PathBuf>,
+    kept: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Site {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        loaded: Loaded,
+        state: PathBuf,
+        store: Arc<Store>,
+        journal: Arc<Journal>,
+        spack: Option<PathBuf>,
+        variables: BTreeMap<String, String>,
+        practice: Option<PathBuf>,
+    ) -> Self {
+        Site { loaded, state, store, journal, spack, variables, practice, kept: Mutex::default() }
+    }
+
+    /// Folder of the log files, one a run.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    fn limit(&self, value: Option<&String>, default: Duration) -> Duration {
+        value.and_then(|v| words::parse_span(v).ok()).unwrap_or(default)
+    }
+
+    /// A changing Spack command may take this long.
+    pub fn spack_limit(&self) -> Duration {
+        self.limit(self.loaded.config.limits.spack.as_ref(), Duration::from_secs(24 * 3600))
+    }
+
+    /// … and be silent for this long.
+    pub fn silence_limit(&self) -> Duration {
+        self.limit(self.loaded.config.limits.silence.as_ref(), Duration::from_secs(3 * 3600))
+    }
+
+    /// How long to wait for a lock.
+    pub fn lock_limit(&self) -> Duration {
+        self.limit(self.loaded.config.limits.lock.as_ref(), Duration::from_secs(60))
+    }
+}
+
+impl Cx {
+    /// What `find` gives, found once a run and kept.
+    pub fn keep<T: Send + Sync + 'static>(&self, find: impl FnOnce(&Cx) -> Result<T>) -> Result<Arc<T>> {
+        let poisoned = || Trouble::new(Kind::Internal, "context lock");
+        let key = TypeId::of::<T>();
+        if let Some(found) = self.site.kept.lock().map_err(|_| poisoned())?.get(&key) {
+            if let Ok(found) = Arc::clone(found).downcast::<T>() {
+                return Ok(found);
+            }
+        }
+        let found = Arc::new(find(self)?);
+        self.site.kept.lock().map_err(|_| poisoned())?.insert(key, Arc::clone(&found) as _);
+        Ok(found)
+    }
+
+    /// Runs file and database work off the thread that scripts run on.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Cx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let cx = self.clone();
+        tokio::task::spawn_blocking(move || work(cx))
+            .await
+            .map_err(|e| Trouble::new(Kind::Internal, format!("background work ended early: {e}")))?
+    }
+}

@@ -1,0 +1,7 @@
+//! One moonstack configuration, where its state lives, and the context that every operation is given.
+
+pub mod config;
+pub mod cx;
+pub mod paths;
+
+pub use cx::Cx;

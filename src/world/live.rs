@@ -1,0 +1,80 @@
+//! Performs actions for real and writes the journal around each.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::action::{Action, Effect, Outcome};
+use super::hands::{Hands, Performing};
+use super::journal::Journal;
+use super::{World, process};
+use crate::base::{Kind, Result, Trouble, atomic};
+
+pub struct LiveHands {
+    journal: Option<Arc<Journal>>,
+}
+
+impl LiveHands {
+    /// Without a journal only in tests and for reading commands.
+    pub fn new(journal: Option<Arc<Journal>>) -> Self {
+        LiveHands { journal }
+    }
+}
+
+impl Hands for LiveHands {
+    fn perform<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
+        Box::pin(async move {
+            let Some(journal) = self.journal.as_deref().filter(|_| action.effect() == Effect::Changes) else {
+                return act(action).await;
+            };
+            let row = journal.intend(action.name(), &action.describe())?;
+            let result = act(action).await;
+            let outcome = match &result {
+                Ok(Outcome::Done) => "done".to_owned(),
+                Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
+                    (Some(why), ..) => format!("ended: {why:?}").to_lowercase(),
+                    (None, Some(code), _) => format!("exit {code}"),
+                    (None, None, signal) => format!("signal {}", signal.unwrap_or_default()),
+                },
+                Err(t) => format!("{}: {}", t.kind(), t.message()),
+            };
+            // The change is made; a journal that cannot be written now must not hide its result.
+            if let Err(t) = journal.outcome(row, &outcome) {
+                tracing::error!("journal: {t}");
+            }
+            result
+        })
+    }
+}
+
+async fn act(action: Action) -> Result<Outcome> {
+    match action {
+        Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
+        Action::WriteFile { path, bytes, mode } => blocking(move || atomic::write(&path, &bytes, mode)).await,
+        Action::MakeFolder { path } => {
+            blocking(move || std::fs::create_dir_all(&path).map_err(|e| Trouble::io("create", &path, e)))
+                .await
+        }
+        Action::MovePath { from, to } => {
+            blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
+        }
+        Action::RemovePath { path } => blocking(move || remove(&path)).await,
+    }
+}
+
+/// Removes a file, link or whole folder; never follows a link.
+fn remove(path: &Path) -> Result<()> {
+    let fail = |e| Trouble::io("remove", path, e);
+    let meta = std::fs::symlink_metadata(path).map_err(fail)?;
+    if meta.is_dir() {
+        std::fs::remove_dir_all(path).map_err(fail)
+    } else {
+        std::fs::remove_file(path).map_err(fail)
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Outcome> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Trouble::new(Kind::Internal, format!("file work: {e}")))?
+        .map(|()| Outcome::Done)
+}

@@ -1,0 +1,144 @@
+//! The state database: opened when first needed, migrated forward, refused when it is newer than this build.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::base::{Kind, Result, Trouble};
+
+/// Forward-only steps; a step that was released never changes.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, script TEXT NOT NULL, digest TEXT, options TEXT NOT NULL, user TEXT NOT NULL,
+  host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL, started REAL NOT NULL, ended REAL,
+  exit INTEGER, message TEXT
+) STRICT;
+CREATE TABLE actions (
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE, name TEXT NOT NULL,
+  detail TEXT NOT NULL, place TEXT, started REAL NOT NULL, ended REAL, outcome TEXT
+) STRICT;
+CREATE INDEX actions_by_run ON actions(run);
+CREATE TABLE findings (
+  id INTEGER PRIMARY KEY, run INTEGER, sweep TEXT NOT NULL, at REAL NOT NULL, name TEXT NOT NULL,
+  subject TEXT, status TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX findings_by_name ON findings(name, at);
+"];
+
+/// One SQLite file, shared by the threads of this process.
+pub struct Store {
+    path: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Store {
+    /// Nothing is opened yet: a command that keeps no state must not pay for it.
+    pub fn at(path: PathBuf) -> Self {
+        Store { path, connection: Mutex::new(None) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` on the database, opening it first if need be.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut slot =
+            self.connection.lock().map_err(|_| Trouble::new(Kind::Internal, "state database lock"))?;
+        if slot.is_none() {
+            *slot = Some(open(&self.path)?);
+        }
+        match slot.as_mut() {
+            Some(connection) => work(connection).map_err(|e| self.trouble(&e)),
+            None => Err(Trouble::new(Kind::Internal, "state database is not open")),
+        }
+    }
+
+    fn trouble(&self, error: &rusqlite::Error) -> Trouble {
+        from_sqlite(&self.path, error)
+    }
+}
+
+fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Trouble {
+    use rusqlite::ErrorCode as E;
+    let kind = match error.sqlite_error_code() {
+        Some(E::DiskFull) => Kind::Disk,
+        Some(E::PermissionDenied | E::ReadOnly | E::CannotOpen) => Kind::Permission,
+        Some(E::DatabaseBusy | E::DatabaseLocked) => Kind::Lock,
+        Some(E::DatabaseCorrupt | E::NotADatabase) => Kind::Corrupt,
+        _ => Kind::Io,
+    };
+    Trouble::new(kind, format!("state database {}: {error}", path.display()))
+        .hint("`state` in the site file or MOONSTACK_STATE names another folder")
+        .fact("path", path.display().to_string())
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
+    }
+    let fail = |e: rusqlite::Error| from_sqlite(path, &e);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(fail)?;
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
+        .map_err(fail)?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let fail = |e: rusqlite::Error| from_sqlite(path, &e);
+    // The version is read again inside the transaction: another process may migrate at the same moment.
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(fail)?;
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        return Err(Trouble::new(
+            Kind::UnknownFormat,
+            format!(
+                "state database {} has version {version}; this build knows up to {known}",
+                path.display()
+            ),
+        )
+        .hint("use the newer moonstack that wrote it, or another state folder"));
+    }
+    for step in MIGRATIONS.iter().skip(version.max(0) as usize) {
+        transaction.execute_batch(step).map_err(fail)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(fail)?;
+    transaction.commit().map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrates_from_nothing_and_refuses_the_future() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/state.db");
+        let store = Store::at(path.clone());
+        let tables: i64 = store
+            .with(|c| c.query_row("SELECT count(*) FROM sqlite_master WHERE type='table'", [], |r| r.get(0)))
+            .unwrap();
+        assert_eq!(tables, 3);
+        store.with(|c| c.pragma_update(None, "user_version", 99)).unwrap();
+        let error = Store::at(path).with(|_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), Kind::UnknownFormat);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        std::fs::write(&path, "this is not a database, but it is long enough to be read as one".repeat(40))
+            .unwrap();
+        assert_eq!(Store::at(path).with(|_| Ok(())).unwrap_err().kind(), Kind::Corrupt);
+    }
+}
