@@ -6,6 +6,8 @@
 //!
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
 
+pub mod api;
 pub mod base;
+pub mod script;
 pub mod site;
 pub mod world;

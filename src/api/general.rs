@@ -1,0 +1,6 @@
+//! The general primitives.
+
+use super::Registry;
+
+/// Declares them.
+pub fn declare(_registry: &mut Registry) {}

@@ -1,0 +1,109 @@
+//! What takes functions or gives handles, and so is bound by hand: declared here with a signature, so that help,
+//! stub and page still come from one place. A test holds binding and declaration together.
+
+use super::Registry;
+
+/// A declaration without a schema.
+pub struct Handmade {
+    /// `module.function`, or a bare global.
+    pub path: &'static str,
+    /// In the stub's notation.
+    pub signature: &'static str,
+    pub doc: &'static str,
+    pub example: &'static str,
+}
+
+impl Handmade {
+    pub fn module(&self) -> &'static str {
+        self.path.split_once('.').map_or("", |(module, _)| module)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.path.split_once('.').map_or(self.path, |(_, name)| name)
+    }
+}
+
+const ALL: &[Handmade] = &[
+    Handmade {
+        path: "task.all",
+        signature: "fun(tasks: function[], options?: { limit?: integer }): any[]",
+        doc: "Runs functions together and gives their results in order. The first failure cancels the others, \
+              waits for their cleanup and is raised.",
+        example: "task.all{ function() return 1 end, function() return 2 end }",
+    },
+    Handmade {
+        path: "task.map",
+        signature: "fun(items: any[], each: fun(item: any, index: integer): any, options?: { limit?: integer }): any[]",
+        doc: "Calls a function for each item, several at a time (`limit`, 8 by default), results in order. \
+              About fifty levels of nesting fit on the C stack.",
+        example: "task.map({ 1, 2, 3 }, function(n) return n * 2 end, { limit = 2 })",
+    },
+    Handmade {
+        path: "task.race",
+        signature: "fun(tasks: function[]): any",
+        doc: "Gives the first success and cancels the others; raises the last failure if all fail.",
+        example: "task.race{ function() time.sleep(\"1s\") end, function() return \"quick\" end }",
+    },
+    Handmade {
+        path: "task.timeout",
+        signature: "fun(limit: string|number, work: fun(): any): any",
+        doc: "Runs a function and raises an error of kind `timeout` if it is not done in time.",
+        example: "task.timeout(\"10s\", function() return 1 end)",
+    },
+    Handmade {
+        path: "task.group",
+        signature: "fun(body: fun(group: { spawn: fun(work: function) })): any",
+        doc: "Open-ended: the body may start tasks with `group.spawn(f)`; the call returns when all have ended.",
+        example: "task.group(function(g) g.spawn(function() time.sleep(\"1ms\") end) end)",
+    },
+    Handmade {
+        path: "task.settle",
+        signature: "fun(items: any[], each: fun(item: any, index: integer): any, options?: { limit?: integer }): { ok: any, error: any }[]",
+        doc: "Like `task.map`, but never fails: a list of `{ ok = … }` or `{ error = … }`.",
+        example: "task.settle({ 1, 2 }, function(n) if n == 2 then fail(\"refused\", \"two\") end return n end)",
+    },
+    Handmade {
+        path: "check.define",
+        signature: "fun(definition: { name: string, doc: string, needs?: string[], timeout?: string, run: fun(options: table): table|table[] })",
+        doc: "Defines a check of this site. `run` gives a finding, or a list of them: `{ status = \"pass\" | \"warn\" | \
+              \"fail\" | \"skipped\", message = …, fix = …, measure = …, reference = … }`.",
+        example: "check.define{ name = \"answer\", doc = \"The answer is known.\", run = function() return { status = \"pass\", message = \"42\" } end }",
+    },
+    Handmade {
+        path: "check.run",
+        signature: "fun(options?: { only?: string[], skip?: string[], thresholds?: table, timeout?: string }): table[]",
+        doc: "Runs the built-in and defined checks side by side, each on its own time limit, and gives their findings.",
+        example: "check.run{ only = { \"spack\" } }",
+    },
+    Handmade {
+        path: "defer",
+        signature: "fun(cleanup: fun()): any",
+        doc: "`local _ <close> = defer(function() … end)` runs the function when the block ends, also after an error \
+              or a cancel. It may wait, for at most 30 seconds once cancelled.",
+        example: "do local _ <close> = defer(function() end) end",
+    },
+    Handmade {
+        path: "fail",
+        signature: "fun(kind: string, message: string, facts?: table)",
+        doc: "Raises an error with a kind, a message and facts.",
+        example: "pcall(fail, \"refused\", \"not today\")",
+    },
+    Handmade {
+        path: "workflow",
+        signature: "fun(declaration: table): table",
+        doc: "Declares a script as a workflow: `name`, `doc`, `options` and `run`. The script returns it.",
+        example: "workflow{ name = \"w\", doc = \"Does nothing.\", options = {}, run = function(o) end }",
+    },
+    Handmade {
+        path: "help",
+        signature: "fun(what?: any): nil",
+        doc: "Prints the documentation of a function, a module or a name.",
+        example: "help(\"fs.read\")",
+    },
+];
+
+pub fn declare(registry: &mut Registry) {
+    for handmade in ALL {
+        registry.add_handmade(Handmade { ..*handmade });
+    }
+}

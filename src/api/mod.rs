@@ -1,0 +1,19 @@
+//! Declares the primitives; their code is in the domains. One struct and one line make the Lua function, its
+//! argument checks, help, completion, `moonstack call`, the stub and the reference page.
+
+pub mod gather;
+pub mod general;
+pub mod handmade;
+pub mod primitive;
+pub mod registry;
+
+pub use primitive::Primitive;
+pub use registry::Registry;
+
+/// Every primitive of this build, in the order of the documentation.
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    general::declare(&mut registry);
+    handmade::declare(&mut registry);
+    registry
+}

@@ -1,0 +1,195 @@
+//! The registry as lazy Lua modules: a function is made when it is first used, and an unknown name is refused
+//! with the nearest.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, MultiValue, Result, Table, Value};
+
+use super::error::raise;
+use super::value;
+use crate::api::Registry;
+use crate::api::gather::{FieldKind, Shape};
+use crate::base::{Kind, Trouble};
+use crate::site::Cx;
+use crate::world::cancel::Cancel;
+use crate::world::{Effect, journal};
+
+/// Puts a table for each module into the globals.
+pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
+    let globals = lua.globals();
+    for module in registry.modules() {
+        let table = lua.create_table()?;
+        let meta = lua.create_table()?;
+        let owner = Rc::clone(registry);
+        let context = cx.clone();
+        meta.raw_set(
+            "__index",
+            lua.create_function(move |lua, (table, key): (Table, Value)| {
+                let Value::String(name) = &key else { return Ok(Value::Nil) };
+                let name = name.to_string_lossy();
+                let path = format!("{module}.{name}");
+                let Some(index) = owner.position(&path) else {
+                    return Err(raise(Trouble::unknown(
+                        &format!("{module}: function"),
+                        &name,
+                        owner.names(module),
+                    )));
+                };
+                let made = function(lua, &owner, index, &context)?;
+                table.raw_set(key, made.clone())?;
+                Ok(Value::Function(made))
+            })?,
+        )?;
+        meta.raw_set(
+            "__newindex",
+            lua.create_function(move |_, (_, key, _): (Table, Value, Value)| -> Result<()> {
+                let key = key.to_string().unwrap_or_default();
+                Err(raise(Trouble::usage(format!(
+                    "{module}.{key} cannot be assigned: modules are read only"
+                ))))
+            })?,
+        )?;
+        meta.raw_set("__name", module)?;
+        table.set_metatable(Some(meta))?;
+        globals.raw_set(module, table)?;
+    }
+    Ok(())
+}
+
+fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result<Function> {
+    let (registry, cx) = (Rc::clone(registry), cx.clone());
+    let shape = match registry.at(index) {
+        Some(primitive) => Rc::new(Shape::of(&(primitive.args)())),
+        None => return Err(raise(Trouble::new(Kind::Internal, "registry index"))),
+    };
+    lua.create_async_function(move |lua, arguments: MultiValue| {
+        let (registry, cx, shape) = (Rc::clone(&registry), cx.clone(), Rc::clone(&shape));
+        async move {
+            let Some(primitive) = registry.at(index) else {
+                return Err(raise(Trouble::new(Kind::Internal, "registry index")));
+            };
+            let place = if primitive.effect == Effect::Changes { here(&lua) } else { None };
+            let scope = Cancel::current().unwrap_or_default();
+            if scope.is_cancelled() {
+                return Err(raise(Trouble::cancelled()));
+            }
+            let table = gather(&lua, primitive.path, primitive.positional, &shape, arguments)?;
+            let deserializer = mlua::serde::Deserializer::new(Value::Table(table));
+            let work = (primitive.call)(cx, &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
+                .map_err(|t| raise(t.about(primitive.path)))?;
+            let reply = match place {
+                Some(place) => scope.guard(journal::from_place(place, work)).await,
+                None => scope.guard(work).await,
+            };
+            value::to_lua(&lua, &*reply.map_err(raise)?)
+        }
+    })
+}
+
+/// The script line that is being run.
+fn here(lua: &Lua) -> Option<String> {
+    (1..12).find_map(|level| {
+        lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let file = source.source.as_deref()?.strip_prefix('@')?.to_owned();
+            if file.starts_with("moonstack/") {
+                return None;
+            }
+            debug.current_line().map(|line| format!("{file}:{line}"))
+        })
+        .flatten()
+    })
+}
+
+/// Positional arguments first, then at most one table of options, merged into one table with names.
+pub fn gather(
+    lua: &Lua,
+    path: &str,
+    positional: &[&str],
+    shape: &Shape,
+    mut arguments: MultiValue,
+) -> Result<Table> {
+    let out = lua.create_table()?;
+    let mut given = 0;
+    for name in positional {
+        if arguments.len() == 1 && is_options(&arguments[0], shape, name) {
+            break;
+        }
+        let Some(value) = arguments.pop_front() else { break };
+        given += 1;
+        put(&out, path, shape, name, value)?;
+    }
+    match (arguments.pop_front(), arguments.is_empty()) {
+        (None | Some(Value::Nil), true) => {}
+        (Some(Value::Table(options)), true) => {
+            for pair in options.pairs::<Value, Value>() {
+                let (key, value) = pair?;
+                let Value::String(key) = key else {
+                    return Err(raise(Trouble::usage(format!(
+                        "{path}: the options must be a table with names, not a list"
+                    ))));
+                };
+                let key = key.to_string_lossy();
+                shape.known(path, &key).map_err(raise)?;
+                if out.contains_key(key.as_str())? {
+                    return Err(raise(Trouble::usage(format!("{path}: '{key}' is given twice"))));
+                }
+                put(&out, path, shape, &key, value)?;
+            }
+        }
+        (Some(extra), true) => {
+            let trouble = Trouble::usage(format!(
+                "{path}: argument {} must be a table of options, not a {}",
+                given + 1,
+                extra.type_name()
+            ));
+            return Err(raise(trouble));
+        }
+        _ => {
+            let names = positional.join(", ");
+            let trouble = Trouble::usage(format!("{path}: too many arguments"))
+                .hint(format!("{path}({names}{}{{ options }})", if names.is_empty() { "" } else { ", " }));
+            return Err(raise(trouble));
+        }
+    }
+    shape.complete(path, |name| out.contains_key(name).unwrap_or(false)).map_err(raise)?;
+    Ok(out)
+}
+
+/// A lone table where a positional argument could stand: options, unless that argument is itself a table.
+fn is_options(value: &Value, shape: &Shape, name: &str) -> bool {
+    let Value::Table(table) = value else { return false };
+    let Some(field) = shape.field(name) else { return true };
+    match &field.kind {
+        FieldKind::Text | FieldKind::Number | FieldKind::Integer | FieldKind::Flag | FieldKind::OneOf(_) => {
+            true
+        }
+        FieldKind::List(_) => table.raw_len() == 0 && !table.is_empty(),
+        FieldKind::Either(kinds) => {
+            table.raw_len() == 0 && !table.is_empty() && !kinds.contains(&FieldKind::Table)
+        }
+        // A free table: options only if every name in it is one.
+        _ => {
+            table.contains_key(name).unwrap_or(false)
+                && table.pairs::<Value, Value>().flatten().all(
+                    |(k, _)| matches!(&k, Value::String(s) if shape.field(&s.to_string_lossy()).is_some()),
+                )
+        }
+    }
+}
+
+fn put(out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Result<()> {
+    if value.is_nil() {
+        return Ok(());
+    }
+    let field = shape.known(path, name).map_err(raise)?;
+    if let (true, Value::Table(table)) = (field.kind.is_list(), &value) {
+        if table.raw_len() == 0 && !table.is_empty() {
+            return Err(raise(field.list_wanted(path)));
+        }
+    }
+    if let Value::Function(_) | Value::Thread(_) | Value::UserData(_) = value {
+        return Err(raise(Trouble::usage(format!("{path}: '{name}' cannot be a {}", value.type_name()))));
+    }
+    out.raw_set(name, value)
+}

@@ -1,0 +1,354 @@
+//! The Lua machine: what is loaded into it, how a text is run, how it is stopped.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use mlua::{
+    Function, HookTriggers, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, Table, Value, VmState,
+};
+
+use super::error::{self, raise};
+use super::loader::{Loader, Source, check_text};
+use super::{bind, task};
+use crate::api::Registry;
+use crate::base::trouble::Place;
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::world::cancel::Cancel;
+use crate::world::event::{Event, Level};
+
+/// Where `print` writes.
+pub type Print = Rc<dyn Fn(&str) -> Result<()>>;
+
+/// One machine, on one thread.
+pub struct Host {
+    lua: Lua,
+    cx: Cx,
+    registry: Rc<Registry>,
+    loader: Loader,
+    raw_xpcall: Function,
+    handler: Function,
+    /// The REPL lets a statement make globals; a script must say `local`.
+    globals: Rc<Cell<bool>>,
+    declared: Rc<std::cell::RefCell<Option<Table>>>,
+}
+
+impl Host {
+    pub fn new(cx: Cx, registry: Rc<Registry>, loader: Loader, print: Print) -> Result<Host> {
+        Host::build(cx, registry, loader, print).map_err(|e| error::from_error(&e))
+    }
+
+    fn build(cx: Cx, registry: Rc<Registry>, loader: Loader, print: Print) -> LuaResult<Host> {
+        let libraries =
+            StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        error::install(&lua)?;
+        let globals = lua.globals();
+        let raw_xpcall: Function = globals.raw_get("xpcall")?;
+        let raw_pcall: Function = globals.raw_get("pcall")?;
+        let allow_globals = Rc::new(Cell::new(false));
+        let declared = Rc::new(std::cell::RefCell::new(None));
+        bind::install(&lua, &registry, &cx)?;
+        install_output(&lua, print)?;
+        let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
+        lua.load(include_str!("prelude.lua")).set_name("=prelude").call::<()>(host)?;
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(10_000), |_, _| {
+            if Cancel::current().is_some_and(|scope| scope.is_cancelled()) {
+                return Err(raise(Trouble::cancelled()));
+            }
+            Ok(VmState::Continue)
+        })?;
+        let handler =
+            lua.create_function(|lua, failed: Value| Ok(Value::Error(Box::new(annotate(lua, &failed)))))?;
+        Ok(Host { lua, cx, registry, loader, raw_xpcall, handler, globals: allow_globals, declared })
+    }
+
+    pub fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    pub fn cx(&self) -> &Cx {
+        &self.cx
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// Lets following texts assign globals, as a person at the prompt does.
+    pub fn allow_globals(&self) {
+        self.globals.set(true);
+    }
+
+    /// Compiles a text. `Err` with `incomplete` means that more lines may complete it.
+    pub fn compile(&self, source: &Source) -> Result<Function, Uncompiled> {
+        check_text(source).map_err(Uncompiled::Wrong)?;
+        let text = match source.text.strip_prefix(b"#!") {
+            // The line stays, so that line numbers do.
+            Some(_) => [b"--".as_slice(), &source.text].concat(),
+            None => source.text.clone(),
+        };
+        self.lua
+            .load(text)
+            .set_name(format!("@{}", source.name))
+            .set_mode(mlua::chunk::ChunkMode::Text)
+            .into_function()
+            .map_err(|e| match e {
+                mlua::Error::SyntaxError { incomplete_input: true, .. } => {
+                    Uncompiled::Incomplete(error::from_error(&e))
+                }
+                e => Uncompiled::Wrong(error::from_error(&e)),
+            })
+    }
+
+    /// An expression if it is one, else statements.
+    pub fn compile_line(&self, name: &str, text: &str) -> Result<Function, Uncompiled> {
+        let source = |text: String| Source { name: name.to_owned(), text: text.into_bytes() };
+        if let Ok(function) = self.compile(&source(format!("return {text}"))) {
+            return Ok(function);
+        }
+        self.compile(&source(text.to_owned()))
+    }
+
+    /// Calls a function as the main work of `scope`, under the protected call that lets cleanup wait.
+    pub async fn call(
+        &self,
+        scope: &Cancel,
+        function: Function,
+        arguments: MultiValue,
+    ) -> Result<MultiValue> {
+        let mut call =
+            MultiValue::from_vec(vec![Value::Function(function), Value::Function(self.handler.clone())]);
+        call.extend(arguments);
+        let ended: LuaResult<MultiValue> = scope.enter(self.raw_xpcall.call_async(call)).await;
+        let mut values = ended.map_err(|e| error::from_error(&e))?;
+        match values.pop_front() {
+            Some(Value::Boolean(true)) => Ok(values),
+            _ => {
+                let failed = values.pop_front().unwrap_or(Value::Nil);
+                let trouble = error::from_value(&self.lua, &failed);
+                if trouble.is(Kind::Cancelled) && scope.past_deadline() {
+                    return Err(Trouble::new(Kind::Timeout, "the time limit of the script ran out")
+                        .hint("--timeout sets it"));
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Compiles and runs a text.
+    pub async fn run(&self, scope: &Cancel, source: &Source, arguments: MultiValue) -> Result<MultiValue> {
+        let function = self.compile(source).map_err(Uncompiled::into_trouble)?;
+        self.call(scope, function, arguments).await
+    }
+
+    /// Whether a value is what `workflow{…}` gave.
+    pub fn is_workflow(&self, value: &Value) -> bool {
+        match (value, self.declared.borrow().as_ref()) {
+            (Value::Table(table), Some(mark)) => table.metatable().is_some_and(|m| &m == mark),
+            _ => false,
+        }
+    }
+}
+
+/// Why a text did not compile.
+#[derive(Debug)]
+pub enum Uncompiled {
+    Incomplete(Trouble),
+    Wrong(Trouble),
+}
+
+impl Uncompiled {
+    pub fn into_trouble(self) -> Trouble {
+        match self {
+            Uncompiled::Incomplete(t) | Uncompiled::Wrong(t) => t,
+        }
+    }
+}
+
+/// Runs where the error was raised, so that the script's line is still on the stack.
+fn annotate(lua: &Lua, failed: &Value) -> mlua::Error {
+    let mut trouble = error::from_value(lua, failed);
+    if trouble.traceback().is_none() || trouble.place().is_none() {
+        if let Ok(traceback) = lua.traceback(None, 1) {
+            let traceback = traceback.to_string_lossy();
+            if trouble.place().is_none() {
+                if let Some(place) = error::first_lua_frame(&traceback) {
+                    trouble = trouble.at(place);
+                }
+            }
+            if trouble.traceback().is_none() {
+                trouble = trouble.with_traceback(traceback);
+            }
+        }
+    }
+    raise(trouble)
+}
+
+fn install_output(lua: &Lua, print: Print) -> LuaResult<()> {
+    let tostring: Function = lua.globals().raw_get("tostring")?;
+    lua.globals().raw_set(
+        "print",
+        lua.create_function(move |_, values: MultiValue| {
+            let mut texts = Vec::with_capacity(values.len());
+            for value in values {
+                texts.push(tostring.call::<mlua::LuaString>(value)?.to_string_lossy());
+            }
+            print(&texts.join("\t")).map_err(raise)
+        })?,
+    )
+}
+
+/// What the prelude is given and keeps to itself.
+fn host_table(
+    lua: &Lua,
+    registry: &Rc<Registry>,
+    loader: &Loader,
+    raw_pcall: &Function,
+    allow_globals: &Rc<Cell<bool>>,
+    declared: &Rc<std::cell::RefCell<Option<Table>>>,
+    cx: &Cx,
+) -> LuaResult<Table> {
+    let host = lua.create_table()?;
+    host.raw_set("pending", Lua::poll_pending())?;
+    host.raw_set("is_cancelled", lua.create_function(|_, e: Value| Ok(task::is_cancelled(&e)))?)?;
+    host.raw_set(
+        "shield",
+        lua.create_function(|_, ()| {
+            if let Some(scope) = Cancel::current() {
+                scope.shield();
+            }
+            Ok(())
+        })?,
+    )?;
+    host.raw_set(
+        "unshield",
+        lua.create_function(|_, ()| {
+            if let Some(scope) = Cancel::current() {
+                scope.unshield();
+            }
+            Ok(())
+        })?,
+    )?;
+    let world = cx.world.clone();
+    host.raw_set(
+        "warn",
+        lua.create_function(move |_, text: String| {
+            world.tell(Event::Message { level: Level::Warn, text, fields: serde_json::Map::new() });
+            Ok(())
+        })?,
+    )?;
+    host.raw_set("task", task::functions(lua, raw_pcall)?)?;
+    let pcall = raw_pcall.clone();
+    host.raw_set("group", lua.create_function(move |_, ()| Ok(task::Group::new(pcall.clone())))?)?;
+    host.raw_set("module", lua.create_function(strict_module)?)?;
+    let keep = Rc::clone(declared);
+    host.raw_set(
+        "declared",
+        lua.create_function(move |_, mark: Table| {
+            *keep.borrow_mut() = Some(mark);
+            Ok(())
+        })?,
+    )?;
+    let finder = loader.clone();
+    host.raw_set(
+        "find_module",
+        lua.create_function(move |lua, name: String| {
+            let source = finder.module(&name).map_err(raise)?;
+            check_text(&source).map_err(raise)?;
+            lua.load(source.text)
+                .set_name(format!("@{}", source.name))
+                .set_mode(mlua::chunk::ChunkMode::Text)
+                .into_function()
+        })?,
+    )?;
+    globals_rules(lua, &host, registry, allow_globals)?;
+    lua.globals().raw_set("fail", lua.create_function(fail)?)?;
+    Ok(host)
+}
+
+fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Cell<bool>>) -> LuaResult<()> {
+    let names = Rc::clone(registry);
+    host.raw_set(
+        "unknown_global",
+        lua.create_function(move |lua, name: Value| -> LuaResult<()> {
+            let name = name.to_string().unwrap_or_default();
+            let known: Vec<String> =
+                lua.globals().pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
+            let mut trouble = Trouble::unknown("global", &name, known.iter().map(String::as_str));
+            if name == "io" {
+                trouble = trouble.hint("files are read and written with fs.*, programs run with process.run");
+            } else if trouble.hints().is_empty() {
+                if let Some(module) = names.modules().iter().find(|m| names.names(m).contains(&name.as_str()))
+                {
+                    trouble = trouble.hint(format!("did you mean '{module}.{name}'?"));
+                }
+            }
+            Err(raise(trouble))
+        })?,
+    )?;
+    let allow = Rc::clone(allow);
+    host.raw_set(
+        "may_assign",
+        lua.create_function(move |_, name: Value| {
+            if allow.get() {
+                return Ok(true);
+            }
+            let name = name.to_string().unwrap_or_default();
+            Err(raise(
+                Trouble::usage(format!("'{name}' is assigned, but was not declared"))
+                    .hint(format!("write: local {name} = …")),
+            ))
+        })?,
+    )
+}
+
+/// A table whose unknown names are refused with the nearest.
+fn strict_module(lua: &Lua, (name, table): (String, Table)) -> LuaResult<Table> {
+    let meta = lua.create_table()?;
+    let label = name.clone();
+    meta.raw_set(
+        "__index",
+        lua.create_function(move |_, (table, key): (Table, Value)| -> LuaResult<Value> {
+            let key = key.to_string().unwrap_or_default();
+            let known: Vec<String> = table.pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
+            Err(raise(Trouble::unknown(
+                &format!("{label}: function"),
+                &key,
+                known.iter().map(String::as_str),
+            )))
+        })?,
+    )?;
+    meta.raw_set("__name", name)?;
+    table.set_metatable(Some(meta))?;
+    Ok(table)
+}
+
+/// `fail(kind, message, facts)`.
+fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table>)) -> LuaResult<()> {
+    let message = message.unwrap_or_else(|| kind.clone());
+    let mut trouble = match Kind::named(&kind) {
+        Some(known) => Trouble::new(known, message),
+        None => Trouble::new(Kind::Script, message).fact("kind", kind),
+    };
+    if let Some(facts) = facts {
+        if let serde_json::Value::Object(facts) = super::value::to_json(lua, &Value::Table(facts)) {
+            for (key, value) in facts {
+                trouble = trouble.fact(&key, value);
+            }
+        }
+    }
+    let place = lua.inspect_stack(1, |debug| {
+        let file = debug.source().source.as_deref()?.strip_prefix('@')?.to_owned();
+        let line = u32::try_from(debug.current_line()?).ok()?;
+        Some(Place { file, line, column: 0 })
+    });
+    if let Some(Some(place)) = place {
+        trouble = trouble.at(place);
+    }
+    Err(raise(trouble))
+}

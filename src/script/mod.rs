@@ -1,0 +1,11 @@
+//! Lua: builds the machine, binds the primitives, runs scripts, turns errors into one type and back.
+
+pub mod bind;
+pub mod error;
+pub mod host;
+pub mod loader;
+pub mod task;
+pub mod value;
+pub mod workflow;
+
+pub use host::Host;

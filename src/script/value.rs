@@ -1,0 +1,36 @@
+//! Between Lua values and the rest: JSON both ways, and the one place that sets how `nil` and lists are written.
+
+use mlua::serde::{DeserializeOptions, SerializeOptions};
+use mlua::{Lua, LuaSerdeExt as _, Result, Value};
+
+/// `None` becomes `nil` (the default is a null that is *true* in Lua); lists keep their metatable, so that an
+/// empty one stays a list.
+pub fn options() -> SerializeOptions {
+    SerializeOptions::new()
+        .serialize_none_to_null(false)
+        .serialize_unit_to_null(false)
+        .set_array_metatable(true)
+}
+
+/// A reply of a primitive as a Lua value.
+pub fn to_lua(lua: &Lua, value: &dyn erased_serde::Serialize) -> Result<Value> {
+    lua.to_value_with(value, options())
+}
+
+/// A Lua value as JSON, for printing and `--json`. What JSON cannot say becomes its text.
+pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
+    let options = DeserializeOptions::new()
+        .deny_unsupported_types(false)
+        .deny_recursive_tables(false)
+        .encode_empty_tables_as_array(false);
+    match value {
+        Value::Error(e) => super::error::from_error(e).to_json(),
+        Value::String(text) => serde_json::Value::String(text.to_string_lossy()),
+        Value::Function(_) | Value::Thread(_) | Value::UserData(_) => {
+            value.to_string().unwrap_or_default().into()
+        }
+        _ => lua
+            .from_value_with(value.clone(), options)
+            .unwrap_or_else(|_| value.to_string().unwrap_or_default().into()),
+    }
+}
