@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod base;
+pub mod cli;
 pub mod script;
 pub mod site;
 pub mod world;

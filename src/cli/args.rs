@@ -1,0 +1,88 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
+4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";
+
+/// Typed Lua primitives, checks and workflows for a Spack site.
+#[derive(Debug, Parser)]
+#[command(name = "moonstack", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Root of the Spack installation (default: $SPACK_ROOT, the site file, then `spack` on PATH).
+    #[arg(long, global = true, value_name = "DIR")]
+    pub spack: Option<PathBuf>,
+    /// Site file to use on top of the system's and the user's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Work on a throw-away practice site; with a folder, on one that is kept there.
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub practice: Option<PathBuf>,
+    /// Print results, errors included, as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// End the command after this long ("90s", "2h").
+    #[arg(long, global = true, value_name = "DURATION", value_parser = crate::base::words::parse_span)]
+    pub timeout: Option<std::time::Duration>,
+    /// Say more; twice for debugging.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only results and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colour on terminals.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a workflow, or a script file.
+    #[command(disable_help_flag = true)]
+    Run {
+        /// Name of a workflow, or path of a Lua file.
+        name: String,
+        /// Options of the workflow; `--help` shows them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Evaluate Lua and print the result.
+    Eval {
+        /// An expression or statements.
+        code: String,
+    },
+    /// Call one primitive with JSON arguments.
+    Call {
+        /// Name of the primitive, such as spack.find.
+        name: String,
+        /// Arguments by name, as a JSON object; "-" reads standard input.
+        arguments: Option<String>,
+    },
+    /// List the workflows.
+    Workflows,
+    /// Print a shell's completion script.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// The whole command tree.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,47 @@
+//! `call`: one primitive, JSON in, JSON out.
+
+use std::io::Read as _;
+
+use serde_json::{Map, Value};
+
+use super::output::Output;
+use super::setup::Session;
+use crate::api::gather::Shape;
+use crate::base::{Result, Trouble};
+use crate::world::journal;
+
+/// Calls a primitive by name with named arguments.
+pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Value>) -> Result<Value> {
+    let primitive = session.registry.get(name)?;
+    Shape::of(&(primitive.args)()).check_json(name, &arguments)?;
+    let arguments = Value::Object(arguments);
+    let work =
+        (primitive.call)(session.cx.clone(), &mut <dyn erased_serde::Deserializer<'_>>::erase(&arguments))
+            .map_err(|t| t.about(name))?;
+    let work = session.scope.guard(journal::from_place(String::from("command line"), work));
+    let reply = session.scope.enter(work).await?;
+    serde_json::to_value(&*reply).map_err(|e| {
+        Trouble::new(crate::base::Kind::Internal, format!("{name}: the result cannot be written as JSON: {e}"))
+    })
+}
+
+pub async fn call(session: &Session, output: &Output, name: &str, arguments: Option<&str>) -> Result<u8> {
+    let text = match arguments {
+        None => String::from("{}"),
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|e| Trouble::usage(format!("cannot read the arguments from standard input: {e}")))?;
+            text
+        }
+        Some(text) => text.to_owned(),
+    };
+    let arguments = match serde_json::from_str(&text) {
+        Ok(Value::Object(map)) => map,
+        Ok(_) => return Err(Trouble::usage("the arguments must be a JSON object").hint(format!("moonstack call {name} '{{\"query\": \"zlib\"}}'"))),
+        Err(e) => return Err(Trouble::usage(format!("the arguments are not JSON: {e}"))),
+    };
+    output.value(&primitive(session, name, arguments).await?)?;
+    Ok(0)
+}
