@@ -17,7 +17,9 @@ const SPLICE_TAIL: usize = 7;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Match,
-    Mismatch { computed: String },
+    Mismatch {
+        computed: String,
+    },
     /// A shape whose hash is not known to be computable; not a sign of damage.
     CannotVerify(&'static str),
 }

@@ -87,8 +87,10 @@ impl Spec {
         match (specs.pop(), specs.len()) {
             (Some(spec), 0) => Ok(spec),
             (None, _) => Err(Trouble::usage("a spec is expected, but there is none")),
-            (Some(_), n) => Err(Trouble::usage(format!("one spec is expected, but '{text}' holds {}", n + 1))
-                .hint("dependencies are written with '^', as in 'hdf5 ^openmpi'")),
+            (Some(_), n) => {
+                Err(Trouble::usage(format!("one spec is expected, but '{text}' holds {}", n + 1))
+                    .hint("dependencies are written with '^', as in 'hdf5 ^openmpi'"))
+            }
         }
     }
 

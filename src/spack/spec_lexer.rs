@@ -8,17 +8,34 @@ use super::spec::Dialect;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token<'a> {
     /// `^[` or `%[`.
-    StartEdge { direct: bool },
+    StartEdge {
+        direct: bool,
+    },
     /// `]`, and the assignment `c,cxx=gcc` where one follows.
     EndEdge(Option<Assignment<'a>>),
     /// `^` or `%`, and the assignment where one follows.
-    Dependency { direct: bool, assignment: Option<Assignment<'a>> },
+    Dependency {
+        direct: bool,
+        assignment: Option<Assignment<'a>>,
+    },
     /// Up to 0.23: `%gcc` with what follows `@`.
-    Compiler { name: &'a str, versions: Option<&'a str> },
+    Compiler {
+        name: &'a str,
+        versions: Option<&'a str>,
+    },
     /// What follows `@`.
     Version(&'a str),
-    Bool { name: &'a str, on: bool, propagate: bool },
-    KeyValue { name: &'a str, value: String, exact: bool, propagate: bool },
+    Bool {
+        name: &'a str,
+        on: bool,
+        propagate: bool,
+    },
+    KeyValue {
+        name: &'a str,
+        value: String,
+        exact: bool,
+        propagate: bool,
+    },
     /// A name with its namespace.
     Name(&'a str),
     /// `*`, which names nothing.
@@ -76,7 +93,9 @@ fn unexpected(text: &str, at: usize, rest: &str) -> Trouble {
     match found {
         '@' => trouble.hint("a version follows '@', as in '@1.2', '@1.2:1.4' or '@=1.2.3'"),
         '%' => trouble.hint("a compiler follows '%', as in '%gcc@12'"),
-        '+' | '~' | '-' => trouble.hint(format!("the name of a variant follows '{found}', as in '{found}mpi'")),
+        '+' | '~' | '-' => {
+            trouble.hint(format!("the name of a variant follows '{found}', as in '{found}mpi'"))
+        }
         '/' => trouble.hint("a hash follows '/', as in '/abc1234'"),
         '=' => trouble.hint("variants are written 'name=value', without blanks"),
         '\'' | '"' => trouble.hint("quotes stand around a value, as in cflags='-O3 -g'"),
@@ -91,8 +110,13 @@ fn refuse_file(text: &str, at: usize, rest: &str) -> Result<()> {
     let file = word.ends_with(".json") || word.ends_with(".yaml");
     let key = rest.get(word.len()..).is_some_and(|tail| tail.starts_with(['=', ':']));
     if begins && file && !key {
-        return Err(trouble_at(Kind::Unsupported, text, at, format!("spec files are not supported: '{word}'"))
-            .hint("write the spec, or '/' and its hash"));
+        return Err(trouble_at(
+            Kind::Unsupported,
+            text,
+            at,
+            format!("spec files are not supported: '{word}'"),
+        )
+        .hint("write the spec, or '/' and its hash"));
     }
     Ok(())
 }

@@ -93,7 +93,9 @@ impl<'a> Parser<'a> {
                 return Err(self.trouble(Kind::Usage, "a dependency is missing after its sign"));
             }
             if edge.spec.name.is_none() && self.dialect == Dialect::Compiler {
-                return Err(self.trouble_here(Kind::Unsupported, "a dependency without a name is not supported"));
+                return Err(
+                    self.trouble_here(Kind::Unsupported, "a dependency without a name is not supported")
+                );
             }
             if direct {
                 self.modernise(&mut edge.spec);
@@ -118,13 +120,17 @@ impl<'a> Parser<'a> {
 
     /// Adds an edge; a name that is there already gets the virtuals, where both say the same.
     fn attach(&self, parent: &mut Spec, edge: Edge) -> Result<usize> {
-        let same = |e: &Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
+        let same =
+            |e: &Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
         if let Some(at) = parent.dependencies.iter().position(same) {
             if let Some(first) = parent.dependencies.get_mut(at) {
                 if first.spec != edge.spec {
                     let name = edge.spec.name.unwrap_or_default();
                     return Err(self
-                        .trouble_here(Kind::Unsupported, format!("two constraints on '{name}' are not supported"))
+                        .trouble_here(
+                            Kind::Unsupported,
+                            format!("two constraints on '{name}' are not supported"),
+                        )
                         .hint("write one that says both"));
                 }
                 first.virtuals.extend(edge.virtuals);
@@ -201,7 +207,9 @@ impl<'a> Parser<'a> {
         while let Some(token) = self.peek() {
             match token {
                 Token::Version(_) if has_version => {
-                    return Err(self.trouble(Kind::Usage, "a spec has one '@', not two").hint("write '@1.2,1.4'"));
+                    return Err(self
+                        .trouble(Kind::Usage, "a spec has one '@', not two")
+                        .hint("write '@1.2,1.4'"));
                 }
                 Token::Version(versions) => {
                     has_version = true;
@@ -251,7 +259,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn key_value(&self, spec: &mut Spec, name: &str, value: &str, exact: bool, propagate: bool) -> Result<()> {
+    fn key_value(
+        &self,
+        spec: &mut Spec,
+        name: &str,
+        value: &str,
+        exact: bool,
+        propagate: bool,
+    ) -> Result<()> {
         let reserved = ["arch", "architecture", "platform", "os", "operating_system", "target", "namespace"];
         if exact && self.dialect == Dialect::Compiler {
             return Err(self.trouble(Kind::Usage, "':=' is read by Spack 1.0 and later only"));
@@ -295,7 +310,10 @@ impl<'a> Parser<'a> {
         };
         if reserved {
             return Err(self
-                .trouble(Kind::Unsupported, format!("'{name}={value}' (what this machine is) is not supported"))
+                .trouble(
+                    Kind::Unsupported,
+                    format!("'{name}={value}' (what this machine is) is not supported"),
+                )
                 .hint(format!("name the {name}")));
         }
         if field.as_deref().is_some_and(|before| before != value) {
@@ -312,7 +330,8 @@ impl<'a> Parser<'a> {
         if value == "*" {
             return Ok(VariantValue::Any);
         }
-        let part = |v: &str| if self.dialect == Dialect::Compiler { v.trim().to_owned() } else { v.to_owned() };
+        let part =
+            |v: &str| if self.dialect == Dialect::Compiler { v.trim().to_owned() } else { v.to_owned() };
         let mut values: Vec<String> = value.split(',').map(part).collect();
         values.sort();
         values.dedup();
