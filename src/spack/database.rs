@@ -2,7 +2,7 @@
 //! when somebody looks at them, so a query costs little more than reading the file. The file is checked as a
 //! whole first: a damaged one is an error that says where, never a shorter answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -104,7 +104,7 @@ pub struct Database<'a> {
     nodes: Vec<OnceLock<Box<Node<'a>>>>,
     by_hash: HashMap<&'a str, usize>,
     dependents: OnceLock<Vec<Vec<usize>>>,
-    virtuals: OnceLock<BTreeSet<String>>,
+    virtuals: OnceLock<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl<'a> Database<'a> {
@@ -231,18 +231,29 @@ impl<'a> Database<'a> {
         Ok(self.dependents.get_or_init(|| reverse))
     }
 
-    /// Every virtual that some edge in this database says its child provides.
-    pub fn virtuals(&self) -> Result<&BTreeSet<String>> {
+    /// Every virtual that some edge in this database says its child provides, with those children's hashes.
+    pub fn virtuals(&self) -> Result<&BTreeMap<String, BTreeSet<String>>> {
         if let Some(known) = self.virtuals.get() {
             return Ok(known);
         }
-        let mut names = BTreeSet::new();
+        let mut virtuals: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for record in &self.records {
             for edge in &self.node(record)?.dependencies {
-                names.extend(edge.virtuals.iter().map(|v| v.to_string()));
+                for name in &edge.virtuals {
+                    match virtuals.get_mut(&**name) {
+                        Some(children) => {
+                            if !children.contains(&*edge.hash) {
+                                children.insert(edge.hash.to_string());
+                            }
+                        }
+                        None => {
+                            virtuals.insert(name.to_string(), BTreeSet::from([edge.hash.to_string()]));
+                        }
+                    }
+                }
             }
         }
-        Ok(self.virtuals.get_or_init(|| names))
+        Ok(self.virtuals.get_or_init(|| virtuals))
     }
 }
 
