@@ -1,7 +1,8 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, reference, term } → api → domain → site → world → base
+//! main → cli → repl → { script, reference, term } → api → domains → site → world → base
+//! domains: spack ← { general, check, practice }
 //! ```
 //!
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
@@ -11,4 +12,5 @@ pub mod base;
 pub mod cli;
 pub mod script;
 pub mod site;
+pub mod spack;
 pub mod world;
