@@ -143,8 +143,15 @@ impl Config {
     fn note_unknown_placeholders(&mut self) {
         let mut found = BTreeSet::new();
         let paths = [
-            "config:install_tree:root", "config:environments_root", "config:build_stage", "config:source_cache",
-            "config:misc_cache", "config:test_stage", "upstreams", "repos", "mirrors",
+            "config:install_tree:root",
+            "config:environments_root",
+            "config:build_stage",
+            "config:source_cache",
+            "config:misc_cache",
+            "config:test_stage",
+            "upstreams",
+            "repos",
+            "mirrors",
         ];
         for path in paths {
             if let Ok(Some(value)) = self.get(path) {

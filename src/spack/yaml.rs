@@ -179,9 +179,7 @@ impl Yaml {
 pub fn wrong(mark: &Mark, message: impl std::fmt::Display) -> Trouble {
     let trouble = Trouble::new(Kind::Configuration, format!("{mark}: {message}")).fact("file", &*mark.file);
     if mark.is_file() {
-        trouble
-            .fact("line", mark.line)
-            .at(Place { file: mark.file.to_string(), line: mark.line, column: 0 })
+        trouble.fact("line", mark.line).at(Place { file: mark.file.to_string(), line: mark.line, column: 0 })
     } else {
         trouble
     }
@@ -397,10 +395,7 @@ mod tests {
         let tree = read("b: 1\na::\n  - x\n  - 'no'\n\"gcc@4:\": no\n").unwrap();
         let keys: Vec<_> =
             tree.entries().iter().map(|(k, v)| (k.name.as_str(), k.mode, v.mark.line)).collect();
-        assert_eq!(
-            keys,
-            [("b", Mode::Merge, 1), ("a", Mode::Override, 3), ("gcc@4:", Mode::Merge, 5)]
-        );
+        assert_eq!(keys, [("b", Mode::Merge, 1), ("a", Mode::Override, 3), ("gcc@4:", Mode::Merge, 5)]);
         assert_eq!(tree.get("a").unwrap().texts(), ["x", "no"]);
         assert_eq!(tree.get("gcc@4:").unwrap().text(), Some("no"));
     }
