@@ -16,6 +16,7 @@ pub mod recipes;
 pub mod row;
 pub mod spec;
 mod spec_lexer;
+mod spec_merge;
 mod spec_parser;
 pub mod spec_print;
 pub mod stores;
