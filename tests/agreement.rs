@@ -107,7 +107,7 @@ fn whole_commands(
     recipes: &RepositoryRecipes<'_>,
     differ: &mut Vec<String>,
 ) -> usize {
-    let plain = asked.iter().filter(|a| a.hashes.is_none() && a.default_states() && !a.text.starts_with('-'));
+    let plain = asked.iter().filter(|a| a.hashes.is_none() && a.default_states() && !a.text.contains('\''));
     let mut compared = 0;
     for asked in plain.step_by(37).take(WHOLE_COMMANDS) {
         let mut arguments = vec!["find", "--json"];

@@ -6,7 +6,6 @@ result a sorted list of hashes, or {"error": text}.
 import json
 import sys
 
-import spack.cmd
 import spack.repo
 import spack.store
 
@@ -14,6 +13,11 @@ try:
     from spack.enums import InstallRecordStatus as Status
 except ImportError:
     from spack.database import InstallStatuses as Status
+
+try:
+    from spack.spec_parser import parse
+except ImportError:
+    from spack.parser import parse
 
 
 def installed(states):
@@ -31,7 +35,7 @@ def answer(query):
     if query["hashes"] is not None:
         arguments["hashes"] = set(query["hashes"])
     try:
-        specs = spack.cmd.parse_specs([query["text"]]) if query["text"] else []
+        specs = parse(query["text"]) if query["text"] else []
         if not specs:
             return sorted(s.dag_hash() for s in spack.store.STORE.db.query(**arguments))
         found = set()

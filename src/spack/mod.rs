@@ -32,6 +32,7 @@ pub mod scopes;
 pub mod settings;
 pub mod spec;
 mod spec_lexer;
+mod spec_merge;
 mod spec_parser;
 pub mod spec_print;
 pub mod speclist;
