@@ -7,4 +7,5 @@
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
 
 pub mod base;
+pub mod spack;
 pub mod world;
