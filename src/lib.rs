@@ -7,5 +7,6 @@
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
 
 pub mod base;
+pub mod practice;
 pub mod spack;
 pub mod world;

@@ -34,7 +34,7 @@ impl Config {
         let home = variables.get("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let path = |name: &str, default: PathBuf| variables.get(name).map_or(default, PathBuf::from);
         let etc = spack_root.join("etc/spack");
-        let mut scopes = vec![Scope::Folder(etc.join("defaults"))];
+        let mut scopes = vec![Scope::Folder(etc.join("defaults/base"))];
         let local = !variables.contains_key("SPACK_DISABLE_LOCAL_CONFIG");
         if local {
             scopes.push(Scope::Folder(path("SPACK_SYSTEM_CONFIG_PATH", PathBuf::from("/etc/spack"))));

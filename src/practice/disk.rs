@@ -89,3 +89,8 @@ pub fn remove_if_empty(path: &Path) {
     // Not empty, or gone already: both are fine here.
     let _ = std::fs::remove_dir(path);
 }
+
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    append_parent(to)?;
+    std::fs::rename(from, to).map_err(|e| Trouble::io("rename", from, e))
+}
