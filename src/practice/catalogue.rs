@@ -44,9 +44,6 @@ pub struct Package {
     /// Comes with the machine; never built.
     #[serde(default)]
     pub external: bool,
-    /// Comes with the compiler: has no compiler of its own.
-    #[serde(default)]
-    pub runtime: bool,
     pub fails: Option<Fails>,
 }
 

@@ -49,16 +49,16 @@ pub fn append(path: &Path, text: &str) -> Result<()> {
 
 /// Makes sure that the file exists, keeping what is in it.
 pub fn touch(path: &Path) -> Result<()> {
-    append_parent(path)?;
+    parent_folder(path)?;
     append(path, "")
 }
 
-fn append_parent(path: &Path) -> Result<()> {
+fn parent_folder(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), folder)
 }
 
 pub fn link(target: &Path, at: &Path) -> Result<()> {
-    append_parent(at)?;
+    parent_folder(at)?;
     std::os::unix::fs::symlink(target, at).map_err(|e| Trouble::io("link", at, e))
 }
 
@@ -84,13 +84,8 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes the folder if nothing is in it.
-pub fn remove_if_empty(path: &Path) {
-    // Not empty, or gone already: both are fine here.
-    let _ = std::fs::remove_dir(path);
-}
-
+/// Moves a file or folder.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    append_parent(to)?;
+    parent_folder(to)?;
     std::fs::rename(from, to).map_err(|e| Trouble::io("rename", from, e))
 }

@@ -1,7 +1,6 @@
 //! `spack find`, and `dependencies` and `dependents` of installed packages.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 
 use super::environment::Environment;
 use super::format;

@@ -1,6 +1,5 @@
 //! The verbs that only tell: configuration, mirrors, repositories, locations, compilers, architecture.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};

@@ -152,4 +152,3 @@ fn by_hash<'n>(spec: &Spec, nodes: &'n Nodes) -> Result<&'n Node, Halt> {
     }
 }
 
-use std::io::Write as _;
