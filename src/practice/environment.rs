@@ -1,0 +1,213 @@
+//! Environments on disk: manifest, lock file of version 6, and the view, as Spack 1.1 keeps them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::config::read_yaml;
+use super::disk;
+use super::halt::Halt;
+use super::query::parse_one;
+use super::record::Nodes;
+use crate::world::lock::{self, Mode, Range, SpackLock};
+
+pub const MANIFEST: &str = "# This is a Spack Environment file.\n#\n# It describes a set of packages to be installed, along with\n# configuration settings.\nspack:\n  # add package specs to the `specs` list\n  specs: []\n  view: true\n  concretizer:\n    unify: true\n";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Root {
+    pub hash: String,
+    pub spec: String,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Lock {
+    pub roots: Vec<Root>,
+    pub nodes: Nodes,
+}
+
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name when it is managed, else its folder.
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+impl Environment {
+    /// The environment that a name or path on the command line means.
+    pub fn find(word: &str, environments: &Path, only_path: bool) -> Result<Environment, Halt> {
+        let managed = environments.join(word);
+        if !only_path && managed.join("spack.yaml").is_file() {
+            return Ok(Environment { name: word.to_owned(), folder: managed });
+        }
+        let folder = std::fs::canonicalize(word).unwrap_or_else(|_| PathBuf::from(word));
+        if !folder.join("spack.yaml").is_file() {
+            return Err(Halt::failed(format!("no environment in {word}")));
+        }
+        let name = folder.strip_prefix(environments).unwrap_or(&folder).to_string_lossy().into_owned();
+        Ok(Environment { name, folder })
+    }
+
+    pub fn manifest_path(&self) -> PathBuf {
+        self.folder.join("spack.yaml")
+    }
+
+    pub fn lock_path(&self) -> PathBuf {
+        self.folder.join("spack.lock")
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.folder.join(".spack-env").join(name)
+    }
+
+    pub fn view_path(&self) -> PathBuf {
+        self.data("view")
+    }
+
+    /// What stands under `spack:`.
+    pub fn manifest(&self) -> Result<Map<String, Value>, Halt> {
+        let path = self.manifest_path();
+        let file = read_yaml(&path)
+            .map_err(|h| Halt { text: format!("Invalid environment configuration detected: {}", h.text), ..h })?;
+        match file.as_ref().and_then(|f| f.get("spack")) {
+            Some(Value::Object(map)) => Ok(map.clone()),
+            Some(Value::Null) | None => Ok(Map::new()),
+            Some(_) => Err(Halt::failed(format!("{}:1: the environment is not a mapping", path.display()))),
+        }
+    }
+
+    /// The specs of the manifest, definitions and matrices apart.
+    pub fn user_specs(&self) -> Result<Vec<String>, Halt> {
+        let manifest = self.manifest()?;
+        let list = manifest.get("specs").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    pub fn unify(&self) -> Result<bool, Halt> {
+        let manifest = self.manifest()?;
+        Ok(manifest.get("concretizer").and_then(|c| c.get("unify")) != Some(&Value::Bool(false)))
+    }
+
+    pub fn lock(&self) -> Result<Lock, Halt> {
+        let path = self.lock_path();
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Lock::default()),
+            Err(e) => return Err(Halt::internal(format!("{e}: '{}'", path.display()))),
+        };
+        let file: Value = serde_json::from_slice(&text)
+            .map_err(|e| Halt::internal(format!("Expecting value: line {} column {}", e.line(), e.column())))?;
+        let version = file.pointer("/_meta/lockfile-version").and_then(Value::as_u64).unwrap_or(0);
+        if version != 6 {
+            return Err(Halt::failed(format!(
+                "Spack 1.1.0 cannot read the lockfile '{}', using the v{version} format. You need to use a newer Spack version.",
+                path.display()
+            )));
+        }
+        let part = |name: &str| file.get(name).cloned().unwrap_or_else(|| json!([]));
+        let damaged = |e: serde_json::Error| Halt::internal(format!("{}: {e}", path.display()));
+        Ok(Lock {
+            roots: serde_json::from_value(part("roots")).map_err(damaged)?,
+            nodes: match file.get("concrete_specs") {
+                Some(nodes) => serde_json::from_value(nodes.clone()).map_err(damaged)?,
+                None => Nodes::new(),
+            },
+        })
+    }
+
+    /// The write lock that Spack takes while it changes the two files.
+    pub fn transaction(&self) -> Result<Option<SpackLock>, Halt> {
+        disk::touch(&self.data("transaction_lock"))?;
+        Ok(lock::lock(&self.data("transaction_lock"), Mode::Write, Range::WHOLE, Duration::from_secs(60))?)
+    }
+
+    pub fn write_lock(&self, lock: &Lock) -> Result<(), Halt> {
+        if lock.roots.is_empty() {
+            return Ok(disk::remove(&self.lock_path())?);
+        }
+        let file = json!({
+            "_meta": {"file-type": "spack-lockfile", "lockfile-version": 6, "specfile-version": 5},
+            "spack": {"version": super::VERSION, "type": "release"},
+            "roots": lock.roots,
+            "concrete_specs": lock.nodes,
+        });
+        let temporary = self.folder.join(".spack.lock.tmp");
+        Ok(disk::replace(&self.lock_path(), &temporary, file.to_string().as_bytes())?)
+    }
+
+    /// Root hash and whether the lock still stands for a spec of the manifest.
+    pub fn concretized(&self) -> Result<Vec<(String, Option<String>)>, Halt> {
+        let lock = self.lock()?;
+        let mut out = Vec::new();
+        for text in self.user_specs()? {
+            let spec = parse_one(&text)?;
+            let root = lock.roots.iter().find(|r| r.spec == text || parse_one(&r.spec).is_ok_and(|s| s == spec));
+            out.push((text, root.map(|r| r.hash.clone())));
+        }
+        Ok(out)
+    }
+
+    /// Replaces the specs of the manifest, leaving everything else as it is.
+    pub fn write_specs(&self, specs: &[String]) -> Result<(), Halt> {
+        let path = self.manifest_path();
+        let text = std::fs::read_to_string(&path).map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))?;
+        let new = with_specs(&text, specs);
+        let temporary = self.folder.join(".spack.yaml.tmp");
+        Ok(disk::replace(&path, &temporary, new.as_bytes())?)
+    }
+}
+
+/// The manifest's text with another list of specs.
+fn with_specs(text: &str, specs: &[String]) -> String {
+    let mut out = String::new();
+    let mut lines = text.lines().peekable();
+    let mut done = false;
+    while let Some(line) = lines.next() {
+        let indent = line.len() - line.trim_start().len();
+        if done || indent == 0 || !line.trim_start().starts_with("specs:") {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        }
+        done = true;
+        while let Some(next) = lines.peek() {
+            let deeper = next.len() - next.trim_start().len();
+            if next.trim().is_empty() || deeper > indent || deeper == indent && next.trim_start().starts_with('-') {
+                lines.next();
+            } else {
+                break;
+            }
+        }
+        push_specs(&mut out, &" ".repeat(indent), specs);
+    }
+    if !done {
+        push_specs(&mut out, "  ", specs);
+    }
+    out
+}
+
+fn push_specs(out: &mut String, pad: &str, specs: &[String]) {
+    if specs.is_empty() {
+        out.push_str(&format!("{pad}specs: []\n"));
+        return;
+    }
+    out.push_str(&format!("{pad}specs:\n"));
+    let list = Value::from(specs.to_vec());
+    for line in super::config::to_yaml(&list, 0).lines() {
+        out.push_str(&format!("{pad}{line}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_are_replaced_and_comments_stay() {
+        let one = with_specs(MANIFEST, &["hdf5+mpi".to_owned(), "cmake@3.30: %gcc".to_owned()]);
+        assert!(one.contains("  specs:\n  - hdf5+mpi\n  - "), "{one}");
+        assert!(one.contains("# add package specs"), "{one}");
+        assert_eq!(with_specs(&one, &[]), MANIFEST);
+    }
+}

@@ -1,0 +1,386 @@
+//! A small deterministic concretizer: newest version, default variants and default providers unless something
+//! asks otherwise; everything in one request shares one configuration of each package. It does not optimise and
+//! does not reuse; a request that contradicts itself is refused in Spack's words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::catalogue::{Catalogue, LANGUAGES, Package, Variant};
+use super::halt::Halt;
+use super::query::{parse_one, variant_fits, version_fits};
+use super::record::{Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET};
+use crate::spack::spec::{Spec, VariantValue};
+
+#[derive(Debug, Clone, Default)]
+pub struct Solution {
+    pub nodes: Nodes,
+    /// One hash for each request, in their order.
+    pub roots: Vec<String>,
+}
+
+pub struct Solver<'a> {
+    pub catalogue: &'a Catalogue,
+    /// Sealed nodes of the configured compilers, preferred first.
+    pub compilers: &'a [Node],
+}
+
+/// One package as chosen.
+#[derive(Debug, Clone, Default)]
+struct Choice {
+    version: String,
+    parameters: BTreeMap<String, Value>,
+    flags: BTreeMap<String, Vec<Value>>,
+    /// Dependency name to (types, virtuals).
+    needs: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
+    compiler: Option<Spec>,
+}
+
+type Wants = BTreeMap<String, Vec<Spec>>;
+
+impl Solver<'_> {
+    pub fn solve(&self, requests: &[Spec]) -> Result<Solution, Halt> {
+        let title = requests.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
+        let fixed = self.explicit_wants(requests)?;
+        let mut roots = Vec::new();
+        for request in requests {
+            let name = request.name.as_deref().unwrap_or_default();
+            roots.push(self.provider(name, &fixed));
+        }
+        let mut wants = fixed.clone();
+        for _ in 0..32 {
+            let (choices, next) = self.round(&roots, &wants, &fixed, &title)?;
+            if next == wants {
+                return self.assemble(&choices, &roots, requests, &title);
+            }
+            wants = next;
+        }
+        Err(unsatisfiable(&title, &["the constraints never settle".to_owned()]))
+    }
+
+    /// What the requests themselves say about each package.
+    fn explicit_wants(&self, requests: &[Spec]) -> Result<Wants, Halt> {
+        let mut wants = Wants::new();
+        let mut stack: Vec<Spec> = requests.to_vec();
+        let mut first = requests.len();
+        while !stack.is_empty() {
+            let spec = stack.remove(0);
+            let is_root = first > 0;
+            first = first.saturating_sub(1);
+            let Some(name) = spec.name.clone() else {
+                return Err(Halt::failed(format!("cannot concretize '{spec}', since it has no name")));
+            };
+            if !self.catalogue.knows(&name) {
+                return Err(Halt::failed(format!("cannot concretize '{name}', since '{name}' does not exist")));
+            }
+            self.check_known(&spec, &name)?;
+            for edge in &spec.dependencies {
+                let compiler = edge.spec.name.as_deref().is_some_and(|n| n == "gcc" || LANGUAGES.contains(&n));
+                if !compiler {
+                    stack.push(edge.spec.clone());
+                }
+            }
+            let target = if is_root { name } else { spec.name.clone().unwrap_or_default() };
+            wants.entry(target).or_default().push(spec);
+        }
+        // A want on a virtual is a want on its provider.
+        for virtual_name in self.catalogue.defaults.keys() {
+            if let Some(list) = wants.remove(virtual_name) {
+                let provider = self.provider(virtual_name, &wants);
+                let renamed = list.into_iter().map(|mut s| {
+                    s.name = Some(provider.clone());
+                    s.versions = crate::spack::versions::VersionList::any();
+                    s
+                });
+                wants.entry(provider.clone()).or_default().extend(renamed);
+            }
+        }
+        Ok(wants)
+    }
+
+    fn check_known(&self, spec: &Spec, name: &str) -> Result<(), Halt> {
+        let Some(package) = self.catalogue.package(name) else { return Ok(()) };
+        for variant in spec.variants.keys() {
+            if !package.variants.contains_key(variant) && variant != "build_system" {
+                return Err(Halt::failed(format!("No such variant {{'{variant}'}} for spec: '{spec}'")));
+            }
+        }
+        if package.versions.iter().any(|v| version_fits(v, &spec.versions)) {
+            return Ok(());
+        }
+        Err(Halt::failed(format!("No version exists that satisfies these input specs:\n    {spec}")))
+    }
+
+    /// The package that stands for a name: itself, or the provider of a virtual.
+    fn provider(&self, name: &str, wants: &Wants) -> String {
+        if self.catalogue.package(name).is_some() {
+            return name.to_owned();
+        }
+        let providers = self.catalogue.providers(name);
+        let chosen = providers.iter().find(|p| wants.contains_key(**p)).or(providers.first());
+        (*chosen.unwrap_or(&name)).to_owned()
+    }
+
+    fn round(
+        &self,
+        roots: &[String],
+        wants: &Wants,
+        fixed: &Wants,
+        title: &str,
+    ) -> Result<(BTreeMap<String, Choice>, Wants), Halt> {
+        let mut choices = BTreeMap::new();
+        let mut next = fixed.clone();
+        let mut rest: Vec<String> = roots.to_vec();
+        while let Some(name) = rest.pop() {
+            if choices.contains_key(&name) {
+                continue;
+            }
+            let Some(package) = self.catalogue.package(&name) else {
+                return Err(Halt::failed(format!("cannot concretize '{name}', since '{name}' does not exist")));
+            };
+            let empty = Vec::new();
+            let mut choice = choose(&name, package, wants.get(&name).unwrap_or(&empty), title)?;
+            for dependency in &package.depends {
+                if !applies(&dependency.when, &choice)? {
+                    continue;
+                }
+                let mut spec = parse_one(&dependency.spec)?;
+                let wanted = spec.name.clone().unwrap_or_default();
+                let provider = self.provider(&wanted, wants);
+                let (types, virtuals) = choice.needs.entry(provider.clone()).or_default();
+                types.extend(dependency.types.split(' ').map(str::to_owned));
+                if provider != wanted {
+                    virtuals.insert(wanted);
+                    spec.name = Some(provider.clone());
+                }
+                next.entry(provider.clone()).or_default().push(spec);
+                rest.push(provider);
+            }
+            choices.insert(name, choice);
+        }
+        if let Some(stray) = fixed.keys().find(|n| !choices.contains_key(*n)) {
+            return Err(unsatisfiable(title, &[format!("{stray} is not a dependency of any requested spec")]));
+        }
+        Ok((choices, next))
+    }
+
+    fn assemble(
+        &self,
+        choices: &BTreeMap<String, Choice>,
+        roots: &[String],
+        requests: &[Spec],
+        title: &str,
+    ) -> Result<Solution, Halt> {
+        let general = requests.iter().find_map(compiler_of);
+        let mut made = BTreeMap::new();
+        let mut solution = Solution::default();
+        for root in roots {
+            let hash = self.node(root, choices, general.as_ref(), &mut made, &mut solution.nodes, title)?;
+            solution.roots.push(hash);
+        }
+        Ok(solution)
+    }
+
+    fn node(
+        &self,
+        name: &str,
+        choices: &BTreeMap<String, Choice>,
+        general: Option<&Spec>,
+        made: &mut BTreeMap<String, String>,
+        nodes: &mut Nodes,
+        title: &str,
+    ) -> Result<String, Halt> {
+        if let Some(hash) = made.get(name) {
+            return Ok(hash.clone());
+        }
+        let (Some(choice), Some(package)) = (choices.get(name), self.catalogue.package(name)) else {
+            return Err(Halt::internal(format!("'{name}' was not chosen")));
+        };
+        if package.external {
+            return self.add_compiler(|n| n.version == choice.version, nodes, title);
+        }
+        let mut node = Node::new(name, &choice.version, TARGET);
+        node.parameters.extend(choice.parameters.clone());
+        for flag in FLAGS {
+            let set = choice.flags.get(flag).cloned().unwrap_or_default();
+            node.parameters.insert(flag.to_owned(), Value::Array(set));
+        }
+        for (dependency, (types, virtuals)) in &choice.needs {
+            let hash = self.node(dependency, choices, general, made, nodes, title)?;
+            node.dependencies.push(edge(dependency, hash, types, virtuals));
+        }
+        if !package.languages.is_empty() {
+            self.add_toolchain(&mut node, package, choice.compiler.as_ref().or(general), nodes, title)?;
+        }
+        node.seal();
+        let hash = node.hash.clone();
+        nodes.insert(hash.clone(), node);
+        made.insert(name.to_owned(), hash.clone());
+        Ok(hash)
+    }
+
+    fn add_compiler(&self, fits: impl Fn(&Node) -> bool, nodes: &mut Nodes, title: &str) -> Result<String, Halt> {
+        let found = self.compilers.iter().find(|n| fits(n));
+        let Some(compiler) = found else {
+            return Err(unsatisfiable(title, &["no configured compiler satisfies the request".to_owned()]));
+        };
+        nodes.insert(compiler.hash.clone(), compiler.clone());
+        Ok(compiler.hash.clone())
+    }
+
+    /// Compiler, its runtime and Spack's wrapper, as dependencies.
+    fn add_toolchain(
+        &self,
+        node: &mut Node,
+        package: &Package,
+        wanted: Option<&Spec>,
+        nodes: &mut Nodes,
+        title: &str,
+    ) -> Result<(), Halt> {
+        let fits = |n: &Node| {
+            wanted.is_none_or(|w| {
+                w.name.as_deref().is_none_or(|name| name == n.name) && version_fits(&n.version, &w.versions)
+            })
+        };
+        let hash = self.add_compiler(fits, nodes, title)?;
+        let version = nodes.get(&hash).map(|n| n.version.clone()).unwrap_or_default();
+        let mut runtime = Node::new("gcc-runtime", &version, TARGET);
+        plain_parameters(&mut runtime);
+        runtime.dependencies.push(edge_of("gcc", hash.clone(), "build", &[]));
+        runtime.seal();
+        let wrapper_version =
+            self.catalogue.package("compiler-wrapper").and_then(|p| p.versions.first()).cloned().unwrap_or_default();
+        let mut wrapper = Node::new("compiler-wrapper", &wrapper_version, TARGET);
+        plain_parameters(&mut wrapper);
+        wrapper.seal();
+        let languages: Vec<&str> = package.languages.iter().map(String::as_str).collect();
+        node.dependencies.push(edge_of("gcc", hash, "build", &languages));
+        node.dependencies.push(edge_of("gcc-runtime", runtime.hash.clone(), "link", &[]));
+        node.dependencies.push(edge_of("compiler-wrapper", wrapper.hash.clone(), "build", &[]));
+        nodes.insert(runtime.hash.clone(), runtime);
+        nodes.insert(wrapper.hash.clone(), wrapper);
+        Ok(())
+    }
+}
+
+/// Parameters of a node that has no variants.
+pub fn plain_parameters(node: &mut Node) {
+    node.parameters.insert("build_system".to_owned(), Value::from("generic"));
+    for flag in FLAGS {
+        node.parameters.insert(flag.to_owned(), Value::Array(Vec::new()));
+    }
+}
+
+/// The `%gcc…` of a request.
+fn compiler_of(spec: &Spec) -> Option<Spec> {
+    let edge = spec.dependencies.iter().find(|e| {
+        e.spec.name.as_deref().is_some_and(|n| n == "gcc" || e.direct && !LANGUAGES.contains(&n))
+    })?;
+    Some(edge.spec.clone())
+}
+
+fn edge_of(name: &str, hash: String, types: &str, virtuals: &[&str]) -> Edge {
+    let own = |text: &str| text.split(' ').map(str::to_owned).collect();
+    edge(name, hash, &own(types), &virtuals.iter().map(|v| (*v).to_owned()).collect())
+}
+
+fn edge(name: &str, hash: String, types: &BTreeSet<String>, virtuals: &BTreeSet<String>) -> Edge {
+    let order = ["build", "link", "run", "test"];
+    Edge {
+        name: name.to_owned(),
+        hash,
+        parameters: EdgeParameters {
+            deptypes: order.iter().filter(|t| types.contains(**t)).map(|t| (*t).to_owned()).collect(),
+            virtuals: virtuals.iter().cloned().collect(),
+            rest: serde_json::Map::new(),
+        },
+    }
+}
+
+/// Newest version and variants under all constraints.
+fn choose(name: &str, package: &Package, wants: &[Spec], title: &str) -> Result<Choice, Halt> {
+    let version = package.versions.iter().find(|v| wants.iter().all(|w| version_fits(v, &w.versions)));
+    let Some(version) = version else {
+        let mut reasons = Vec::new();
+        for want in wants.iter().filter(|w| !w.versions.is_any()) {
+            reasons.push(format!("Cannot satisfy '{name}@{}'", want.versions));
+        }
+        return Err(unsatisfiable(title, &reasons));
+    };
+    let mut choice = Choice { version: version.clone(), ..Choice::default() };
+    choice.parameters.insert("build_system".to_owned(), Value::from(package.build_system.as_str()));
+    for (variant, kind) in &package.variants {
+        choice.parameters.insert(variant.clone(), value_of(name, variant, kind, wants, title)?);
+    }
+    for want in wants {
+        for (flag, values) in &want.flags {
+            let list = values.iter().map(|f| Value::from(f.text.as_str())).collect();
+            choice.flags.insert(flag.clone(), list);
+        }
+        choice.compiler = choice.compiler.or_else(|| compiler_of(want));
+    }
+    for conflict in &package.conflicts {
+        if applies(&conflict.when, &choice)? {
+            let reason = format!("{name}: '{}' conflicts: {}", conflict.when, conflict.why);
+            return Err(unsatisfiable(title, &[reason]));
+        }
+    }
+    Ok(choice)
+}
+
+fn value_of(name: &str, variant: &str, kind: &Variant, wants: &[Spec], title: &str) -> Result<Value, Halt> {
+    let asked: Vec<_> = wants.iter().filter_map(|w| w.variants.get(variant)).collect();
+    let value = match kind {
+        Variant::Bool(default) => {
+            let first = asked.iter().find_map(|a| match &a.value {
+                VariantValue::Bool(on) => Some(*on),
+                _ => None,
+            });
+            Value::Bool(first.unwrap_or(*default))
+        }
+        Variant::Values { default, values, multi } => {
+            let mut words: Vec<String> = Vec::new();
+            for want in &asked {
+                if let VariantValue::Text(list) = &want.value {
+                    words.extend(list.iter().filter(|w| !words.contains(w)).cloned().collect::<Vec<_>>());
+                }
+            }
+            if let Some(bad) = words.iter().find(|w| !values.contains(w)) {
+                let reason = format!("{name}: invalid value '{bad}' for variant '{variant}'");
+                return Err(unsatisfiable(title, &[reason]));
+            }
+            match (words.is_empty(), multi) {
+                (true, false) => Value::from(default.as_str()),
+                (false, false) => Value::from(words.swap_remove(0)),
+                (true, true) => default.split(',').map(Value::from).collect(),
+                (false, true) => {
+                    words.sort();
+                    words.into_iter().map(Value::from).collect()
+                }
+            }
+        }
+    };
+    if asked.iter().all(|a| variant_fits(Some(&value), a)) {
+        return Ok(value);
+    }
+    let reason = format!("{name}: variant '{variant}' cannot have two values at once");
+    Err(unsatisfiable(title, &[reason]))
+}
+
+/// Whether an anonymous condition holds for what was chosen.
+fn applies(when: &str, choice: &Choice) -> Result<bool, Halt> {
+    if when.is_empty() {
+        return Ok(true);
+    }
+    let condition = parse_one(when)?;
+    Ok(version_fits(&choice.version, &condition.versions)
+        && condition.variants.iter().all(|(name, wanted)| variant_fits(choice.parameters.get(name), wanted)))
+}
+
+fn unsatisfiable(title: &str, reasons: &[String]) -> Halt {
+    let mut text = format!("failed to concretize `{title}` for the following reasons:");
+    for (i, reason) in reasons.iter().enumerate() {
+        text.push_str(&format!("\n     {}. {reason}", i + 1));
+    }
+    Halt::failed(text)
+}

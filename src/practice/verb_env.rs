@@ -1,0 +1,257 @@
+//! `spack env …`, `add`, `remove` and `concretize`.
+
+use super::disk;
+use super::environment::{Environment, Lock, MANIFEST, Root};
+use super::halt::Halt;
+use super::query::parse_one;
+use super::record::{ALL_TYPES, closure};
+use super::session::{Declared, Options, Session};
+use super::verb_spec::tree;
+use super::view;
+
+pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;
+    let environment = session.active("add")?;
+    for spec in super::query::parse(&options.words)? {
+        let name = spec.name.clone().unwrap_or_default();
+        if !session.catalogue.knows(&name) {
+            return Err(Halt::failed(format!("no such package: {name}")));
+        }
+        let mut specs = environment.user_specs()?;
+        let known = specs.iter().any(|s| parse_one(s).is_ok_and(|s| s == spec));
+        if known {
+            session.say(&format!("==> Package {spec} was already added to {}", environment.name))?;
+            continue;
+        }
+        session.say(&format!("==> Adding {spec} to environment {}", environment.name))?;
+        specs.push(spec.to_string());
+        let _lock = environment.transaction()?;
+        environment.write_specs(&specs)?;
+    }
+    Ok(0)
+}
+
+pub fn remove(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let declared: &[Declared] = &[(&["-a", "--all"], false), (&["-f", "--force"], false)];
+    let options = Options::read(arguments, declared)?;
+    let environment = session.active("remove")?;
+    let path = environment.manifest_path();
+    if options.has("--all") {
+        let _lock = environment.transaction()?;
+        environment.write_specs(&[])?;
+        return Ok(0);
+    }
+    for spec in super::query::parse(&options.words)? {
+        let specs = environment.user_specs()?;
+        let same = |text: &String| {
+            parse_one(text).is_ok_and(|s| s == spec || spec.name == s.name && spec == named_only(&spec))
+        };
+        let (gone, kept): (Vec<String>, Vec<String>) = specs.into_iter().partition(same);
+        if gone.is_empty() {
+            return Err(Halt::failed(format!("Not found: {spec}")));
+        }
+        let _lock = environment.transaction()?;
+        environment.write_specs(&kept)?;
+        session.say(&format!("==> {spec} has been removed from {}", path.display()))?;
+    }
+    Ok(0)
+}
+
+fn named_only(spec: &crate::spack::spec::Spec) -> crate::spack::spec::Spec {
+    crate::spack::spec::Spec { name: spec.name.clone(), ..Default::default() }
+}
+
+pub fn concretize(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let declared: &[Declared] = &[
+        (&["-f", "--force"], false),
+        (&["-q", "--quiet"], false),
+        (&["-U", "--fresh"], false),
+        (&["--reuse"], false),
+        (&["--fresh-roots"], false),
+        (&["--deprecated"], false),
+        (&["-j", "--jobs"], true),
+        (&["--test"], true),
+    ];
+    let options = Options::read(arguments, declared)?;
+    let environment = session.active("concretize")?;
+    let text = concretize_new(session, &environment, options.has("--force"))?;
+    if !options.has("--quiet") {
+        session.say(text.as_deref().unwrap_or("==> No new specs to concretize."))?;
+    }
+    refresh_view(session, &environment)?;
+    Ok(0)
+}
+
+/// Solves what the lock does not hold yet, or everything; with one configuration of each package, everything is
+/// solved again as soon as anything is new. Gives what Spack prints, or nothing when nothing was new.
+pub fn concretize_new(
+    session: &mut Session<'_, '_>,
+    environment: &Environment,
+    force: bool,
+) -> Result<Option<String>, Halt> {
+    let wanted = environment.concretized()?;
+    let old = environment.lock()?;
+    let new: Vec<&String> = wanted.iter().filter(|(_, h)| force || h.is_none()).map(|(t, _)| t).collect();
+    let gone = old.roots.iter().any(|r| !wanted.iter().any(|(t, _)| *t == r.spec));
+    if new.is_empty() && !gone {
+        return Ok(None);
+    }
+    let mut lock = Lock::default();
+    let specs = wanted.iter().map(|(t, _)| parse_one(t)).collect::<Result<Vec<_>, _>>()?;
+    if environment.unify()? {
+        let solution = if specs.is_empty() { Default::default() } else { session.solve(&specs)? };
+        lock.nodes = solution.nodes;
+        lock.roots = roots(&wanted, solution.roots);
+    } else {
+        let mut hashes = Vec::new();
+        for ((_, kept), spec) in wanted.iter().zip(&specs) {
+            if let Some(hash) = kept.as_ref().filter(|_| !force) {
+                let below = closure(&old.nodes, [hash.clone()], ALL_TYPES);
+                lock.nodes.extend(below.iter().filter_map(|h| Some((h.clone(), old.nodes.get(h)?.clone()))));
+                hashes.push(hash.clone());
+            } else {
+                let solution = session.solve(std::slice::from_ref(spec))?;
+                lock.nodes.extend(solution.nodes);
+                hashes.extend(solution.roots);
+            }
+        }
+        lock.roots = roots(&wanted, hashes);
+    }
+    let _transaction = environment.transaction()?;
+    environment.write_lock(&lock)?;
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let records = session.store.read()?;
+    let mut text = format!("==> Concretized {} spec{}:", new.len(), if new.len() == 1 { "" } else { "s" });
+    for root in lock.roots.iter().filter(|r| new.contains(&&r.spec)) {
+        text.push('\n');
+        text.push_str(&tree(&lock.nodes, &root.hash, &records).join("\n"));
+        text.push('\n');
+    }
+    Ok(Some(text))
+}
+
+fn roots(wanted: &[(String, Option<String>)], hashes: Vec<String>) -> Vec<Root> {
+    wanted.iter().zip(hashes).map(|((text, _), hash)| Root { hash, spec: text.clone() }).collect()
+}
+
+/// Builds the view again where its content changed, and says so.
+pub fn refresh_view(session: &mut Session<'_, '_>, environment: &Environment) -> Result<(), Halt> {
+    let (lock, records) = (environment.lock()?, session.store.read()?);
+    if view::regenerate(environment, &lock, &records, &session.store)? {
+        session.say(&format!("==> Updating view at {}", environment.view_path().display()))?;
+    }
+    Ok(())
+}
+
+pub fn env(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let Some((verb, rest)) = arguments.split_first() else {
+        return Err(Halt { code: 2, text: "spack env requires a SUBCOMMAND".into() });
+    };
+    match verb.as_str() {
+        "create" => create(session, rest),
+        "list" | "ls" => {
+            for environment in session.managed() {
+                session.say(&format!("    {}", environment.name))?;
+            }
+            Ok(0)
+        }
+        "status" | "st" => {
+            let line = match &session.environment {
+                Some(environment) => format!("==> In environment {}", environment.name),
+                None => "==> No active environment".to_owned(),
+            };
+            session.say(&line)?;
+            Ok(0)
+        }
+        "remove" | "rm" => delete(session, rest),
+        "view" if rest.first().is_some_and(|w| w == "regenerate") => {
+            let environment = session.active("env view")?;
+            disk::remove(&environment.view_path())?;
+            let (lock, records) = (environment.lock()?, session.store.read()?);
+            view::regenerate(&environment, &lock, &records, &session.store)?;
+            Ok(0)
+        }
+        "rename" | "mv" => rename(session, rest),
+        other => Err(Halt { code: 2, text: format!("argument SUBCOMMAND: invalid choice: '{other}'") }),
+    }
+}
+
+fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let declared: &[Declared] =
+        &[(&["-d", "--dir"], false), (&["--without-view"], false), (&["--with-view"], true)];
+    let options = Options::read(arguments, declared)?;
+    let Some(name) = options.words.first() else {
+        return Err(Halt { code: 2, text: "the following arguments are required: env".into() });
+    };
+    let independent = options.has("--dir");
+    let folder = if independent {
+        std::path::absolute(name).map_err(|e| Halt::internal(e.to_string()))?
+    } else {
+        session.environments.join(name)
+    };
+    if folder.join("spack.yaml").exists() {
+        return Err(Halt::failed(format!("'{name}': environment already exists at {}", folder.display())));
+    }
+    let mut text = MANIFEST.to_owned();
+    let mut lock = None;
+    if let Some(file) = options.words.get(1) {
+        let given = std::fs::read_to_string(file).map_err(|e| Halt::internal(format!("{e}: '{file}'")))?;
+        if file.ends_with(".lock") || file.ends_with(".json") {
+            lock = Some(given);
+        } else {
+            text = given;
+        }
+    }
+    if options.has("--without-view") {
+        text = text.replace("view: true", "view: false");
+    }
+    disk::write(&folder.join("spack.yaml"), text)?;
+    let environment = Environment { name: name.clone(), folder };
+    if let Some(lock) = lock {
+        disk::write(&environment.lock_path(), lock)?;
+        let specs: Vec<String> = environment.lock()?.roots.into_iter().map(|r| r.spec).collect();
+        environment.write_specs(&specs)?;
+    }
+    let kind = if independent { "independent environment" } else { &*format!("environment {name}") };
+    session.say(&format!("==> Created {kind} in: {}", environment.folder.display()))?;
+    session.say(&format!("==> Activate with: spack env activate {name}"))?;
+    refresh_view(session, &environment)?;
+    Ok(0)
+}
+
+fn delete(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let declared: &[Declared] = &[(&["-y", "--yes-to-all"], false), (&["-f", "--force"], false)];
+    let options = Options::read(arguments, declared)?;
+    let mut found = Vec::new();
+    for name in &options.words {
+        let environment = session.managed().into_iter().find(|e| e.name == *name);
+        found.push(environment.ok_or_else(|| Halt::failed(format!("no such environment '{name}'")))?);
+    }
+    let names: Vec<&str> = found.iter().map(|e| e.name.as_str()).collect();
+    let word = if names.len() == 1 { "environment" } else { "environments" };
+    if !options.has("--yes-to-all") && !session.confirm(&format!("Really remove {word} {}?", names.join(", ")))? {
+        return Ok(1);
+    }
+    for environment in found {
+        disk::remove(&environment.folder)?;
+        session.say(&format!("==> Successfully removed environment '{}'", environment.name))?;
+    }
+    Ok(0)
+}
+
+fn rename(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let options = Options::read(arguments, &[(&["-f", "--force"], false), (&["-d", "--dir"], false)])?;
+    let [from, to] = options.words.as_slice() else {
+        return Err(Halt { code: 2, text: "the following arguments are required: from, to".into() });
+    };
+    let old = Environment::find(from, &session.environments, options.has("--dir"))?;
+    let new = session.environments.join(to);
+    if new.exists() {
+        return Err(Halt::failed(format!("The new name corresponds to an existing environment; specify the --force flag to overwrite it.")));
+    }
+    disk::rename(&old.folder, &new)?;
+    session.say(&format!("==> Successfully renamed environment {from} to {to}"))?;
+    Ok(0)
+}
