@@ -27,8 +27,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub site: Option<PathBuf>,
     /// Work on a throw-away practice site; with a folder, on one that is kept there.
-    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub practice: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    pub practice: Option<Option<PathBuf>>,
     /// Print results, errors included, as JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -78,6 +78,8 @@ pub enum Command {
     },
     /// List the workflows.
     Workflows,
+    /// Show the effective site configuration and where each value came from.
+    Config,
     /// Print a shell's completion script.
     Completions { shell: clap_complete::Shell },
 }

@@ -4,6 +4,7 @@
 mod args;
 mod call;
 mod complete;
+mod config;
 mod interrupt;
 mod output;
 mod run;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use clap::FromArgMatches as _;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::practice;
 
 use args::{Cli, Command};
 use output::Output;
@@ -21,6 +23,10 @@ use setup::Session;
 
 /// Runs one command line and gives its exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
+    if let Some(root) = argv.first().and_then(|name| practice::called_as_spack(name, std::env::var_os("PATH").as_deref()))
+    {
+        return practice::main(argv.into_iter().skip(1).collect(), root);
+    }
     let command = args::command();
     let cli = match command.try_get_matches_from(argv).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
@@ -64,6 +70,7 @@ async fn with_session(cli: &Cli, command: &Command, output: &Output) -> Result<u
         Command::Eval { code } => run::eval(&session, output, code).await,
         Command::Call { name, arguments } => call::call(&session, output, name, arguments.as_deref()).await,
         Command::Workflows => run::list(&session, output),
+        Command::Config => config::show(&session, output),
         Command::Completions { .. } => Ok(0),
     };
     session.close(&result);

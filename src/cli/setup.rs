@@ -1,7 +1,7 @@
 //! From the command line to a context: site files, state, journal, Spack's variables, the Lua machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::interrupt::Interrupts;
 use super::output::Output;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
-use crate::base::{Result, Trouble};
+use crate::base::{Kind, Result, Trouble};
+use crate::practice::{self, PracticeSite};
 use crate::script::Host;
 use crate::script::loader::Loader;
 use crate::site::config::Loaded;
@@ -30,16 +31,47 @@ pub struct Session {
     pub registry: Rc<Registry>,
     pub scope: Cancel,
     pub interrupts: Interrupts,
+    _practice: Option<Practice>,
+}
+
+/// A practice site; a throw-away one goes with it.
+struct Practice {
+    site: PracticeSite,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Practice {
+    /// Without a folder, a throw-away site.
+    fn open(dir: Option<&Path>) -> Result<Practice> {
+        let executable = std::env::current_exe()
+            .map_err(|e| Trouble::new(Kind::Internal, format!("cannot find this executable: {e}")))?;
+        if let Some(dir) = dir {
+            return Ok(Practice { site: practice::open(dir, &executable)?, _folder: None });
+        }
+        let folder = tempfile::Builder::new()
+            .prefix("moonstack-practice-")
+            .tempdir()
+            .map_err(|e| Trouble::io("create a folder in", &std::env::temp_dir(), e))?;
+        Ok(Practice { site: practice::create(folder.path(), &executable)?, _folder: Some(folder) })
+    }
 }
 
 impl Session {
     pub fn open(global: &Global, command: &Command, _output: &Output) -> Result<Session> {
         let eyes = Arc::new(LiveEyes);
         let loaded = Loaded::read(&*eyes, global.site.as_deref(), paths::user_config().as_deref())?;
-        let variables: BTreeMap<String, String> = std::env::vars_os()
+        let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        let state = paths::state(&loaded.config);
+        let practice = global.practice.as_ref().map(|dir| Practice::open(dir.as_deref())).transpose()?;
+        let (state, spack) = match &practice {
+            Some(practice) => {
+                variables.extend(practice.site.env.clone());
+                (practice.site.root.join("state"), Some(practice.site.spack_root.clone()))
+            }
+            None => (paths::state(&loaded.config), global.spack.clone()),
+        };
+        let practice_root = practice.as_ref().map(|p| p.site.root.clone());
         let store = Arc::new(Store::at(state.join("state.db")));
         let clock = Clock::default();
         let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), about(command)));
@@ -49,7 +81,7 @@ impl Session {
             watcher: Arc::new(Blind),
             clock,
         };
-        let site = Site::new(loaded, state, store, journal, global.spack.clone(), variables, None);
+        let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
         let scope = Cancel::root(global.timeout);
         let interrupts = Interrupts::listen()?;
         interrupts.watch(&scope);
@@ -58,6 +90,7 @@ impl Session {
             registry: Rc::new(api::registry()),
             scope,
             interrupts,
+            _practice: practice,
         })
     }
 

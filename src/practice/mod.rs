@@ -47,7 +47,7 @@ use session::{Globals, Session};
 
 pub use fault::VARIABLE as FAULTS_VARIABLE;
 pub use session::Streams;
-pub use site::{PracticeSite, create};
+pub use site::{PracticeSite, create, open};
 
 /// The Spack release that is played.
 pub const VERSION: &str = "1.1.0";

@@ -55,6 +55,15 @@ pub fn create(dir: &Path, executable: &Path) -> Result<PracticeSite> {
     Ok(site)
 }
 
+/// The site in `dir`, made if there is none yet.
+pub fn open(dir: &Path, executable: &Path) -> Result<PracticeSite> {
+    let init = dir.join("spack/lib/spack/spack/__init__.py");
+    if std::fs::read_to_string(init).is_ok_and(|text| text.contains(MARKER)) {
+        return std::fs::canonicalize(dir).map(|d| describe(&d)).map_err(|e| Trouble::io("look at", dir, e));
+    }
+    create(dir, executable)
+}
+
 fn describe(dir: &Path) -> PracticeSite {
     let text = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let env = [
