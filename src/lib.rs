@@ -8,6 +8,8 @@
 
 pub mod api;
 pub mod base;
+pub mod general;
 pub mod script;
 pub mod site;
+pub mod spack;
 pub mod world;
