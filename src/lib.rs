@@ -10,6 +10,7 @@
 pub mod api;
 pub mod base;
 pub mod cli;
+pub mod general;
 pub mod practice;
 pub mod script;
 pub mod site;
