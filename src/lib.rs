@@ -11,4 +11,5 @@ pub mod base;
 pub mod reference;
 pub mod script;
 pub mod site;
+pub mod term;
 pub mod world;

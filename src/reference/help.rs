@@ -162,10 +162,7 @@ fn lua_module(text: &LuaText) -> String {
 
 fn workflow(text: &LuaText) -> String {
     let docs = LuaDocs::read(text.text);
-    format!(
-        "workflow {0}\n\n{1}\n\nmoonstack run {0} --help lists its options.\n",
-        text.name, docs.header
-    )
+    format!("workflow {0}\n\n{1}\n\nmoonstack run {0} --help lists its options.\n", text.name, docs.header)
 }
 
 /// Help for a Lua function from its comments.

@@ -117,7 +117,10 @@ mod tests {
         let names: Vec<&str> = docs.functions.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["M.rows", "M.add"]);
         let rows = &docs.functions[0];
-        assert_eq!((rows.parameters.as_str(), rows.line, rows.doc.as_str()), ("items, width", 9, "Makes rows."));
+        assert_eq!(
+            (rows.parameters.as_str(), rows.line, rows.doc.as_str()),
+            ("items, width", 9, "Makes rows.")
+        );
         assert_eq!(rows.params, [("items".to_owned(), "any[] What to show.".to_owned())]);
         assert_eq!(rows.returns, ["string[]"]);
     }

@@ -5,8 +5,8 @@ use super::lua_docs::LuaDocs;
 use super::parts::{Parts, flow};
 use super::signature::Signature;
 use super::types::{Body, Class, Types};
-use crate::api::handmade::Handmade;
 use crate::api::Primitive;
+use crate::api::handmade::Handmade;
 
 /// The whole page.
 pub fn page(library: &Library) -> String {

@@ -194,19 +194,19 @@ impl Types {
         let is_class = root.get("properties").is_some() && root.get("oneOf").is_none();
         if is_class {
             let title = text(root, "title");
-            return self.named(path, if title.is_empty() { "Result" } else { title }, root, definitions, root);
+            return self.named(
+                path,
+                if title.is_empty() { "Result" } else { title },
+                root,
+                definitions,
+                root,
+            );
         }
         self.kind(path, root, definitions, root)
     }
 
     /// A type within a root schema.
-    pub fn kind(
-        &mut self,
-        path: &str,
-        schema: &Value,
-        definitions: &Definition,
-        root: &Value,
-    ) -> String {
+    pub fn kind(&mut self, path: &str, schema: &Value, definitions: &Definition, root: &Value) -> String {
         lua_type(schema, &mut |name| self.refer(path, name, definitions, root))
     }
 
@@ -298,13 +298,19 @@ mod tests {
             (json!({"enum": ["a", "b"]}), "\"a\" | \"b\""),
             (json!({"oneOf": [{"const": "a"}, {"enum": ["b", "a"]}]}), "\"a\" | \"b\""),
             (json!({"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Spec"}]}), "Spec | nil"),
-            (json!({"type": "object", "additionalProperties": {"type": "integer"}}), "table<string, integer>"),
+            (
+                json!({"type": "object", "additionalProperties": {"type": "integer"}}),
+                "table<string, integer>",
+            ),
             (
                 json!({"type": "object", "required": ["a"], "properties": {
                     "a": {"type": "string"}, "end": {"type": ["string", "integer"]}}}),
                 "{ a: string, [\"end\"]?: string | integer }",
             ),
-            (json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}]}), "[string, number]"),
+            (
+                json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}]}),
+                "[string, number]",
+            ),
             (json!(true), "any"),
         ];
         for (schema, expected) in cases {
