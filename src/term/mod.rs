@@ -1,0 +1,9 @@
+//! What people see: results, tables, errors, progress. Decides wording and colour; knows no command.
+
+pub mod printer;
+pub mod progress;
+pub mod table;
+pub mod trouble;
+pub mod value;
+
+pub use printer::{ClosedPipe, Colour, Detail, Printer};
