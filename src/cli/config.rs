@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::output::Output;
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
 
-pub fn show(session: &Session, output: &Output) -> Result<u8> {
+pub fn show(session: &Session) -> Result<u8> {
     let site = &session.cx.site;
     let config = serde_json::to_value(&site.loaded.config)
         .map_err(|e| Trouble::new(Kind::Internal, format!("the configuration cannot be written: {e}")))?;
@@ -24,14 +23,18 @@ pub fn show(session: &Session, output: &Output) -> Result<u8> {
                 };
                 (Value::from(site.state.display().to_string()), origin)
             }
-            "spack" if site.spack.is_some() => {
-                (Value::from(site.spack.as_ref().map(|p| p.display().to_string())), Some(String::from("--spack")))
-            }
+            "spack" if site.spack.is_some() => (
+                Value::from(site.spack.as_ref().map(|p| p.display().to_string())),
+                Some(String::from("--spack")),
+            ),
             _ => (value, origin),
         };
-        values.insert(key, json!({ "value": value, "origin": origin.unwrap_or_else(|| String::from("default")) }));
+        values.insert(
+            key,
+            json!({ "value": value, "origin": origin.unwrap_or_else(|| String::from("default")) }),
+        );
     }
-    output.value(&Value::Object(values))?;
+    session.printer.give(&Value::Object(values))?;
     Ok(0)
 }
 
