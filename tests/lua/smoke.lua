@@ -1,0 +1,1 @@
+assert(json.encode({ a = 1 }) == '{"a":1}')
