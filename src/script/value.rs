@@ -13,7 +13,7 @@ pub fn options() -> SerializeOptions {
 }
 
 /// How arguments are read: names sorted, because a Lua table has no order; a table with both items and names is
-/// seen as one with names, so that it is refused where a list is wanted instead of losing them.
+/// seen as one with names, so that a free value is refused instead of losing them.
 pub fn arguments() -> DeserializeOptions {
     DeserializeOptions::new().sort_keys(true).detect_mixed_tables(true)
 }
