@@ -1,1 +1,0 @@
-assert(json.encode({ a = 1 }) == '{"a":1}')
