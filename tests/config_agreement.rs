@@ -425,13 +425,18 @@ fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
         Setup {
             environment: Some(environment),
             extra_scopes: vec![extra],
-            settings: vec![
-                "config:build_jobs:41",
-                "config:template_dirs:/from/command/line",
-                "packages:all:variants:[+cli]",
-                "config:aliases::{}",
-                "config:stage_name:'quoted:colon'",
-            ],
+            // Spack 0.23 refuses `-c config` over scopes in an old form.
+            settings: if old {
+                vec!["packages:all:variants:[+cli]"]
+            } else {
+                vec![
+                    "config:build_jobs:41",
+                    "config:template_dirs:/from/command/line",
+                    "packages:all:variants:[+cli]",
+                    "config:aliases::{}",
+                    "config:stage_name:'quoted:colon'",
+                ]
+            },
             ..setup("environment, -C and -c", &own)
         },
         Setup { environment: Some(cut), ..setup("an environment that cuts off scopes", &own) },
@@ -457,6 +462,7 @@ fn agrees_with_spack() {
             compare_commands(setup, &mut score);
         }
         println!("{site}: {} values agree, {} differ", score.agreed, score.wrong.len());
+        score.wrong.iter().for_each(|w| println!("  {w}"));
         wrong.extend(score.wrong.into_iter().map(|w| format!("{site}: {w}")));
     }
     assert!(wrong.is_empty(), "{} values differ:\n  {}", wrong.len(), wrong.join("\n  "));
