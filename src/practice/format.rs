@@ -96,7 +96,10 @@ fn field(text: &str, node: &Node, nodes: &Nodes, prefix: &str) -> Result<String,
         let below = super::record::closure(nodes, [node.hash.clone()], super::record::ALL_TYPES);
         let found = below.iter().filter_map(|h| nodes.get(h)).find(|n| {
             n.name == name
-                || node.dependencies.iter().any(|e| e.hash == n.hash && e.parameters.virtuals.iter().any(|v| v == name))
+                || node
+                    .dependencies
+                    .iter()
+                    .any(|e| e.hash == n.hash && e.parameters.virtuals.iter().any(|v| v == name))
         });
         return found.map_or(Ok(String::new()), |n| field(rest, n, nodes, ""));
     }
@@ -150,10 +153,10 @@ fn field_with_argument(text: &str, node: &Node) -> Result<String, String> {
     Err(format!("Attempted to format attribute {text}. Spec  has no attribute {text}"))
 }
 
-/// `-- header ---…` to 64 columns.
+/// `-- header ---…` to 65 columns, as Spack does where nobody watches.
 pub fn rule(header: &str) -> String {
     let start = format!("-- {header} ");
-    let fill = 64_usize.saturating_sub(start.chars().count());
+    let fill = 65_usize.saturating_sub(start.chars().count());
     start + &"-".repeat(fill)
 }
 

@@ -67,8 +67,8 @@ pub fn find(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
         let mut list = chosen;
         list.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
         for node in list {
-            let line =
-                format::fill(pattern, node, &nodes, &prefix(&session.store, &records, node)).map_err(Halt::failed)?;
+            let line = format::fill(pattern, node, &nodes, &prefix(&session.store, &records, node))
+                .map_err(Halt::failed)?;
             session.say(&line)?;
         }
         return Ok(0);
@@ -123,7 +123,8 @@ fn heading(
     options: &Options,
 ) -> Result<(), Halt> {
     session.say(&format!("==> In environment {}", environment.name))?;
-    let roots = environment.concretized()?;
+    let mut roots = environment.concretized()?;
+    roots.sort();
     if roots.is_empty() {
         session.say("==> No root specs")?;
         return session.say("");
