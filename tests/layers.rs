@@ -19,8 +19,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "world", "site", "spack", "general", "check", "practice", "api", "reference", "term", "script",
-            "repl", "cli",
+            "base",
+            "world",
+            "site",
+            "spack",
+            "general",
+            "check",
+            "practice",
+            "api",
+            "reference",
+            "term",
+            "script",
+            "repl",
+            "cli",
         ],
     ),
 ];
@@ -87,7 +98,8 @@ fn violations() -> Vec<String> {
         let text = std::fs::read_to_string(&file).unwrap();
         for (number, line) in shipped(&text) {
             for used in line.split("crate::").skip(1) {
-                let module: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let module: String =
+                    used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 let is_layer = LAYERS.iter().any(|(name, _)| *name == module);
                 if is_layer && allowed.is_some_and(|may| !may.contains(&module.as_str())) {
                     bad.push(format!("src/{relative}:{number}: {folder} may not use {module}"));

@@ -21,7 +21,10 @@ pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Val
     let work = session.scope.guard(journal::from_place(String::from("command line"), work));
     let reply = session.scope.enter(work).await?;
     serde_json::to_value(&*reply).map_err(|e| {
-        Trouble::new(crate::base::Kind::Internal, format!("{name}: the result cannot be written as JSON: {e}"))
+        Trouble::new(
+            crate::base::Kind::Internal,
+            format!("{name}: the result cannot be written as JSON: {e}"),
+        )
     })
 }
 
@@ -39,7 +42,10 @@ pub async fn call(session: &Session, output: &Output, name: &str, arguments: Opt
     };
     let arguments = match serde_json::from_str(&text) {
         Ok(Value::Object(map)) => map,
-        Ok(_) => return Err(Trouble::usage("the arguments must be a JSON object").hint(format!("moonstack call {name} '{{\"query\": \"zlib\"}}'"))),
+        Ok(_) => {
+            return Err(Trouble::usage("the arguments must be a JSON object")
+                .hint(format!("moonstack call {name} '{{\"query\": \"zlib\"}}'")));
+        }
         Err(e) => return Err(Trouble::usage(format!("the arguments are not JSON: {e}"))),
     };
     output.value(&primitive(session, name, arguments).await?)?;

@@ -24,12 +24,16 @@ pub fn show(session: &Session, output: &Output) -> Result<u8> {
                 };
                 (Value::from(site.state.display().to_string()), origin)
             }
-            "spack" if site.spack.is_some() => {
-                (Value::from(site.spack.as_ref().map(|p| p.display().to_string())), Some(String::from("--spack")))
-            }
+            "spack" if site.spack.is_some() => (
+                Value::from(site.spack.as_ref().map(|p| p.display().to_string())),
+                Some(String::from("--spack")),
+            ),
             _ => (value, origin),
         };
-        values.insert(key, json!({ "value": value, "origin": origin.unwrap_or_else(|| String::from("default")) }));
+        values.insert(
+            key,
+            json!({ "value": value, "origin": origin.unwrap_or_else(|| String::from("default")) }),
+        );
     }
     output.value(&Value::Object(values))?;
     Ok(0)

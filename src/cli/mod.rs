@@ -23,7 +23,8 @@ use setup::Session;
 
 /// Runs one command line and gives its exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
-    if let Some(root) = argv.first().and_then(|name| practice::called_as_spack(name, std::env::var_os("PATH").as_deref()))
+    if let Some(root) =
+        argv.first().and_then(|name| practice::called_as_spack(name, std::env::var_os("PATH").as_deref()))
     {
         return practice::main(argv.into_iter().skip(1).collect(), root);
     }

@@ -15,7 +15,10 @@ use crate::script::{Host, error, value};
 /// Runs a workflow with its options, or a plain script with its arguments.
 pub async fn workflow(session: &Session, output: &Output, name: &str, args: &[OsString]) -> Result<u8> {
     let source = session.loader(None).script(name)?;
-    let folder = Path::new(&source.name).parent().map(Path::to_owned).filter(|_| name.contains('/') || Path::new(&source.name).exists());
+    let folder = Path::new(&source.name)
+        .parent()
+        .map(Path::to_owned)
+        .filter(|_| name.contains('/') || Path::new(&source.name).exists());
     let host = session.host(output, folder)?;
     let plain: Vec<Value> = args
         .iter()
@@ -66,7 +69,10 @@ async fn declared_workflow(
 fn exit_code(results: &MultiValue) -> Result<u8> {
     match results.front() {
         Some(Value::Integer(code)) => u8::try_from(*code).map_err(|_| {
-            Trouble::new(Kind::Script, format!("the script returned {code}; an exit code is between 0 and 255"))
+            Trouble::new(
+                Kind::Script,
+                format!("the script returned {code}; an exit code is between 0 and 255"),
+            )
         }),
         _ => Ok(0),
     }

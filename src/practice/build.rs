@@ -74,12 +74,10 @@ pub fn finish(prefix: &Path, node: &Node, package: &Package, log: &str, cached: 
     disk::write(&prefix.join("share").join(&node.name).join("README"), readme)?;
     let metadata = prefix.join(METADATA);
     disk::write(&metadata.join("spack-build-out.txt.gz"), gzip(log.as_bytes())?)?;
-    let phases: Vec<Value> = package
-        .phases
-        .iter()
-        .map(|p| json!({"name": p, "path": p, "seconds": 0.001, "count": 1}))
-        .collect();
-    let times = json!({"total": 0.01, "phases": phases, "name": node.name, "cache": cached, "hash": node.hash});
+    let phases: Vec<Value> =
+        package.phases.iter().map(|p| json!({"name": p, "path": p, "seconds": 0.001, "count": 1})).collect();
+    let times =
+        json!({"total": 0.01, "phases": phases, "name": node.name, "cache": cached, "hash": node.hash});
     disk::write(&metadata.join("install_times.json"), times.to_string())?;
     if cached {
         disk::write(&metadata.join("binary_distribution"), json!({"relocate_textfiles": []}).to_string())?;

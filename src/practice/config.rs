@@ -11,8 +11,22 @@ use super::record::{FAMILY, FLAGS, NAMESPACE, Node, package_hash};
 use crate::spack::spec::VariantValue;
 
 pub const SECTIONS: [&str; 16] = [
-    "bootstrap", "cdash", "ci", "compilers", "concretizer", "config", "definitions", "develop", "env_vars",
-    "include", "mirrors", "modules", "packages", "repos", "toolchains", "upstreams",
+    "bootstrap",
+    "cdash",
+    "ci",
+    "compilers",
+    "concretizer",
+    "config",
+    "definitions",
+    "develop",
+    "env_vars",
+    "include",
+    "mirrors",
+    "modules",
+    "packages",
+    "repos",
+    "toolchains",
+    "upstreams",
 ];
 
 pub type Variables = BTreeMap<String, String>;
@@ -89,9 +103,8 @@ impl Config {
     pub fn path(&self, section: &str, pointer: &str, default: &str) -> Result<PathBuf, Halt> {
         let value = self.section(section)?;
         let found = value.pointer(pointer);
-        let text = found
-            .and_then(|v| v.as_str().or_else(|| v.as_array()?.first()?.as_str()))
-            .unwrap_or(default);
+        let text =
+            found.and_then(|v| v.as_str().or_else(|| v.as_array()?.first()?.as_str())).unwrap_or(default);
         Ok(PathBuf::from(self.substitute(text)))
     }
 
@@ -108,7 +121,8 @@ impl Config {
     /// The externals that can compile, newest first, as sealed nodes.
     pub fn compilers(&self) -> Result<Vec<Node>, Halt> {
         let packages = self.section("packages")?;
-        let externals = packages.pointer("/gcc/externals").and_then(Value::as_array).cloned().unwrap_or_default();
+        let externals =
+            packages.pointer("/gcc/externals").and_then(Value::as_array).cloned().unwrap_or_default();
         externals.iter().map(compiler).collect()
     }
 }

@@ -68,8 +68,10 @@ impl Environment {
     /// What stands under `spack:`.
     pub fn manifest(&self) -> Result<Map<String, Value>, Halt> {
         let path = self.manifest_path();
-        let file = read_yaml(&path)
-            .map_err(|h| Halt { text: format!("Invalid environment configuration detected: {}", h.text), ..h })?;
+        let file = read_yaml(&path).map_err(|h| Halt {
+            text: format!("Invalid environment configuration detected: {}", h.text),
+            ..h
+        })?;
         match file.as_ref().and_then(|f| f.get("spack")) {
             Some(Value::Object(map)) => Ok(map.clone()),
             Some(Value::Null) | None => Ok(Map::new()),
@@ -96,8 +98,9 @@ impl Environment {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Lock::default()),
             Err(e) => return Err(Halt::internal(format!("{e}: '{}'", path.display()))),
         };
-        let file: Value = serde_json::from_slice(&text)
-            .map_err(|e| Halt::internal(format!("Expecting value: line {} column {}", e.line(), e.column())))?;
+        let file: Value = serde_json::from_slice(&text).map_err(|e| {
+            Halt::internal(format!("Expecting value: line {} column {}", e.line(), e.column()))
+        })?;
         let version = file.pointer("/_meta/lockfile-version").and_then(Value::as_u64).unwrap_or(0);
         if version != 6 {
             return Err(Halt::failed(format!(
@@ -142,7 +145,8 @@ impl Environment {
         let mut out = Vec::new();
         for text in self.user_specs()? {
             let spec = parse_one(&text)?;
-            let root = lock.roots.iter().find(|r| r.spec == text || parse_one(&r.spec).is_ok_and(|s| s == spec));
+            let root =
+                lock.roots.iter().find(|r| r.spec == text || parse_one(&r.spec).is_ok_and(|s| s == spec));
             out.push((text, root.map(|r| r.hash.clone())));
         }
         Ok(out)
@@ -151,7 +155,8 @@ impl Environment {
     /// Replaces the specs of the manifest, leaving everything else as it is.
     pub fn write_specs(&self, specs: &[String]) -> Result<(), Halt> {
         let path = self.manifest_path();
-        let text = std::fs::read_to_string(&path).map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))?;
         let new = with_specs(&text, specs);
         let temporary = self.folder.join(".spack.yaml.tmp");
         Ok(disk::replace(&path, &temporary, new.as_bytes())?)
@@ -173,7 +178,10 @@ fn with_specs(text: &str, specs: &[String]) -> String {
         done = true;
         while let Some(next) = lines.peek() {
             let deeper = next.len() - next.trim_start().len();
-            if next.trim().is_empty() || deeper > indent || deeper == indent && next.trim_start().starts_with('-') {
+            if next.trim().is_empty()
+                || deeper > indent
+                || deeper == indent && next.trim_start().starts_with('-')
+            {
                 lines.next();
             } else {
                 break;

@@ -96,7 +96,10 @@ fn field(text: &str, node: &Node, nodes: &Nodes, prefix: &str) -> Result<String,
         let below = super::record::closure(nodes, [node.hash.clone()], super::record::ALL_TYPES);
         let found = below.iter().filter_map(|h| nodes.get(h)).find(|n| {
             n.name == name
-                || node.dependencies.iter().any(|e| e.hash == n.hash && e.parameters.virtuals.iter().any(|v| v == name))
+                || node
+                    .dependencies
+                    .iter()
+                    .any(|e| e.hash == n.hash && e.parameters.virtuals.iter().any(|v| v == name))
         });
         return found.map_or(Ok(String::new()), |n| field(rest, n, nodes, ""));
     }

@@ -51,9 +51,11 @@ fn read_json(path: &Path) -> Option<Value> {
 }
 
 fn entry<'m>(manifest: &'m Value, media: &str) -> Option<&'m Value> {
-    manifest.get("data")?.as_array()?.iter().find(|d| {
-        d.get("mediaType").and_then(Value::as_str).is_some_and(|m| m.starts_with(media))
-    })
+    manifest
+        .get("data")?
+        .as_array()?
+        .iter()
+        .find(|d| d.get("mediaType").and_then(Value::as_str).is_some_and(|m| m.starts_with(media)))
 }
 
 fn index(root: &Path) -> Option<Value> {
@@ -67,7 +69,9 @@ pub fn index_nodes(config: &Config) -> Result<Nodes, Halt> {
     let mut nodes = Nodes::new();
     for root in folders(config)? {
         let Some(index) = index(&root) else { continue };
-        for (hash, record) in index.pointer("/database/installs").and_then(Value::as_object).into_iter().flatten() {
+        for (hash, record) in
+            index.pointer("/database/installs").and_then(Value::as_object).into_iter().flatten()
+        {
             let spec = record.get("spec").cloned().unwrap_or_default();
             if let Ok(node) = serde_json::from_value(spec) {
                 nodes.insert(hash.clone(), node);
@@ -82,7 +86,9 @@ pub fn available(config: &Config) -> Result<BTreeSet<String>, Halt> {
     let mut hashes = BTreeSet::new();
     for root in folders(config)? {
         let Some(index) = index(&root) else { continue };
-        for (hash, record) in index.pointer("/database/installs").and_then(Value::as_object).into_iter().flatten() {
+        for (hash, record) in
+            index.pointer("/database/installs").and_then(Value::as_object).into_iter().flatten()
+        {
             if record.get("in_buildcache") == Some(&Value::Bool(true)) {
                 hashes.insert(hash.clone());
             }
@@ -96,7 +102,8 @@ pub fn available(config: &Config) -> Result<BTreeSet<String>, Halt> {
 pub fn intact(config: &Config, node: &Node) -> Result<bool, Halt> {
     let whole = |root: &PathBuf| {
         let manifest = read_json(&manifest_path(root, node))?;
-        let checksum = entry(&manifest, "application/vnd.spack.install")?.get("checksum")?.as_str()?.to_owned();
+        let checksum =
+            entry(&manifest, "application/vnd.spack.install")?.get("checksum")?.as_str()?.to_owned();
         Some(digest::file(&blob(root, &checksum)).ok()? == checksum)
     };
     Ok(folders(config)?.iter().any(|root| whole(root) == Some(true)))
@@ -125,7 +132,8 @@ pub fn write(root: &Path, nodes: &Nodes, offered: &[(String, PathBuf)]) -> Resul
     disk::write(&root.join("v3/layout.json"), r#"{"signing": "gpg"}"#)?;
     for (hash, prefix) in offered {
         let Some(node) = nodes.get(hash) else { continue };
-        let tarball = put(root, &gzip(&archive(prefix)?)?, "application/vnd.spack.install.v2.tar+gzip", "gzip")?;
+        let tarball =
+            put(root, &gzip(&archive(prefix)?)?, "application/vnd.spack.install.v2.tar+gzip", "gzip")?;
         let mut spec = spec_file(nodes, hash);
         spec["buildcache_layout_version"] = 2.into();
         let spec = gzip(spec.to_string().as_bytes())?;
@@ -135,7 +143,11 @@ pub fn write(root: &Path, nodes: &Nodes, offered: &[(String, PathBuf)]) -> Resul
     }
     let all = closure(nodes, offered.iter().map(|(h, _)| h.clone()), ALL_TYPES);
     let references = |hash: &String| {
-        all.iter().filter_map(|h| nodes.get(h)).flat_map(|n| &n.dependencies).filter(|e| e.hash == *hash).count()
+        all.iter()
+            .filter_map(|h| nodes.get(h))
+            .flat_map(|n| &n.dependencies)
+            .filter(|e| e.hash == *hash)
+            .count()
     };
     let installs: serde_json::Map<String, Value> = all
         .iter()
@@ -185,7 +197,10 @@ fn member(out: &mut Vec<u8>, name: &str, data: &[u8], kind: u8, mode: u32) {
         }
     };
     set(0, name.as_bytes().get(..name.len().min(99)).unwrap_or_default());
-    set(100, format!("{mode:07o}\0{:07o}\0{:07o}\0{:011o}\0{:011o}\0        ", 0, 0, data.len(), 0).as_bytes());
+    set(
+        100,
+        format!("{mode:07o}\0{:07o}\0{:07o}\0{:011o}\0{:011o}\0        ", 0, 0, data.len(), 0).as_bytes(),
+    );
     set(156, &[kind]);
     set(257, b"ustar\x0000");
     let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();

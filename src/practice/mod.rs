@@ -114,7 +114,12 @@ pub fn run(words: &[String], root: &Path, variables: &Variables, streams: &mut S
     halt.code
 }
 
-fn answer(words: &[String], root: &Path, variables: &Variables, streams: &mut Streams<'_>) -> Result<u8, Halt> {
+fn answer(
+    words: &[String],
+    root: &Path,
+    variables: &Variables,
+    streams: &mut Streams<'_>,
+) -> Result<u8, Halt> {
     let globals = Globals::read(words)?;
     if globals.version {
         writeln!(streams.out, "{VERSION}")?;
@@ -134,9 +139,29 @@ fn answer(words: &[String], root: &Path, variables: &Variables, streams: &mut St
 
 /// The verbs that the stand-in knows.
 const VERBS: [&str; 23] = [
-    "add", "arch", "buildcache", "commands", "compiler", "compilers", "concretize", "config", "dependencies",
-    "dependents", "env", "find", "gc", "install", "location", "mark", "mirror", "python", "remove", "repo", "spec",
-    "uninstall", "verify",
+    "add",
+    "arch",
+    "buildcache",
+    "commands",
+    "compiler",
+    "compilers",
+    "concretize",
+    "config",
+    "dependencies",
+    "dependents",
+    "env",
+    "find",
+    "gc",
+    "install",
+    "location",
+    "mark",
+    "mirror",
+    "python",
+    "remove",
+    "repo",
+    "spec",
+    "uninstall",
+    "verify",
 ];
 
 fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> Result<u8, Halt> {
@@ -172,8 +197,9 @@ fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> 
 }
 
 fn unknown(verb: &str) -> Halt {
-    let mut text =
-        format!("{verb} is not a recognized Spack command or extension command; check with `spack commands`.");
+    let mut text = format!(
+        "{verb} is not a recognized Spack command or extension command; check with `spack commands`."
+    );
     if let Some(near) = crate::base::nearest::nearest(verb, VERBS) {
         text.push_str(&format!("\n\nDid you mean one of the following commands?\n  {near}"));
     }

@@ -12,7 +12,10 @@ pub fn parse(words: &[String]) -> Result<Vec<Spec>, Halt> {
     Spec::parse_all(&text, Dialect::Direct).map_err(|_| {
         let bad = text.find("@@").map_or(text.len(), |at| at + 1);
         let marks = "^".repeat(text.len().saturating_sub(bad).max(1));
-        Halt::internal(format!("unexpected characters in the spec string\n{text}\n{}{marks}", " ".repeat(bad.min(text.len()))))
+        Halt::internal(format!(
+            "unexpected characters in the spec string\n{text}\n{}{marks}",
+            " ".repeat(bad.min(text.len()))
+        ))
     })
 }
 

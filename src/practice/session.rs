@@ -57,10 +57,10 @@ impl Globals {
                 _ => (word.as_str(), None),
             };
             let mut value = || {
-                attached.clone().or_else(|| words.next().cloned()).ok_or_else(|| Halt {
-                    code: 2,
-                    text: format!("argument {name}: expected one argument"),
-                })
+                attached
+                    .clone()
+                    .or_else(|| words.next().cloned())
+                    .ok_or_else(|| Halt { code: 2, text: format!("argument {name}: expected one argument") })
             };
             match name {
                 "-e" | "--env" => globals.environment = Some(value()?),
@@ -217,7 +217,10 @@ impl Options {
                 let name = names.last().copied().unwrap_or_default();
                 if *takes_value {
                     let Some(value) = attached.or_else(|| words.next().cloned()) else {
-                        return Err(Halt { code: 2, text: format!("argument {head}: expected one argument") });
+                        return Err(Halt {
+                            code: 2,
+                            text: format!("argument {head}: expected one argument"),
+                        });
                     };
                     options.values.push((name, value));
                 } else {
@@ -238,7 +241,8 @@ impl Options {
         let mut rest = letters.char_indices();
         while let Some((at, letter)) = rest.next() {
             let short = format!("-{letter}");
-            let Some((names, takes_value)) = declared.iter().find(|(n, _)| n.contains(&short.as_str())) else {
+            let Some((names, takes_value)) = declared.iter().find(|(n, _)| n.contains(&short.as_str()))
+            else {
                 return false;
             };
             let name = names.last().copied().unwrap_or_default();
@@ -275,7 +279,8 @@ mod tests {
 
     #[test]
     fn options_are_read_in_every_spelling() {
-        let declared: &[Declared] = &[(&["-y", "--yes-to-all"], false), (&["-f", "--force"], false), (&["-j", "--jobs"], true)];
+        let declared: &[Declared] =
+            &[(&["-y", "--yes-to-all"], false), (&["-f", "--force"], false), (&["-j", "--jobs"], true)];
         let options = Options::read(&words("-yf -j4 zlib --jobs=8"), declared).unwrap();
         assert!(options.has("--yes-to-all") && options.has("--force"));
         assert_eq!(options.values("--jobs"), ["4", "8"]);

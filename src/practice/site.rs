@@ -51,7 +51,8 @@ pub fn create(dir: &Path, executable: &Path) -> Result<PracticeSite> {
     toolchain(&dir, &catalogue)?;
     configuration(&dir)?;
     repository(&dir.join("repo/spack_repo/practice"), &catalogue)?;
-    fill(&dir, &site, &catalogue).map_err(|h| Trouble::new(Kind::Internal, format!("the practice site: {}", h.text)))?;
+    fill(&dir, &site, &catalogue)
+        .map_err(|h| Trouble::new(Kind::Internal, format!("the practice site: {}", h.text)))?;
     Ok(site)
 }
 
@@ -96,7 +97,10 @@ fn installation(root: &Path, executable: &Path) -> Result<()> {
         "config:\n  install_tree:\n    root: $spack/opt/spack\n    projections:\n      all: '{architecture.platform}-{architecture.target}/{name}-{version}-{hash}'\n  build_stage:\n  - $tempdir/$user/spack-stage\n  - $user_cache_path/stage\n  source_cache: $spack/var/spack/cache\n  misc_cache: $user_cache_path/cache\n  build_jobs: 4\n  installer: old\n  locks: true\n  db_lock_timeout: 60\n  package_lock_timeout: null\n",
     )?;
     disk::write(&base.join("concretizer.yaml"), "concretizer:\n  reuse: false\n  unify: true\n")?;
-    disk::write(&base.join("packages.yaml"), "packages:\n  all:\n    providers:\n      mpi: [openmpi, mpich]\n      blas: [openblas]\n      lapack: [openblas]\n      zlib-api: [zlib-ng, zlib]\n")
+    disk::write(
+        &base.join("packages.yaml"),
+        "packages:\n  all:\n    providers:\n      mpi: [openmpi, mpich]\n      blas: [openblas]\n      lapack: [openblas]\n      zlib-api: [zlib-ng, zlib]\n",
+    )
 }
 
 /// Compilers that only answer who they are.

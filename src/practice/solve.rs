@@ -71,11 +71,14 @@ impl Solver<'_> {
                 return Err(Halt::failed(format!("cannot concretize '{spec}', since it has no name")));
             };
             if !self.catalogue.knows(&name) {
-                return Err(Halt::failed(format!("cannot concretize '{name}', since '{name}' does not exist")));
+                return Err(Halt::failed(format!(
+                    "cannot concretize '{name}', since '{name}' does not exist"
+                )));
             }
             self.check_known(&spec, &name)?;
             for edge in &spec.dependencies {
-                let compiler = edge.spec.name.as_deref().is_some_and(|n| n == "gcc" || LANGUAGES.contains(&n));
+                let compiler =
+                    edge.spec.name.as_deref().is_some_and(|n| n == "gcc" || LANGUAGES.contains(&n));
                 if !compiler {
                     stack.push(edge.spec.clone());
                 }
@@ -136,7 +139,9 @@ impl Solver<'_> {
                 continue;
             }
             let Some(package) = self.catalogue.package(&name) else {
-                return Err(Halt::failed(format!("cannot concretize '{name}', since '{name}' does not exist")));
+                return Err(Halt::failed(format!(
+                    "cannot concretize '{name}', since '{name}' does not exist"
+                )));
             };
             let empty = Vec::new();
             let mut choice = choose(&name, package, wants.get(&name).unwrap_or(&empty), title)?;
@@ -159,7 +164,10 @@ impl Solver<'_> {
             choices.insert(name, choice);
         }
         if let Some(stray) = fixed.keys().find(|n| !choices.contains_key(*n)) {
-            return Err(unsatisfiable(title, &[format!("{stray} is not a dependency of any requested spec")]));
+            return Err(unsatisfiable(
+                title,
+                &[format!("{stray} is not a dependency of any requested spec")],
+            ));
         }
         Ok((choices, next))
     }
@@ -219,7 +227,12 @@ impl Solver<'_> {
         Ok(hash)
     }
 
-    fn add_compiler(&self, fits: impl Fn(&Node) -> bool, nodes: &mut Nodes, title: &str) -> Result<String, Halt> {
+    fn add_compiler(
+        &self,
+        fits: impl Fn(&Node) -> bool,
+        nodes: &mut Nodes,
+        title: &str,
+    ) -> Result<String, Halt> {
         let found = self.compilers.iter().find(|n| fits(n));
         let Some(compiler) = found else {
             return Err(unsatisfiable(title, &["no configured compiler satisfies the request".to_owned()]));
@@ -248,8 +261,12 @@ impl Solver<'_> {
         plain_parameters(&mut runtime);
         runtime.dependencies.push(edge_of("gcc", hash.clone(), "build", &[]));
         runtime.seal();
-        let wrapper_version =
-            self.catalogue.package("compiler-wrapper").and_then(|p| p.versions.first()).cloned().unwrap_or_default();
+        let wrapper_version = self
+            .catalogue
+            .package("compiler-wrapper")
+            .and_then(|p| p.versions.first())
+            .cloned()
+            .unwrap_or_default();
         let mut wrapper = Node::new("compiler-wrapper", &wrapper_version, TARGET);
         plain_parameters(&mut wrapper);
         wrapper.seal();

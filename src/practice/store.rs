@@ -204,10 +204,7 @@ impl Store {
     }
 
     pub fn mark_failed(&self, node: &Node, spec: &serde_json::Value) -> Result<()> {
-        disk::write(
-            &self.file("failures").join(format!("{}-{}", node.name, node.hash)),
-            spec.to_string(),
-        )
+        disk::write(&self.file("failures").join(format!("{}-{}", node.name, node.hash)), spec.to_string())
     }
 
     pub fn clear_failure(&self, node: &Node) -> Result<()> {

@@ -231,7 +231,9 @@ fn delete(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     }
     let names: Vec<&str> = found.iter().map(|e| e.name.as_str()).collect();
     let word = if names.len() == 1 { "environment" } else { "environments" };
-    if !options.has("--yes-to-all") && !session.confirm(&format!("Really remove {word} {}?", names.join(", ")))? {
+    if !options.has("--yes-to-all")
+        && !session.confirm(&format!("Really remove {word} {}?", names.join(", ")))?
+    {
         return Ok(1);
     }
     for environment in found {
@@ -249,7 +251,9 @@ fn rename(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     let old = Environment::find(from, &session.environments, options.has("--dir"))?;
     let new = session.environments.join(to);
     if new.exists() {
-        return Err(Halt::failed(format!("The new name corresponds to an existing environment; specify the --force flag to overwrite it.")));
+        return Err(Halt::failed(format!(
+            "The new name corresponds to an existing environment; specify the --force flag to overwrite it."
+        )));
     }
     disk::rename(&old.folder, &new)?;
     session.say(&format!("==> Successfully renamed environment {from} to {to}"))?;

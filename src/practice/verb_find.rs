@@ -67,8 +67,8 @@ pub fn find(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
         let mut list = chosen;
         list.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
         for node in list {
-            let line =
-                format::fill(pattern, node, &nodes, &prefix(&session.store, &records, node)).map_err(Halt::failed)?;
+            let line = format::fill(pattern, node, &nodes, &prefix(&session.store, &records, node))
+                .map_err(Halt::failed)?;
             session.say(&line)?;
         }
         return Ok(0);

@@ -110,7 +110,9 @@ pub fn compilers(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]
     if !list {
         let wanted = arguments.get(1).cloned().unwrap_or_default();
         if arguments.first().is_none_or(|w| w != "info") {
-            return Err(Halt::failed("the practice site's spack knows only 'compiler list' and 'compiler info'"));
+            return Err(Halt::failed(
+                "the practice site's spack knows only 'compiler list' and 'compiler info'",
+            ));
         }
         return info(session, &compilers, &wanted);
     }
@@ -141,8 +143,11 @@ fn info(session: &mut Session<'_, '_>, compilers: &[Node], wanted: &str) -> Resu
 }
 
 pub fn arch(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let declared: &[Declared] =
-        &[(&["-p", "--platform"], false), (&["-o", "--operating-system"], false), (&["-t", "--target"], false)];
+    let declared: &[Declared] = &[
+        (&["-p", "--platform"], false),
+        (&["-o", "--operating-system"], false),
+        (&["-t", "--target"], false),
+    ];
     let options = Options::read(arguments, declared)?;
     let line = if options.has("--platform") {
         PLATFORM.to_owned()

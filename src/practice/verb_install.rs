@@ -76,7 +76,11 @@ fn confirm_overwrite(session: &mut Session<'_, '_>, options: &Options) -> Result
     Err(Halt::failed("Reinstallation aborted."))
 }
 
-fn in_environment(session: &mut Session<'_, '_>, environment: &Environment, options: &Options) -> Result<u8, Halt> {
+fn in_environment(
+    session: &mut Session<'_, '_>,
+    environment: &Environment,
+    options: &Options,
+) -> Result<u8, Halt> {
     if options.has("--add") {
         verb_env::add(session, &options.words)?;
     }
@@ -112,7 +116,8 @@ fn matching_roots(words: &[String], roots: &[Root], nodes: &Nodes) -> Result<Vec
         let mut matches: Vec<String> =
             explicit.filter(|n| query::matches(n, &spec, nodes)).map(|n| n.hash.clone()).collect();
         if matches.is_empty() && spec.hash.is_some() {
-            matches = nodes.values().filter(|n| query::matches(n, &spec, nodes)).map(|n| n.hash.clone()).collect();
+            matches =
+                nodes.values().filter(|n| query::matches(n, &spec, nodes)).map(|n| n.hash.clone()).collect();
         }
         if matches.is_empty() {
             return Err(Halt::failed(format!(
@@ -341,7 +346,12 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         Ok(Err(reason))
     }
 
-    fn build_fails(&mut self, node: &Node, phases: &[String], log: &std::path::Path) -> Result<Result<(), String>, Halt> {
+    fn build_fails(
+        &mut self,
+        node: &Node,
+        phases: &[String],
+        log: &std::path::Path,
+    ) -> Result<Result<(), String>, Halt> {
         let (text, line) = build::failing_log(node, phases);
         disk::write(log, &text)?;
         let reason = "ProcessError: Command exited with status 2:\n    'make' '-j1'".to_owned();

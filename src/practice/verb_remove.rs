@@ -30,8 +30,15 @@ pub fn one_installed(records: &Records, nodes: &Nodes, text: &str) -> Result<Nod
         many => {
             let mut message = format!("{text} matches multiple packages.\n  Matching packages:");
             for node in many {
-                message += &format!("\n    {} {}@{} platform={} os={} target={}", node.short(), node.name, node.version,
-                    node.arch.platform, node.arch.platform_os, node.target());
+                message += &format!(
+                    "\n    {} {}@{} platform={} os={} target={}",
+                    node.short(),
+                    node.name,
+                    node.version,
+                    node.arch.platform,
+                    node.arch.platform_os,
+                    node.target()
+                );
             }
             Err(Halt::failed(message + "\n  Use a more specific spec (e.g., prepend '/' to the hash)."))
         }
@@ -97,7 +104,9 @@ fn selected(
             _ if !found.is_empty() => {}
             Some(environment) => {
                 let name = &environment.name;
-                return Err(Halt::failed(format!("{spec} does not match any packages in environment '{name}'.")));
+                return Err(Halt::failed(format!(
+                    "{spec} does not match any packages in environment '{name}'."
+                )));
             }
             None => return Err(Halt::failed(format!("{spec} does not match any installed packages."))),
         }
@@ -183,7 +192,9 @@ fn refuse(
         session.say("")?;
         advice += "\n  use `spack env remove` to remove environments";
     }
-    Err(Halt::failed(format!("There are still dependents.{advice}\n  use `spack uninstall --force` to override")))
+    Err(Halt::failed(format!(
+        "There are still dependents.{advice}\n  use `spack uninstall --force` to override"
+    )))
 }
 
 fn confirm(session: &mut Session<'_, '_>, chosen: &BTreeSet<String>, nodes: &Nodes) -> Result<bool, Halt> {
@@ -284,7 +295,10 @@ pub fn mark(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
         ));
     }
     if options.has("--explicit") == options.has("--implicit") {
-        return Err(Halt { code: 2, text: "one of the arguments -e/--explicit -i/--implicit is required".into() });
+        return Err(Halt {
+            code: 2,
+            text: "one of the arguments -e/--explicit -i/--implicit is required".into(),
+        });
     }
     let records = session.store.read()?;
     let nodes = records.nodes();

@@ -48,7 +48,8 @@ pub fn spec(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
             write!(session.streams.out, "{text}")?;
         } else if let Some(pattern) = options.value("--format") {
             let prefix = session.store.prefix(node);
-            let text = format::fill(pattern, node, &solution.nodes, &prefix.to_string_lossy()).map_err(Halt::failed)?;
+            let text = format::fill(pattern, node, &solution.nodes, &prefix.to_string_lossy())
+                .map_err(Halt::failed)?;
             session.say(&text)?;
         } else {
             for line in tree(&solution.nodes, root, &records) {
@@ -151,4 +152,3 @@ fn by_hash<'n>(spec: &Spec, nodes: &'n Nodes) -> Result<&'n Node, Halt> {
         _ => Err(Halt::failed(format!("Multiple matches for hash {wanted}"))),
     }
 }
-

@@ -22,17 +22,25 @@ pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
         }
         _ => arguments,
     };
-    let declared = [(&["-j", "--json"] as &[_], false), (&["-a", "--all"], false), (&["-l", "--local"], false)];
+    let declared =
+        [(&["-j", "--json"] as &[_], false), (&["-a", "--all"], false), (&["-l", "--local"], false)];
     let options = Options::read(arguments, &declared)?;
     let records = session.store.read()?;
     let nodes = records.nodes();
     let mut chosen: Vec<Node> = Vec::new();
     if options.has("--all") {
-        chosen.extend(records.0.values().filter(|r| r.installed && r.spec.external.is_none()).map(|r| r.spec.clone()));
+        chosen.extend(
+            records.0.values().filter(|r| r.installed && r.spec.external.is_none()).map(|r| r.spec.clone()),
+        );
     }
     for spec in query::parse(&options.words)? {
-        let found: Vec<&Node> =
-            records.0.values().filter(|r| r.installed).map(|r| &r.spec).filter(|n| query::matches(n, &spec, &nodes)).collect();
+        let found: Vec<&Node> = records
+            .0
+            .values()
+            .filter(|r| r.installed)
+            .map(|r| &r.spec)
+            .filter(|n| query::matches(n, &spec, &nodes))
+            .collect();
         match found.as_slice() {
             [one] => chosen.push((*one).clone()),
             [] => return Err(Halt::failed(format!("Spec '{spec}' matches no installed packages."))),

@@ -12,7 +12,12 @@ use super::record::{Node, closure, sha1_base32};
 use super::store::{Records, Store};
 
 /// Builds the view again when its content changed. True when it was built.
-pub fn regenerate(environment: &Environment, lock: &Lock, records: &Records, store: &Store) -> Result<bool, Halt> {
+pub fn regenerate(
+    environment: &Environment,
+    lock: &Lock,
+    records: &Records,
+    store: &Store,
+) -> Result<bool, Halt> {
     let manifest = environment.manifest()?;
     if manifest.get("view").is_some_and(|v| *v == json!(false)) {
         return Ok(false);
