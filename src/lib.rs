@@ -13,6 +13,7 @@ pub mod cli;
 pub mod general;
 pub mod practice;
 pub mod reference;
+pub mod repl;
 pub mod script;
 pub mod site;
 pub mod spack;

@@ -248,7 +248,7 @@ mod tests {
         assert!(library.about("report.make").unwrap().starts_with("report.make(a)\n\nMakes."));
         let index = library.index();
         assert!(index.contains("task: all, map") && index.contains("workflows: sweep"), "{index}");
-        let trouble = library.about("task.al").unwrap_err();
-        assert_eq!(trouble.hints()[0], "did you mean 'task.all'?");
+        let trouble = library.about("task.sette").unwrap_err();
+        assert!(trouble.hints().iter().any(|h| h.contains("'task.settle'")), "{trouble}");
     }
 }

@@ -9,7 +9,7 @@ use mlua::{
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, task};
+use super::{bind, help, task};
 use crate::api::Registry;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
@@ -50,7 +50,8 @@ impl Host {
         let allow_globals = Rc::new(Cell::new(false));
         let declared = Rc::new(std::cell::RefCell::new(None));
         bind::install(&lua, &registry, &cx)?;
-        install_output(&lua, print)?;
+        install_output(&lua, Rc::clone(&print))?;
+        help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
         lua.load(include_str!("prelude.lua")).set_name("=prelude").call::<()>(host)?;
         lua.set_global_hook(HookTriggers::new().every_nth_instruction(10_000), |_, _| {

@@ -81,6 +81,24 @@ impl Loader {
         })
     }
 
+    /// The text of a chunk by the name that errors show, if it can still be read.
+    pub fn text_of(&self, chunk: &str) -> Option<String> {
+        if let Some(name) = chunk.strip_prefix("moonstack/").and_then(|n| n.strip_suffix(".lua")) {
+            return MODULES.iter().find(|m| m.name == name).map(|m| m.text.to_owned());
+        }
+        let path = PathBuf::from(chunk);
+        if self.eyes.is_file(&path) {
+            return self.eyes.read(&path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        }
+        let name = chunk.strip_suffix(".lua")?;
+        SCRIPTS.iter().find(|s| s.name == name).map(|s| s.text.to_owned())
+    }
+
+    /// Names of the modules that are part of the executable.
+    pub fn module_names(&self) -> Vec<String> {
+        MODULES.iter().map(|m| m.name.to_owned()).collect()
+    }
+
     /// Names of all workflows, the site's first.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();

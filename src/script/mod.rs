@@ -2,6 +2,7 @@
 
 pub mod bind;
 pub mod error;
+pub mod help;
 pub mod host;
 pub mod loader;
 pub mod task;
