@@ -10,4 +10,5 @@ pub mod api;
 pub mod base;
 pub mod script;
 pub mod site;
+pub mod spack;
 pub mod world;

@@ -1,0 +1,80 @@
+//! Gets the bytes of an index file: under Spack's own read lock, and where there can be none, by reading
+//! until nothing moved meanwhile.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::base::{Kind, Result, Trouble};
+use crate::world::Eyes;
+use crate::world::lock::{self, Mode, Range};
+
+use super::database::DatabaseText;
+
+/// How often a read without a lock is tried again.
+const ATTEMPTS: u32 = 5;
+
+impl DatabaseText {
+    /// The database of a store, waiting `patience` for writers. A store without an index is empty.
+    pub fn read(eyes: &dyn Eyes, root: &Path, patience: Duration) -> Result<Self> {
+        let folder = root.join(".spack-db");
+        let index = folder.join("index.json");
+        if !eyes.exists(&index) {
+            return Ok(DatabaseText::empty(&index));
+        }
+        let held = lock::lock(&folder.join("lock"), Mode::Read, Range::WHOLE, patience)?;
+        if held.is_some() {
+            return DatabaseText::from_bytes(&index, eyes.read(&index)?);
+        }
+        DatabaseText::read_unlocked(eyes, root)
+    }
+
+    /// Without a lock, as Spack reads upstreams: what was read is taken only if nothing moved meanwhile.
+    pub fn read_unlocked(eyes: &dyn Eyes, root: &Path) -> Result<Self> {
+        let folder = root.join(".spack-db");
+        let index = folder.join("index.json");
+        for attempt in 0..ATTEMPTS {
+            if !eyes.exists(&index) {
+                return Ok(DatabaseText::empty(&index));
+            }
+            let before = Mark::of(eyes, &folder)?;
+            let bytes = eyes.read(&index)?;
+            let after = Mark::of(eyes, &folder)?;
+            if before == after && after.size == bytes.len() as u64 {
+                return DatabaseText::from_bytes(&index, bytes);
+            }
+            std::thread::sleep(Duration::from_millis(20 << attempt));
+        }
+        Err(Trouble::new(
+            Kind::Busy,
+            format!("{} changes while it is read, and it cannot be locked", index.display()),
+        )
+        .hint("wait until the installation that is running has ended")
+        .fact("path", index.display().to_string())
+        .retryable())
+    }
+}
+
+/// What changes when somebody writes the index.
+#[derive(PartialEq)]
+struct Mark {
+    verifier: Vec<u8>,
+    size: u64,
+    modified: SystemTime,
+    inode: u64,
+    device: u64,
+}
+
+impl Mark {
+    fn of(eyes: &dyn Eyes, folder: &Path) -> Result<Mark> {
+        let stat = eyes.stat(&folder.join("index.json"))?;
+        let verifier = folder.join("index_verifier");
+        let verifier = if eyes.exists(&verifier) { eyes.read(&verifier)? } else { Vec::new() };
+        Ok(Mark {
+            verifier,
+            size: stat.size,
+            modified: stat.modified,
+            inode: stat.inode,
+            device: stat.device,
+        })
+    }
+}

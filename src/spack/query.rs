@@ -1,0 +1,153 @@
+//! What `spack find` would list: specs to match, which records to look at, and the answer in Spack's order.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use crate::base::{Kind, Result, Trouble};
+
+use super::database::State;
+use super::matcher::{Matcher, no_recipes};
+use super::recipes::Recipes;
+use super::spec::{Dialect, Spec};
+use super::stores::{Entry, Stores};
+use super::versions::{Version, refuse_git};
+
+/// Which records, and which specs of them. An empty list of specs means every record.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub specs: Vec<Spec>,
+    pub dialect: Dialect,
+    pub explicit: Option<bool>,
+    /// As `spack find` without options: installed ones.
+    pub states: Vec<State>,
+    /// Only these, as in an environment.
+    pub hashes: Option<BTreeSet<String>>,
+}
+
+impl Query {
+    pub fn new(specs: Vec<Spec>, dialect: Dialect) -> Self {
+        Query { specs, dialect, explicit: None, states: vec![State::Installed], hashes: None }
+    }
+
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Self> {
+        Ok(Query::new(Spec::parse_all(text, dialect)?, dialect))
+    }
+
+    /// The records that match one of the specs, in Spack's order.
+    pub fn run<'s, 'a>(
+        &self,
+        stores: &'s Stores<'a>,
+        recipes: Option<&'s dyn Recipes>,
+    ) -> Result<Vec<Entry<'s, 'a>>> {
+        for node in self.specs.iter().flat_map(Spec::nodes) {
+            refuse_git(&node.versions)?;
+        }
+        let matcher = Matcher { stores, dialect: self.dialect, recipes };
+        let mut found: Vec<Entry<'s, 'a>> = Vec::new();
+        if self.specs.is_empty() {
+            found.extend(stores.entries().filter(|entry| self.considers(*entry)));
+        }
+        let mut seen = BTreeSet::new();
+        for spec in &self.specs {
+            for entry in self.matching(&matcher, spec)? {
+                if seen.insert(entry.record.hash) {
+                    found.push(entry);
+                }
+            }
+        }
+        sort(&mut found)?;
+        Ok(found)
+    }
+
+    fn considers(&self, entry: Entry<'_, '_>) -> bool {
+        self.states.contains(&entry.record.state())
+            && self.explicit.is_none_or(|explicit| explicit == entry.record.explicit)
+            && self.hashes.as_ref().is_none_or(|hashes| hashes.contains(entry.record.hash))
+    }
+
+    fn matching<'s, 'a>(&self, matcher: &Matcher<'s, 'a>, spec: &Spec) -> Result<Vec<Entry<'s, 'a>>> {
+        let considered = || matcher.stores.entries().filter(|entry| self.considers(*entry));
+        let named =
+            |entry: &Entry<'_, '_>| spec.name.as_deref().is_none_or(|name| name == &*entry.record.name);
+        let mut found = Vec::new();
+        for entry in considered().filter(named) {
+            if matcher.satisfies(entry, spec)? {
+                found.push(entry);
+            }
+        }
+        let Some(name) = spec.name.as_deref().filter(|_| found.is_empty()) else { return Ok(found) };
+        // Nothing is called so: it may be a virtual.
+        if matcher.recipes.is_none() {
+            if matcher.stores.is_virtual(name)? {
+                return Err(no_recipes(name));
+            }
+            return Ok(found);
+        }
+        for entry in considered().filter(|entry| !named(entry)) {
+            if matcher.satisfies(entry, spec)? {
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Exactly one record; the error lists the candidates.
+    pub fn one<'s, 'a>(
+        &self,
+        stores: &'s Stores<'a>,
+        recipes: Option<&'s dyn Recipes>,
+    ) -> Result<Entry<'s, 'a>> {
+        let found = self.run(stores, recipes)?;
+        let asked = self.specs.iter().map(Spec::to_string).collect::<Vec<_>>().join(" ");
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(Trouble::new(Kind::NotFound, format!("no installed spec matches '{asked}'"))
+                .fact("query", asked)),
+            many => {
+                let hashes: Vec<String> =
+                    many.iter().map(|e| format!("{}/{}", e.record.name, short(e.record.hash))).collect();
+                let count = many.len();
+                Err(Trouble::new(Kind::Ambiguous, format!("{count} installed specs match '{asked}'"))
+                    .hint(format!(
+                        "say which: {}",
+                        hashes.iter().take(8).cloned().collect::<Vec<_>>().join(", ")
+                    ))
+                    .fact("query", asked)
+                    .fact("matches", hashes))
+            }
+        }
+    }
+}
+
+/// As Spack shortens hashes for people.
+pub fn short(hash: &str) -> &str {
+    hash.get(..7).unwrap_or(hash)
+}
+
+fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
+    // Versions are parsed only where names are equal, which is rare.
+    let mut trouble = None;
+    found.sort_by(|a, b| {
+        let by_name = a.record.name.cmp(&b.record.name);
+        if by_name != Ordering::Equal {
+            return by_name;
+        }
+        compare_versions(*a, *b).unwrap_or_else(|error| {
+            trouble.get_or_insert(error);
+            Ordering::Equal
+        })
+    });
+    trouble.map_or(Ok(()), Err)
+}
+
+fn compare_versions(a: Entry<'_, '_>, b: Entry<'_, '_>) -> Result<Ordering> {
+    let (one, other) = (a.node()?, b.node()?);
+    let spaces = one.namespace.cmp(&other.namespace);
+    let versions = if one.version == other.version {
+        Ordering::Equal
+    } else {
+        let plain = |text: &str| text.rsplit('=').next().map_or_else(|| Version::parse(text), Version::parse);
+        plain(&one.version)?.cmp(&plain(&other.version)?)
+    };
+    Ok(spaces.then(versions).then_with(|| a.record.hash.cmp(b.record.hash)))
+}

@@ -1,0 +1,88 @@
+//! What packages provide, read from the `provides` directives of their recipes. Only what is written out is
+//! understood; a directive that is computed is refused when the answer would depend on it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{Kind, Result, Trouble};
+use crate::world::Eyes;
+
+use super::recipe_text::provisions_of;
+use super::spec::{Dialect, Spec};
+
+/// One `provides` directive.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provision {
+    pub virtuals: Vec<Spec>,
+    /// All of these must hold.
+    pub when: Vec<Spec>,
+}
+
+/// A directive as found: read, or computed by the recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    Read(Provision),
+    Computed { line: usize },
+}
+
+impl Found {
+    pub fn read(&self, package: &str) -> Result<&Provision> {
+        match self {
+            Found::Read(provision) => Ok(provision),
+            Found::Computed { line } => Err(Trouble::new(
+                Kind::Unsupported,
+                format!("what '{package}' provides is computed by its recipe (line {line})"),
+            )
+            .hint("name the package instead of the virtual")),
+        }
+    }
+}
+
+/// Where it is known what packages provide.
+pub trait Recipes {
+    /// What a package provides; nothing for a package without a recipe.
+    fn provisions(&self, package: &str) -> Result<Arc<Vec<Found>>>;
+}
+
+/// The recipes of package repositories.
+pub struct RepositoryRecipes<'e> {
+    eyes: &'e dyn Eyes,
+    /// Folders with a `repo.yaml`, highest precedence first.
+    repositories: Vec<PathBuf>,
+    dialect: Dialect,
+    known: Mutex<BTreeMap<String, Arc<Vec<Found>>>>,
+}
+
+impl<'e> RepositoryRecipes<'e> {
+    pub fn new(eyes: &'e dyn Eyes, repositories: Vec<PathBuf>, dialect: Dialect) -> Self {
+        RepositoryRecipes { eyes, repositories, dialect, known: Mutex::default() }
+    }
+
+    fn text(&self, package: &str) -> Result<Option<String>> {
+        let module = package.replace('-', "_");
+        let names = [package.to_owned(), format!("_{module}"), module];
+        for repository in &self.repositories {
+            for name in &names {
+                let path = repository.join("packages").join(name).join("package.py");
+                if self.eyes.is_file(&path) {
+                    return self.eyes.read_text(&path).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Recipes for RepositoryRecipes<'_> {
+    fn provisions(&self, package: &str) -> Result<Arc<Vec<Found>>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(package) {
+            return Ok(Arc::clone(found));
+        }
+        let text = self.text(package)?.unwrap_or_default();
+        let found = Arc::new(provisions_of(&text, self.dialect));
+        known.insert(package.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+}

@@ -1,0 +1,98 @@
+//! A spec as text that parses to the same spec again.
+
+use std::fmt;
+
+use super::spec::{Compiler, Edge, Flag, Spec, Variant, VariantValue};
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::new();
+        node(self, &mut out);
+        // A `%` after a `^` would belong to that dependency, so the direct ones come first.
+        let (direct, other): (Vec<&Edge>, Vec<&Edge>) = self.dependencies.iter().partition(|e| e.direct);
+        for edge in direct.into_iter().chain(other) {
+            dependency(edge, &mut out);
+        }
+        f.write_str(out.trim())
+    }
+}
+
+fn dependency(edge: &Edge, out: &mut String) {
+    out.push_str(if edge.direct { " %" } else { " ^" });
+    if !edge.virtuals.is_empty() || !edge.deptypes.is_empty() {
+        let mut attributes = Vec::new();
+        if !edge.deptypes.is_empty() {
+            attributes.push(format!("deptypes={}", edge.deptypes.join(",")));
+        }
+        if !edge.virtuals.is_empty() {
+            attributes.push(format!("virtuals={}", edge.virtuals.join(",")));
+        }
+        out.push_str(&format!("[{}] ", attributes.join(" ")));
+    }
+    out.push_str(&edge.spec.to_string());
+}
+
+fn node(spec: &Spec, out: &mut String) {
+    if let Some(name) = &spec.name {
+        if let Some(namespace) = &spec.namespace {
+            out.push_str(&format!("{namespace}."));
+        }
+        out.push_str(name);
+    }
+    if !spec.versions.is_any() {
+        out.push_str(&format!("@{}", spec.versions));
+    }
+    if let Some(Compiler { name, versions }) = &spec.compiler {
+        out.push_str(&format!("%{name}"));
+        if !versions.is_any() {
+            out.push_str(&format!("@{versions}"));
+        }
+    }
+    for (name, Variant { value, propagate, .. }) in &spec.variants {
+        if let VariantValue::Bool(on) = value {
+            let sigil = if *on { "+" } else { "~" };
+            out.push_str(&format!(" {}{name}", sigil.repeat(if *propagate { 2 } else { 1 })));
+        }
+    }
+    for (name, Variant { value, exact, propagate }) in &spec.variants {
+        let text = match value {
+            VariantValue::Bool(_) => continue,
+            VariantValue::Any => "*".to_owned(),
+            VariantValue::Text(values) => quoted(&values.join(",")),
+        };
+        let (colon, equals) = (if *exact { ":" } else { "" }, if *propagate { "==" } else { "=" });
+        out.push_str(&format!(" {name}{colon}{equals}{text}"));
+    }
+    for (name, flags) in &spec.flags {
+        for run in flags.chunk_by(|a, b| a.propagate == b.propagate) {
+            let text: Vec<&str> = run.iter().map(|flag: &Flag| flag.text.as_str()).collect();
+            let equals = if run.iter().any(|flag| flag.propagate) { "==" } else { "=" };
+            out.push_str(&format!(" {name}{equals}{}", quoted(&text.join(" "))));
+        }
+    }
+    if let (None, Some(namespace)) = (&spec.name, &spec.namespace) {
+        out.push_str(&format!(" namespace={}", quoted(namespace)));
+    }
+    let parts = [("platform", &spec.platform), ("os", &spec.os), ("target", &spec.target)];
+    for (name, value) in parts {
+        if let Some(value) = value {
+            let text = if value == "*" { value.clone() } else { quoted(value) };
+            out.push_str(&format!(" {name}={text}"));
+        }
+    }
+    if let Some(hash) = &spec.hash {
+        out.push_str(&format!(" /{hash}"));
+    }
+}
+
+/// The value, in quotes where it needs them.
+pub fn quoted(value: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || ",/_.-:\\".contains(c);
+    if !value.is_empty() && value.chars().all(bare) {
+        value.to_owned()
+    } else if value.contains('\'') {
+        format!("\"{}\"", value.replace('"', "\\\""))
+    } else {
+        format!("'{value}'")
+    }
+}
