@@ -1,22 +1,41 @@
-//! Spack, read natively: specs, the database, lock files. Nothing here starts Python, and nothing here
-//! writes Spack's files; what is not understood is refused by name.
+//! Spack, read natively: where it is, what it is configured to do, specs, the database, environments. Nothing
+//! here starts Python, and nothing here writes Spack's files; what is not understood is refused by name.
 
+pub mod compilers;
+pub mod config;
 mod damage;
 pub mod database;
 mod database_index;
 mod database_read;
+pub mod environment;
 pub mod hash;
+pub mod host;
+pub mod include;
+pub mod known;
+pub mod locate;
+pub mod manifest;
 mod matcher;
+pub mod merge;
+pub mod mirrors;
 pub mod node;
 mod node_parts;
+pub mod paths;
 pub mod query;
 mod recipe_text;
 pub mod recipes;
+pub mod release;
+pub mod repos;
+pub mod scalar;
+pub mod scopes;
+pub mod settings;
 pub mod spec;
 mod spec_lexer;
 mod spec_parser;
 pub mod spec_print;
+pub mod speclist;
 pub mod stores;
 pub mod targets;
 mod version_list;
 pub mod versions;
+pub mod when;
+pub mod yaml;
