@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod base;
+pub mod check;
 pub mod script;
 pub mod site;
 pub mod spack;

@@ -2,6 +2,7 @@
 //! nothing else; whether a change is made, recorded or refused is decided here alone.
 
 pub mod action;
+pub mod ask;
 pub mod cancel;
 pub mod event;
 pub mod eyes;
@@ -9,7 +10,9 @@ pub mod hands;
 pub mod journal;
 pub mod live;
 pub mod lock;
+pub mod lock_test;
 pub mod process;
+pub mod space;
 pub mod store;
 
 use std::sync::Arc;
