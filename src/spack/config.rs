@@ -143,8 +143,15 @@ impl Config {
     fn note_unknown_placeholders(&mut self) {
         let mut found = BTreeSet::new();
         let paths = [
-            "config:install_tree:root", "config:environments_root", "config:build_stage", "config:source_cache",
-            "config:misc_cache", "config:test_stage", "upstreams", "repos", "mirrors",
+            "config:install_tree:root",
+            "config:environments_root",
+            "config:build_stage",
+            "config:source_cache",
+            "config:misc_cache",
+            "config:test_stage",
+            "upstreams",
+            "repos",
+            "mirrors",
         ];
         for path in paths {
             if let Ok(Some(value)) = self.get(path) {
@@ -239,12 +246,12 @@ fn modernize(
     if let Some(Ok((_, packages))) = scope.parts.get_mut("packages") {
         super::compilers::modernize(packages);
     }
-    if let Some(Ok((_, repos))) = scope.parts.get_mut("repos") {
-        if repos.is_list() {
-            super::repos::read_namespaces(eyes, sub, repos, namespaces);
-            if abilities.package_repos_in_git {
-                super::repos::modernize(sub, repos, namespaces, not_understood);
-            }
+    if let Some(Ok((_, repos))) = scope.parts.get_mut("repos")
+        && repos.is_list()
+    {
+        super::repos::read_namespaces(eyes, sub, repos, namespaces);
+        if abilities.package_repos_in_git {
+            super::repos::modernize(sub, repos, namespaces, not_understood);
         }
     }
 }

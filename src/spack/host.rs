@@ -30,7 +30,11 @@ impl Host {
         let account = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
         let home = vars.get("HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
         Host {
-            user: account.as_ref().map(|u| u.name.clone()).or_else(|| vars.get("USER").cloned()).unwrap_or_default(),
+            user: account
+                .as_ref()
+                .map(|u| u.name.clone())
+                .or_else(|| vars.get("USER").cloned())
+                .unwrap_or_default(),
             home: home.or_else(|| account.map(|u| u.dir)),
             tempdir: tempdir(eyes, vars),
             platform: if cfg!(target_os = "macos") { "darwin" } else { "linux" }.to_owned(),
@@ -87,8 +91,10 @@ fn os_name(text: &str) -> Option<String> {
         "opensuse-tumbleweed" => return None,
         _ => id,
     };
-    let parts: Vec<&str> = version.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).collect();
-    let version = if id.contains("ubuntu") { parts.get(..2)?.join(".") } else { (*parts.first()?).to_owned() };
+    let parts: Vec<&str> =
+        version.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).collect();
+    let version =
+        if id.contains("ubuntu") { parts.get(..2)?.join(".") } else { (*parts.first()?).to_owned() };
     Some(format!("{id}{version}"))
 }
 

@@ -19,8 +19,20 @@ pub struct UnknownKey {
 }
 
 const SECTIONS: &[&str] = &[
-    "bootstrap", "cdash", "ci", "compilers", "concretizer", "config", "definitions", "develop", "mirrors",
-    "modules", "packages", "repos", "upstreams", "view",
+    "bootstrap",
+    "cdash",
+    "ci",
+    "compilers",
+    "concretizer",
+    "config",
+    "definitions",
+    "develop",
+    "mirrors",
+    "modules",
+    "packages",
+    "repos",
+    "upstreams",
+    "view",
 ];
 
 /// The sections of a release.
@@ -43,24 +55,68 @@ pub fn environment_keys(release: Release) -> Vec<&'static str> {
 }
 
 const CONFIG: &[&str] = &[
-    "flags", "shared_linking", "install_tree", "install_hash_length", "build_stage", "stage_name",
-    "develop_stage_link", "test_stage", "extensions", "template_dirs", "license_dir", "source_cache",
-    "misc_cache", "environments_root", "connect_timeout", "verify_ssl", "ssl_certs", "suppress_gpg_warnings",
-    "debug", "checksum", "deprecated", "locks", "dirty", "build_language", "build_jobs",
-    "concurrent_packages", "ccache", "db_lock_timeout", "package_lock_timeout", "allow_sgid",
-    "install_status", "url_fetch_method", "additional_external_search_paths", "binary_index_ttl", "aliases",
-    "installer", "install_missing_compilers", "install_path_scheme", "binary_index_root", "use_curl",
-    "concretizer", "terminal_title",
+    "flags",
+    "shared_linking",
+    "install_tree",
+    "install_hash_length",
+    "build_stage",
+    "stage_name",
+    "develop_stage_link",
+    "test_stage",
+    "extensions",
+    "template_dirs",
+    "license_dir",
+    "source_cache",
+    "misc_cache",
+    "environments_root",
+    "connect_timeout",
+    "verify_ssl",
+    "ssl_certs",
+    "suppress_gpg_warnings",
+    "debug",
+    "checksum",
+    "deprecated",
+    "locks",
+    "dirty",
+    "build_language",
+    "build_jobs",
+    "concurrent_packages",
+    "ccache",
+    "db_lock_timeout",
+    "package_lock_timeout",
+    "allow_sgid",
+    "install_status",
+    "url_fetch_method",
+    "additional_external_search_paths",
+    "binary_index_ttl",
+    "aliases",
+    "installer",
+    "install_missing_compilers",
+    "install_path_scheme",
+    "binary_index_root",
+    "use_curl",
+    "concretizer",
+    "terminal_title",
 ];
 
 const INSTALL_TREE: &[&str] = &["root", "padded_length", "projections"];
 const UPSTREAM: &[&str] = &["install_tree", "modules"];
-const CONNECTION: &[&str] = &[
-    "url", "view", "access_pair", "access_token", "access_token_variable", "profile", "endpoint_url",
-];
+const CONNECTION: &[&str] =
+    &["url", "view", "access_pair", "access_token", "access_token_variable", "profile", "endpoint_url"];
 const MIRROR: &[&str] = &[
-    "url", "view", "access_pair", "access_token", "access_token_variable", "profile", "endpoint_url", "source",
-    "binary", "signed", "fetch", "push", "autopush",
+    "url",
+    "view",
+    "access_pair",
+    "access_token",
+    "access_token_variable",
+    "profile",
+    "endpoint_url",
+    "source",
+    "binary",
+    "signed",
+    "fetch",
+    "push",
+    "autopush",
 ];
 const PAIR: &[&str] = &["id", "id_variable", "secret_variable"];
 
@@ -124,7 +180,8 @@ mod tests {
         let text = "instal_tree: x\nlocks: true\ninstall_tree:\n  rot: /x\n";
         let mut found = Vec::new();
         check_section("config", &parse_named(text, "config.yaml").unwrap(), &mut found);
-        let got: Vec<_> = found.iter().map(|u| (u.place.as_str(), u.key.as_str(), u.nearest.as_deref())).collect();
+        let got: Vec<_> =
+            found.iter().map(|u| (u.place.as_str(), u.key.as_str(), u.nearest.as_deref())).collect();
         assert_eq!(
             got,
             [

@@ -93,13 +93,10 @@ fn not_one(path: &Path, found_by: FoundBy) -> Trouble {
         FoundBy::SiteFile => "the site file",
         FoundBy::Path => "PATH",
     };
-    Trouble::new(
-        Kind::NoSpack,
-        format!("{} is not a Spack installation (named by {source})", path.display()),
-    )
-    .hint("it must hold bin/spack and lib/spack/spack/__init__.py")
-    .hint("point at one with --spack DIR, the variable SPACK_ROOT, or the site file; or add --practice")
-    .fact("path", path.display().to_string())
+    Trouble::new(Kind::NoSpack, format!("{} is not a Spack installation (named by {source})", path.display()))
+        .hint("it must hold bin/spack and lib/spack/spack/__init__.py")
+        .hint("point at one with --spack DIR, the variable SPACK_ROOT, or the site file; or add --practice")
+        .fact("path", path.display().to_string())
 }
 
 /// The root that a path means: the folder itself, or two above its `bin/spack`.
@@ -140,8 +137,7 @@ fn follow(eyes: &dyn Eyes, path: &Path) -> PathBuf {
 fn on_path(eyes: &dyn Eyes, path: &str) -> Option<PathBuf> {
     path.split(':')
         .filter(|dir| dir.starts_with('/'))
-        .filter_map(|dir| root_of(eyes, &Path::new(dir).join("spack")))
-        .next()
+        .find_map(|dir| root_of(eyes, &Path::new(dir).join("spack")))
 }
 
 fn open(eyes: &dyn Eyes, root: &Path, found_by: FoundBy, search: &Search) -> Result<Installation> {
@@ -193,10 +189,9 @@ fn commit(eyes: &dyn Eyes, root: &Path) -> Option<String> {
             return Some(found);
         }
     }
-    eyes.read_text(&common.join("packed-refs"))
-        .ok()?
-        .lines()
-        .find_map(|line| line.strip_suffix(reference).filter(|rest| rest.ends_with(' ')).and_then(|h| hash(h.trim())))
+    eyes.read_text(&common.join("packed-refs")).ok()?.lines().find_map(|line| {
+        line.strip_suffix(reference).filter(|rest| rest.ends_with(' ')).and_then(|h| hash(h.trim()))
+    })
 }
 
 fn hash(text: &str) -> Option<String> {
@@ -209,7 +204,8 @@ fn python(eyes: &dyn Eyes, search: &Search) -> Option<PathBuf> {
         return Some(chosen.clone());
     }
     let runs = |path: &Path| eyes.is_file(path) && eyes.stat(path).is_ok_and(|s| s.mode & 0o111 != 0);
-    let dirs: Vec<&str> = search.path.as_deref().unwrap_or_default().split(':').filter(|d| !d.is_empty()).collect();
+    let dirs: Vec<&str> =
+        search.path.as_deref().unwrap_or_default().split(':').filter(|d| !d.is_empty()).collect();
     ["python3", "python", "python2"]
         .iter()
         .flat_map(|name| dirs.iter().map(move |dir| Path::new(dir).join(name)))
@@ -226,7 +222,8 @@ mod tests {
         std::fs::create_dir_all(root.join("bin")).unwrap();
         std::fs::create_dir_all(root.join("lib/spack/spack")).unwrap();
         std::fs::write(root.join("bin/spack"), "#!/bin/sh\n").unwrap();
-        std::fs::write(root.join(VERSION_FILE), format!("import re\n\n__version__ = \"{version}\"\n")).unwrap();
+        std::fs::write(root.join(VERSION_FILE), format!("import re\n\n__version__ = \"{version}\"\n"))
+            .unwrap();
     }
 
     #[test]
@@ -271,8 +268,11 @@ mod tests {
         std::fs::write(git.join("HEAD"), format!("{a}\n")).unwrap();
         assert_eq!(commit(&LiveEyes, tmp.path()), Some(a));
         std::fs::write(git.join("HEAD"), "ref: refs/heads/x/develop\n").unwrap();
-        std::fs::write(git.join("packed-refs"), format!("# pack-refs\n{c} refs/heads/develop\n{b} refs/heads/x/develop\n"))
-            .unwrap();
+        std::fs::write(
+            git.join("packed-refs"),
+            format!("# pack-refs\n{c} refs/heads/develop\n{b} refs/heads/x/develop\n"),
+        )
+        .unwrap();
         assert_eq!(commit(&LiveEyes, tmp.path()), Some(b));
         std::fs::create_dir_all(git.join("refs/heads/x")).unwrap();
         std::fs::write(git.join("refs/heads/x/develop"), format!("{c}\n")).unwrap();

@@ -218,7 +218,9 @@ pub mod tests {
                 hostname: "login1".to_owned(),
                 date: "2026-01-02".to_owned(),
             },
-            vars: [("WORK", "/work/ann"), ("USER", "other")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            vars: [("WORK", "/work/ann"), ("USER", "other")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
             user_cache: PathBuf::from("/home/ann/.spack"),
             environment: None,
             cwd: PathBuf::from("/cwd"),

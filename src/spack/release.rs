@@ -40,7 +40,9 @@ impl Release {
             let advice = if series < OLDEST { "use Spack 0.22 or newer" } else { "use a newer moonstack" };
             return Err(Trouble::new(
                 Kind::UnknownFormat,
-                format!("Spack {word} is not supported: its files are known for 0.22, 0.23, 1.0, 1.1 and 1.2"),
+                format!(
+                    "Spack {word} is not supported: its files are known for 0.22, 0.23, 1.0, 1.1 and 1.2"
+                ),
             )
             .hint(advice)
             .fact("version", word));
@@ -91,6 +93,7 @@ impl Release {
             verify_has_verbs: one,
             buildcache_migrate: one,
             mirror_views: self.at_least(1, 2),
+            spec_groups: self.at_least(1, 2),
             plain_mirror_secrets: !includes,
             install_f_is_specfile: !one,
         }
@@ -146,6 +149,8 @@ pub struct Abilities {
     pub buildcache_migrate: bool,
     /// Views of a mirror's index.
     pub mirror_views: bool,
+    /// Specs of an environment in groups.
+    pub spec_groups: bool,
     /// Mirror secrets may stand in the configuration in clear.
     pub plain_mirror_secrets: bool,
     /// `spack install -f` takes a spec file; later it means `--force`.
@@ -186,7 +191,10 @@ mod tests {
         assert_eq!((of("0.23.0").database_version, of("1.0.0").database_version), (7, 8));
         assert_eq!((of("0.22.0").env_track, of("0.23.0").env_track), (false, true));
         assert_eq!((of("1.0.2").scopes_from_include, of("1.1.0").scopes_from_include), (false, true));
-        assert_eq!((of("1.0.2").environment_beats_extra_scopes, of("1.1.0").environment_beats_extra_scopes), (true, false));
+        assert_eq!(
+            (of("1.0.2").environment_beats_extra_scopes, of("1.1.0").environment_beats_extra_scopes),
+            (true, false)
+        );
         assert_eq!((of("1.0.2").nested_env_names, of("1.1.0").nested_env_names), (false, true));
     }
 }

@@ -76,7 +76,14 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub fn new(eyes: &'a dyn Eyes, sub: &'a Substitution) -> Reader<'a> {
         let release = sub.release;
-        Reader { eyes, sub, release, not_understood: Vec::new(), unknown_keys: Vec::new(), scopes: Vec::new() }
+        Reader {
+            eyes,
+            sub,
+            release,
+            not_understood: Vec::new(),
+            unknown_keys: Vec::new(),
+            scopes: Vec::new(),
+        }
     }
 
     /// A folder with one file for each section. A folder that does not exist is an empty scope.
@@ -156,7 +163,14 @@ impl<'a> Reader<'a> {
             Value::Map(entries) => entries.into_iter().map(|(k, v)| (k.name.clone(), Ok((k, v)))).collect(),
             _ => BTreeMap::new(),
         };
-        Scope { name: name.to_owned(), source: Source::Internal, rank, parts, included: Vec::new(), exists: true }
+        Scope {
+            name: name.to_owned(),
+            source: Source::Internal,
+            rank,
+            parts,
+            included: Vec::new(),
+            exists: true,
+        }
     }
 
     /// Adds a scope on top of its rank, what it includes beneath it.
@@ -186,7 +200,8 @@ impl<'a> Reader<'a> {
             Rank::Extra if environment_first => Rank::Files as u8 * 10 + 5,
             rank => rank as u8 * 10,
         };
-        let at = self.scopes.iter().position(|s| order(s.rank) > order(scope.rank)).unwrap_or(self.scopes.len());
+        let at =
+            self.scopes.iter().position(|s| order(s.rank) > order(scope.rank)).unwrap_or(self.scopes.len());
         self.scopes.insert(at, scope);
         Ok(names)
     }
@@ -231,8 +246,9 @@ impl<'a> Reader<'a> {
 
     fn builtin(&self) -> Result<Scope> {
         let jobs = std::thread::available_parallelism().map_or(16, |n| n.get().min(16));
-        let licences = serde_json::Value::from(self.sub.root.join("etc/spack/licenses").display().to_string());
-        let completion = if (self.release.major, self.release.minor) >= (1, 2) {
+        let licences =
+            serde_json::Value::from(self.sub.root.join("etc/spack/licenses").display().to_string());
+        let completion = if self.release.abilities().scopes_from_include {
             "\nconcretizer: {externals: {completion: default_variants}}"
         } else {
             ""

@@ -277,7 +277,9 @@ impl Parser<'_> {
             (Fact::Variables, "get", [Fact::Text(key), default]) => {
                 self.vars.get(key).cloned().map_or_else(|| default.clone(), Fact::Text)
             }
-            (Fact::Text(text), "startswith", [Fact::Text(part)]) => Fact::Bool(text.starts_with(part.as_str())),
+            (Fact::Text(text), "startswith", [Fact::Text(part)]) => {
+                Fact::Bool(text.starts_with(part.as_str()))
+            }
             (Fact::Text(text), "endswith", [Fact::Text(part)]) => Fact::Bool(text.ends_with(part.as_str())),
             (Fact::Text(text), "lower", []) => Fact::Text(text.to_lowercase()),
             (Fact::Text(text), "upper", []) => Fact::Text(text.to_uppercase()),
@@ -297,7 +299,6 @@ impl Parser<'_> {
         Ok(out)
     }
 }
-
 
 #[cfg(test)]
 mod tests {
