@@ -156,7 +156,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
             return Ok(false);
         };
         for provision in recipes.provisions(&entry.record.name)?.iter() {
-            let provision = provision.read(&entry.record.name)?;
+            let Some(provision) = provision.about(&entry.record.name, name)? else { continue };
             let named = provision
                 .virtuals
                 .iter()

@@ -77,11 +77,11 @@ impl Query {
         }
         let Some(name) = spec.name.as_deref().filter(|_| found.is_empty()) else { return Ok(found) };
         // Nothing is called so: it may be a virtual.
-        if matcher.recipes.is_none() {
-            if matcher.stores.is_virtual(name)? {
-                return Err(no_recipes(name));
-            }
-            return Ok(found);
+        match matcher.recipes {
+            None if matcher.stores.is_virtual(name)? => return Err(no_recipes(name)),
+            None => return Ok(found),
+            Some(recipes) if recipes.is_package(name)? => return Ok(found),
+            Some(_) => {}
         }
         for entry in considered().filter(|entry| !named(entry)) {
             if matcher.satisfies(entry, spec)? {

@@ -23,16 +23,25 @@ pub struct Provision {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     Read(Provision),
-    Computed { line: usize },
+    Computed { line: usize, arguments: String },
 }
 
 impl Found {
-    pub fn read(&self, package: &str) -> Result<&Provision> {
+    /// The directive, if it may speak of the virtual; an error if only running the recipe could tell.
+    pub fn about(&self, package: &str, name: &str) -> Result<Option<&Provision>> {
         match self {
-            Found::Read(provision) => Ok(provision),
-            Found::Computed { line } => Err(Trouble::new(
+            Found::Read(provision) => {
+                let named = provision.virtuals.iter().any(|v| v.name.as_deref() == Some(name));
+                Ok(named.then_some(provision))
+            }
+            Found::Computed { arguments, .. }
+                if arguments.contains(['"', '\'']) && !arguments.contains(name) =>
+            {
+                Ok(None)
+            }
+            Found::Computed { line, .. } => Err(Trouble::new(
                 Kind::Unsupported,
-                format!("what '{package}' provides is computed by its recipe (line {line})"),
+                format!("whether '{package}' provides '{name}' is computed by its recipe (line {line})"),
             )
             .hint("name the package instead of the virtual")),
         }
@@ -43,6 +52,9 @@ impl Found {
 pub trait Recipes {
     /// What a package provides; nothing for a package without a recipe.
     fn provisions(&self, package: &str) -> Result<Arc<Vec<Found>>>;
+
+    /// Is there a recipe of that name? Then it is no virtual.
+    fn is_package(&self, name: &str) -> Result<bool>;
 }
 
 /// The recipes of package repositories.
@@ -84,5 +96,12 @@ impl Recipes for RepositoryRecipes<'_> {
         let found = Arc::new(provisions_of(&text, self.dialect));
         known.insert(package.to_owned(), Arc::clone(&found));
         Ok(found)
+    }
+
+    fn is_package(&self, name: &str) -> Result<bool> {
+        // Some virtuals have a recipe of their own, which only documents them.
+        let virtual_recipe =
+            |text: &str| text.lines().any(|line| line.trim_start().starts_with("virtual = True"));
+        Ok(self.text(name)?.is_some_and(|text| !virtual_recipe(&text)))
     }
 }

@@ -124,14 +124,10 @@ impl<'a> Parser<'a> {
             |e: &Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
         if let Some(at) = parent.dependencies.iter().position(same) {
             if let Some(first) = parent.dependencies.get_mut(at) {
-                if first.spec != edge.spec {
-                    let name = edge.spec.name.unwrap_or_default();
-                    return Err(self
-                        .trouble_here(
-                            Kind::Unsupported,
-                            format!("two constraints on '{name}' are not supported"),
-                        )
-                        .hint("write one that says both"));
+                if let Err(what) = super::spec_merge::merge(&mut first.spec, edge.spec) {
+                    return Err(
+                        self.trouble_here(Kind::Usage, format!("the spec contradicts itself: {what}"))
+                    );
                 }
                 first.virtuals.extend(edge.virtuals);
                 first.virtuals.sort();

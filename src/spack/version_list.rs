@@ -63,6 +63,17 @@ impl VersionList {
         self.0.iter().all(|a| other.0.iter().any(|b| a.satisfies(b)))
     }
 
+    /// The versions of both, `None` where there are none.
+    pub fn intersection(&self, other: &VersionList) -> Option<VersionList> {
+        let mut both = VersionList(Vec::new());
+        for a in &self.0 {
+            for common in other.0.iter().filter_map(|b| a.common(b)) {
+                both.add(common);
+            }
+        }
+        (!both.0.is_empty()).then_some(both)
+    }
+
     pub fn intersects(&self, other: &VersionList) -> bool {
         self.0.iter().any(|a| other.0.iter().any(|b| a.intersects(b)))
     }

@@ -370,6 +370,21 @@ impl Versions {
         }
     }
 
+    /// What is in both.
+    pub(super) fn common(&self, other: &Versions) -> Option<Versions> {
+        match (self, other) {
+            (Versions::Range(a), Versions::Range(b)) => {
+                let lower = if a.end <= b.end { a } else { b };
+                let low = a.low.clone().max(b.low.clone());
+                let range = Range { low, high: lower.high.clone(), end: lower.end.clone() };
+                (range.low < range.end).then_some(Versions::Range(range))
+            }
+            _ if self.satisfies(other) => Some(self.clone()),
+            _ if other.satisfies(self) => Some(other.clone()),
+            _ => None,
+        }
+    }
+
     /// The union of a range with this, where it is one piece.
     pub(super) fn joined(range: &Range, other: &Versions) -> Option<Range> {
         match other {
