@@ -9,6 +9,7 @@
 pub mod api;
 pub mod base;
 pub mod check;
+pub mod general;
 pub mod script;
 pub mod site;
 pub mod spack;

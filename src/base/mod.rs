@@ -1,6 +1,7 @@
 //! Helpers without a domain: the error type, words for sizes and spans, suggestions, digests.
 //! Nothing here knows Spack, Lua or the terminal.
 
+pub mod argument;
 pub mod atomic;
 pub mod clock;
 pub mod digest;

@@ -44,7 +44,8 @@ impl Host {
     fn build(cx: Cx, registry: Rc<Registry>, loader: Loader, print: Print) -> LuaResult<Host> {
         let libraries =
             StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
-        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        // Without `catch_rust_panics` mlua replaces `pcall` by one that nothing can yield through.
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         error::install(&lua)?;
         let globals = lua.globals();
         let raw_xpcall: Function = globals.raw_get("xpcall")?;

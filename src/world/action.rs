@@ -71,11 +71,29 @@ pub enum Gentle {
 /// One change.
 #[derive(Debug, Clone)]
 pub enum Action {
-    RunProgram { program: Program, effect: Effect },
-    WriteFile { path: PathBuf, bytes: Vec<u8>, mode: Option<u32> },
-    MakeFolder { path: PathBuf },
-    MovePath { from: PathBuf, to: PathBuf },
-    RemovePath { path: PathBuf },
+    RunProgram {
+        program: Program,
+        effect: Effect,
+    },
+    WriteFile {
+        path: PathBuf,
+        bytes: Vec<u8>,
+        mode: Option<u32>,
+    },
+    MakeFolder {
+        path: PathBuf,
+    },
+    /// A new folder that only we may enter and that is removed when this process ends.
+    MakeTempFolder {
+        path: PathBuf,
+    },
+    MovePath {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    RemovePath {
+        path: PathBuf,
+    },
 }
 
 /// What a performed action gave.
@@ -117,7 +135,7 @@ impl Ran {
 }
 
 /// Why a program was ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     Timeout,
@@ -131,6 +149,7 @@ impl Action {
             Action::RunProgram { .. } => "run_program",
             Action::WriteFile { .. } => "write_file",
             Action::MakeFolder { .. } => "make_folder",
+            Action::MakeTempFolder { .. } => "make_temp_folder",
             Action::MovePath { .. } => "move_path",
             Action::RemovePath { .. } => "remove_path",
         }
@@ -148,7 +167,9 @@ impl Action {
         match self {
             Action::RunProgram { program, .. } => redact::argv(&program.argv).join(" "),
             Action::WriteFile { path, bytes, .. } => format!("{} ({} bytes)", path.display(), bytes.len()),
-            Action::MakeFolder { path } | Action::RemovePath { path } => path.display().to_string(),
+            Action::MakeFolder { path } | Action::MakeTempFolder { path } | Action::RemovePath { path } => {
+                path.display().to_string()
+            }
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
         }
     }

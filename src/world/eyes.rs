@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, digest};
 
 /// What a path is, without following it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
     File,
@@ -41,6 +42,10 @@ pub trait Eyes: Send + Sync {
     /// Following links.
     fn stat(&self, path: &Path) -> Result<Stat>;
     fn read_link(&self, path: &Path) -> Result<PathBuf>;
+    /// SHA-256 of a file, without holding it in memory.
+    fn digest(&self, path: &Path) -> Result<String>;
+    /// SHA-256 over a whole folder, see [`digest::tree`].
+    fn tree_digest(&self, path: &Path) -> Result<String>;
 
     fn read_text(&self, path: &Path) -> Result<String> {
         String::from_utf8(self.read(path)?).map_err(|e| {
@@ -121,5 +126,13 @@ impl Eyes for LiveEyes {
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         std::fs::read_link(path).map_err(|e| Trouble::io("read the link", path, e))
+    }
+
+    fn digest(&self, path: &Path) -> Result<String> {
+        digest::file(path)
+    }
+
+    fn tree_digest(&self, path: &Path) -> Result<String> {
+        digest::tree(path)
     }
 }

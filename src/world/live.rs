@@ -1,7 +1,7 @@
 //! Performs actions for real and writes the journal around each.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::action::{Action, Effect, Outcome};
 use super::hands::{Hands, Performing};
@@ -11,12 +11,13 @@ use crate::base::{Kind, Result, Trouble, atomic};
 
 pub struct LiveHands {
     journal: Option<Arc<Journal>>,
+    temporary: Arc<TempFolders>,
 }
 
 impl LiveHands {
     /// Without a journal only in tests and for reading commands.
     pub fn new(journal: Option<Arc<Journal>>) -> Self {
-        LiveHands { journal }
+        LiveHands { journal, temporary: Arc::default() }
     }
 }
 
@@ -24,10 +25,10 @@ impl Hands for LiveHands {
     fn perform<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
         Box::pin(async move {
             let Some(journal) = self.journal.as_deref().filter(|_| action.effect() == Effect::Changes) else {
-                return act(action).await;
+                return act(action, &self.temporary).await;
             };
             let row = journal.intend(action.name(), &action.describe())?;
-            let result = act(action).await;
+            let result = act(action, &self.temporary).await;
             let outcome = match &result {
                 Ok(Outcome::Done) => "done".to_owned(),
                 Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
@@ -46,7 +47,7 @@ impl Hands for LiveHands {
     }
 }
 
-async fn act(action: Action) -> Result<Outcome> {
+async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
     match action {
         Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
         Action::WriteFile { path, bytes, mode } => blocking(move || atomic::write(&path, &bytes, mode)).await,
@@ -54,10 +55,38 @@ async fn act(action: Action) -> Result<Outcome> {
             blocking(move || std::fs::create_dir_all(&path).map_err(|e| Trouble::io("create", &path, e)))
                 .await
         }
+        Action::MakeTempFolder { path } => {
+            let temporary = Arc::clone(temporary);
+            blocking(move || temporary.make(path)).await
+        }
         Action::MovePath { from, to } => {
             blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
+    }
+}
+
+/// Folders that go when the hands do, at the end of the process.
+#[derive(Default)]
+struct TempFolders(Mutex<Vec<PathBuf>>);
+
+impl TempFolders {
+    fn make(&self, path: PathBuf) -> Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        // Never an existing folder: in a shared temporary directory somebody else may have put it there.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|e| Trouble::io("create", &path, e))?;
+        if let Ok(mut made) = self.0.lock() {
+            made.push(path);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TempFolders {
+    fn drop(&mut self) {
+        for path in self.0.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default() {
+            let _ = std::fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod event;
 pub mod eyes;
 pub mod hands;
+pub mod http;
 pub mod journal;
 pub mod live;
 pub mod lock;
