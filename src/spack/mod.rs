@@ -22,4 +22,5 @@ pub mod spec_print;
 pub mod stores;
 pub mod targets;
 mod version_list;
+mod version_order;
 pub mod versions;
