@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod base;
+pub mod check;
 pub mod cli;
 pub mod general;
 pub mod practice;

@@ -330,10 +330,10 @@ fn environments(root: &Path, folder: &Path) -> PathBuf {
     let environment = folder.join("independent");
     write(
         &environment.join("spack.yaml"),
-        "spack:\n  include:\n  - inner\n  - single.yaml\n  definitions:\n  - packages: [zlib, 'hdf5@1.12 +mpi']\n  \
+        "spack:\n  include:\n  - inner\n  - single.yaml\n  definitions:\n  - packages: [lab-zlib, 'lab-hdf5@1.12 +mpi']\n  \
          - compilers: ['%gcc@12', '%clang']\n    when: platform == 'linux'\n  - compilers: ['%intel']\n    when: platform == 'darwin'\n  \
-         - packages: [cmake]\n    when: env.get('HOME', '') != '' and re.match(r'lin', platform)\n  specs:\n  - 'libelf@0.8:'\n  - $packages\n  \
-         - matrix:\n    - [$packages]\n    - [$compilers]\n    exclude:\n    - cmake %clang\n  - matrix:\n    - ['bzip2 ~shared', bzip2]\n    - ['^zlib', '^zlib@1.3']\n    \
+         - packages: [lab-mpich]\n    when: env.get('HOME', '') != '' and re.match(r'lin', platform)\n  specs:\n  - 'lab-big@0.8:'\n  - $packages\n  \
+         - matrix:\n    - [$packages]\n    - [$compilers]\n    exclude:\n    - lab-mpich %clang\n  - matrix:\n    - ['lab-hwloc ~shared', lab-hwloc]\n    - ['^lab-zlib', '^lab-zlib@1.3']\n    \
          - [+pic]\n  view:\n    default:\n      root: .view\n      link: roots\n  config:\n    build_jobs: 11\n    template_dirs:: [/only/this]\n  mirrors:\n    \
          env: ./env-mirror\n    short: https://replaced.example\n  packages:\n    all:\n      variants: [+env]\n  concretizer:\n    unify: when_possible\n",
     );
@@ -341,12 +341,40 @@ fn environments(root: &Path, folder: &Path) -> PathBuf {
     write(&environment.join("single.yaml"), "config:\n  verify_ssl: false\n  checksum: false\n");
     let managed = root.join("../environments");
     for name in ["e1", "e-2", "group/nested", "group/more/deep"] {
-        write(&managed.join(name).join("spack.yaml"), "spack:\n  specs: [zlib]\n  view: false\n");
+        write(&managed.join(name).join("spack.yaml"), "spack:\n  specs: [lab-zlib]\n  view: false\n");
     }
     write(&managed.join("empty/README"), "no environment");
     write(&managed.join(".hidden/spack.yaml"), "spack:\n  specs: []\n");
     std::os::unix::fs::symlink(&environment, managed.join("tracked")).unwrap();
     environment
+}
+
+/// The site's package repositories, in the mapping form and, above or beneath it, in the form of a list.
+fn repositories(site: &Path, vars: &Vars, root: &Path, user: &Path, old: bool) {
+    let setup = Setup {
+        name: "repositories",
+        root: vars["SPACK_ROOT"].clone().into(),
+        vars: vars.clone(),
+        environment: None,
+        extra_scopes: Vec::new(),
+        settings: Vec::new(),
+    };
+    // Without the thousands of recipes of the built-in one, whose index Spack would make anew here.
+    let mut repos = setup.load().repos().unwrap();
+    repos.retain(|repo| repo.name.as_deref() != Some("builtin"));
+    assert!(!repos.is_empty(), "{}", site.display());
+    let list = |repos: &[moonstack::spack::repos::Repo]| {
+        repos.iter().fold("repos:\n".to_owned(), |text, repo| format!("{text}- {}\n", repo.path.display()))
+    };
+    write(&root.join("etc/spack/repos.yaml"), &list(&repos));
+    if old {
+        write(&user.join("repos.yaml"), &list(&repos).replace("repos:", "repos::"));
+    } else {
+        let map = repos.iter().rev().fold("repos::\n".to_owned(), |text, repo| {
+            format!("{text}  {}: {}\n", repo.name.as_deref().unwrap(), repo.path.display())
+        });
+        write(&user.join("repos.yaml"), &map);
+    }
 }
 
 fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
@@ -359,9 +387,13 @@ fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
     let old = !release.abilities().include_section;
     let (user, system) = (tmp.join("user"), tmp.join("system"));
     scopes(&root, &user, &system, old);
+    repositories(site, &vars, &root, &user, old);
     let environment = environments(&root, tmp);
     let extra = tmp.join("extra");
-    write(&extra.join("config.yaml"), "config:\n  build_jobs: 21\n  dirty: true\n  extensions:: [/x]\n");
+    write(
+        &extra.join("config.yaml"),
+        "config:\n  build_jobs: 21\n  dirty: true\n  additional_external_search_paths:: [/x]\n",
+    );
     let mut own = vars.clone();
     for (name, path) in [
         ("SPACK_ROOT", &root),
@@ -393,13 +425,18 @@ fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
         Setup {
             environment: Some(environment),
             extra_scopes: vec![extra],
-            settings: vec![
-                "config:build_jobs:41",
-                "config:template_dirs:/from/command/line",
-                "packages:all:variants:[+cli]",
-                "config:aliases::{}",
-                "config:stage_name:'quoted:colon'",
-            ],
+            // Spack 0.23 refuses `-c config` over scopes in an old form.
+            settings: if old {
+                vec!["packages:all:variants:[+cli]"]
+            } else {
+                vec![
+                    "config:build_jobs:41",
+                    "config:template_dirs:/from/command/line",
+                    "packages:all:variants:[+cli]",
+                    "config:aliases::{}",
+                    "config:stage_name:'quoted:colon'",
+                ]
+            },
             ..setup("environment, -C and -c", &own)
         },
         Setup { environment: Some(cut), ..setup("an environment that cuts off scopes", &own) },
@@ -425,6 +462,7 @@ fn agrees_with_spack() {
             compare_commands(setup, &mut score);
         }
         println!("{site}: {} values agree, {} differ", score.agreed, score.wrong.len());
+        score.wrong.iter().for_each(|w| println!("  {w}"));
         wrong.extend(score.wrong.into_iter().map(|w| format!("{site}: {w}")));
     }
     assert!(wrong.is_empty(), "{} values differ:\n  {}", wrong.len(), wrong.join("\n  "));

@@ -1,6 +1,7 @@
 //! Declares the primitives; their code is in the domains. One struct and one line make the Lua function, its
 //! argument checks, help, completion, `moonstack call`, the stub and the reference page.
 
+pub mod check;
 pub mod gather;
 pub mod general;
 pub mod handmade;
@@ -14,6 +15,7 @@ pub use registry::Registry;
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     general::declare(&mut registry);
+    check::declare(&mut registry);
     handmade::declare(&mut registry);
     registry
 }

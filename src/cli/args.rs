@@ -80,6 +80,10 @@ pub enum Command {
     Workflows,
     /// Show the effective site configuration and where each value came from.
     Config,
+    /// Show the documentation of a primitive, module or workflow; without a name, the index.
+    Docs { name: Option<String> },
+    /// Write the type stubs and the reference page for editors into a folder.
+    Types { folder: PathBuf },
     /// Print a shell's completion script.
     Completions { shell: clap_complete::Shell },
 }

@@ -4,7 +4,6 @@ use std::io::Read as _;
 
 use serde_json::{Map, Value};
 
-use super::output::Output;
 use super::setup::Session;
 use crate::api::gather::Shape;
 use crate::base::{Result, Trouble};
@@ -28,7 +27,7 @@ pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Val
     })
 }
 
-pub async fn call(session: &Session, output: &Output, name: &str, arguments: Option<&str>) -> Result<u8> {
+pub async fn call(session: &Session, name: &str, arguments: Option<&str>) -> Result<u8> {
     let text = match arguments {
         None => String::from("{}"),
         Some("-") => {
@@ -48,6 +47,6 @@ pub async fn call(session: &Session, output: &Output, name: &str, arguments: Opt
         }
         Err(e) => return Err(Trouble::usage(format!("the arguments are not JSON: {e}"))),
     };
-    output.value(&primitive(session, name, arguments).await?)?;
+    session.printer.give(&primitive(session, name, arguments).await?)?;
     Ok(0)
 }

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::output::Output;
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
 
-pub fn show(session: &Session, output: &Output) -> Result<u8> {
+pub fn show(session: &Session) -> Result<u8> {
     let site = &session.cx.site;
     let config = serde_json::to_value(&site.loaded.config)
         .map_err(|e| Trouble::new(Kind::Internal, format!("the configuration cannot be written: {e}")))?;
@@ -35,7 +34,7 @@ pub fn show(session: &Session, output: &Output) -> Result<u8> {
             json!({ "value": value, "origin": origin.unwrap_or_else(|| String::from("default")) }),
         );
     }
-    output.value(&Value::Object(values))?;
+    session.printer.give(&Value::Object(values))?;
     Ok(0)
 }
 

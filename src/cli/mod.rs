@@ -5,21 +5,24 @@ mod args;
 mod call;
 mod complete;
 mod config;
+mod docs;
 mod interrupt;
-mod output;
 mod run;
 mod setup;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::FromArgMatches as _;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::practice;
+use crate::script::loader::SCRIPTS;
 
 use args::{Cli, Command};
-use output::Output;
 use setup::Session;
+
+use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
 
 /// Runs one command line and gives its exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
@@ -33,11 +36,35 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
-    let output = Output::new(&cli.global);
-    match dispatch(&cli, &output) {
+    let printer = Arc::new(printer(&cli.global));
+    match dispatch(&cli, &printer) {
         Ok(code) => code,
-        Err(trouble) => output.fail(&trouble),
+        Err(trouble) if printer.is_closed() || ClosedPipe::is(&trouble) => 0,
+        Err(trouble) => {
+            printer.trouble(&trouble, &source_text);
+            trouble.kind().exit_code()
+        }
     }
+}
+
+fn printer(global: &args::Global) -> Printer {
+    let detail = match (global.quiet, global.verbose) {
+        (true, _) => Detail::Quiet,
+        (false, 0) => Detail::Normal,
+        _ => Detail::Verbose,
+    };
+    let colour = match global.color {
+        args::Color::Auto => Colour::Auto,
+        args::Color::Always => Colour::Always,
+        args::Color::Never => Colour::Never,
+    };
+    Printer::new(detail, global.json, colour)
+}
+
+/// The text that an error points into: a bundled script, or a file.
+fn source_text(name: &str) -> Option<String> {
+    let bundled = SCRIPTS.iter().find(|s| name == format!("{}.lua", s.name));
+    bundled.map(|s| s.text.to_owned()).or_else(|| std::fs::read_to_string(name).ok())
 }
 
 /// clap's own message; help and version are results, everything else is exit 3.
@@ -48,15 +75,15 @@ fn usage_error(error: &clap::Error) -> u8 {
     if wanted { 0 } else { Kind::Usage.exit_code() }
 }
 
-fn dispatch(cli: &Cli, output: &Output) -> Result<u8> {
+fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
     match &cli.command {
-        Command::Completions { shell } => complete::script(*shell, output),
+        Command::Completions { shell } => complete::script(*shell, printer),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start the runtime: {e}")))?;
-            let code = runtime.block_on(with_session(cli, command, output));
+            let code = runtime.block_on(with_session(cli, command, printer));
             // Blocking work that cannot be interrupted must not keep a cancelled command alive.
             runtime.shutdown_background();
             code
@@ -64,14 +91,16 @@ fn dispatch(cli: &Cli, output: &Output) -> Result<u8> {
     }
 }
 
-async fn with_session(cli: &Cli, command: &Command, output: &Output) -> Result<u8> {
-    let session = Session::open(&cli.global, command, output)?;
+async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
+    let session = Session::open(&cli.global, command, printer)?;
     let result = match command {
-        Command::Run { name, args } => run::workflow(&session, output, name, args).await,
-        Command::Eval { code } => run::eval(&session, output, code).await,
-        Command::Call { name, arguments } => call::call(&session, output, name, arguments.as_deref()).await,
-        Command::Workflows => run::list(&session, output),
-        Command::Config => config::show(&session, output),
+        Command::Run { name, args } => run::workflow(&session, name, args).await,
+        Command::Eval { code } => run::eval(&session, code).await,
+        Command::Call { name, arguments } => call::call(&session, name, arguments.as_deref()).await,
+        Command::Workflows => run::list(&session),
+        Command::Config => config::show(&session),
+        Command::Docs { name } => docs::show(&session, name.as_deref()),
+        Command::Types { folder } => docs::types(&session, folder).await,
         Command::Completions { .. } => Ok(0),
     };
     session.close(&result);

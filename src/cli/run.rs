@@ -5,7 +5,6 @@ use std::path::Path;
 
 use mlua::{MultiValue, Value};
 
-use super::output::Output;
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
 use crate::script::host::Uncompiled;
@@ -13,13 +12,13 @@ use crate::script::workflow::Workflow;
 use crate::script::{Host, error, value};
 
 /// Runs a workflow with its options, or a plain script with its arguments.
-pub async fn workflow(session: &Session, output: &Output, name: &str, args: &[OsString]) -> Result<u8> {
+pub async fn workflow(session: &Session, name: &str, args: &[OsString]) -> Result<u8> {
     let source = session.loader(None).script(name)?;
     let folder = Path::new(&source.name)
         .parent()
         .map(Path::to_owned)
         .filter(|_| name.contains('/') || Path::new(&source.name).exists());
-    let host = session.host(output, folder)?;
+    let host = session.host(folder)?;
     let plain: Vec<Value> = args
         .iter()
         .map(|a| host.lua().create_string(a.as_encoded_bytes()).map(Value::String))
@@ -30,7 +29,7 @@ pub async fn workflow(session: &Session, output: &Output, name: &str, args: &[Os
         Some(declared) if host.is_workflow(declared) => {
             let Value::Table(table) = declared else { return Ok(0) };
             let workflow = Workflow::read(table)?;
-            declared_workflow(session, output, &host, &workflow, args).await
+            declared_workflow(session, &host, &workflow, args).await
         }
         _ => exit_code(&results),
     }
@@ -38,7 +37,6 @@ pub async fn workflow(session: &Session, output: &Output, name: &str, args: &[Os
 
 async fn declared_workflow(
     session: &Session,
-    output: &Output,
     host: &Host,
     workflow: &Workflow,
     args: &[OsString],
@@ -46,7 +44,7 @@ async fn declared_workflow(
     let matches = match workflow.command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(e) if !e.use_stderr() => {
-            output.line(e.to_string().trim_end())?;
+            session.printer.result(e.to_string().trim_end())?;
             return Ok(0);
         }
         Err(e) => {
@@ -79,24 +77,24 @@ fn exit_code(results: &MultiValue) -> Result<u8> {
 }
 
 /// Evaluates an expression or statements and prints what they give.
-pub async fn eval(session: &Session, output: &Output, code: &str) -> Result<u8> {
-    let host = session.host(output, None)?;
+pub async fn eval(session: &Session, code: &str) -> Result<u8> {
+    let host = session.host(None)?;
     host.allow_globals();
     let function = host.compile_line("eval", code).map_err(Uncompiled::into_trouble)?;
     let results = host.call(&session.scope, function, MultiValue::new()).await?;
     for result in &results {
         match result {
-            Value::Nil if results.len() == 1 && !output.json() => {}
-            result => output.value(&value::to_json(host.lua(), result))?,
+            Value::Nil if results.len() == 1 && !session.printer.json => {}
+            result => session.printer.give(&value::to_json(host.lua(), result))?,
         }
     }
     Ok(0)
 }
 
 /// Lists the workflows.
-pub fn list(session: &Session, output: &Output) -> Result<u8> {
+pub fn list(session: &Session) -> Result<u8> {
     for name in session.loader(None).names() {
-        output.line(&name)?;
+        session.printer.result(&name)?;
     }
     Ok(0)
 }

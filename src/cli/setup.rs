@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::args::{Command, Global};
 use super::interrupt::Interrupts;
-use super::output::Output;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble};
@@ -17,9 +16,10 @@ use crate::script::loader::Loader;
 use crate::site::config::Loaded;
 use crate::site::cx::Site;
 use crate::site::{Cx, paths};
+use crate::term::printer::Printer;
+use crate::term::progress::Progress;
 use crate::world::World;
 use crate::world::cancel::Cancel;
-use crate::world::event::Blind;
 use crate::world::eyes::LiveEyes;
 use crate::world::journal::{About, Journal};
 use crate::world::live::LiveHands;
@@ -29,6 +29,7 @@ use crate::world::store::Store;
 pub struct Session {
     pub cx: Cx,
     pub registry: Rc<Registry>,
+    pub printer: Arc<Printer>,
     pub scope: Cancel,
     pub interrupts: Interrupts,
     _practice: Option<Practice>,
@@ -57,7 +58,7 @@ impl Practice {
 }
 
 impl Session {
-    pub fn open(global: &Global, command: &Command, _output: &Output) -> Result<Session> {
+    pub fn open(global: &Global, command: &Command, printer: &Arc<Printer>) -> Result<Session> {
         let eyes = Arc::new(LiveEyes);
         let loaded = Loaded::read(&*eyes, global.site.as_deref(), paths::user_config().as_deref())?;
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
@@ -78,7 +79,7 @@ impl Session {
         let world = World {
             eyes,
             hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),
-            watcher: Arc::new(Blind),
+            watcher: Arc::new(Progress::new(Arc::clone(printer), clock.clone())),
             clock,
         };
         let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
@@ -88,6 +89,7 @@ impl Session {
         Ok(Session {
             cx: Cx { world, site: Arc::new(site) },
             registry: Rc::new(api::registry()),
+            printer: Arc::clone(printer),
             scope,
             interrupts,
             _practice: practice,
@@ -95,9 +97,9 @@ impl Session {
     }
 
     /// The Lua machine; `folder` is the script's own, searched first for modules.
-    pub fn host(&self, output: &Output, folder: Option<PathBuf>) -> Result<Host> {
-        let out = output.clone();
-        let print = Rc::new(move |text: &str| out.line(text));
+    pub fn host(&self, folder: Option<PathBuf>) -> Result<Host> {
+        let out = Arc::clone(&self.printer);
+        let print = Rc::new(move |text: &str| out.result(text));
         Host::new(self.cx.clone(), Rc::clone(&self.registry), self.loader(folder), print)
     }
 

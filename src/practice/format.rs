@@ -153,10 +153,10 @@ fn field_with_argument(text: &str, node: &Node) -> Result<String, String> {
     Err(format!("Attempted to format attribute {text}. Spec  has no attribute {text}"))
 }
 
-/// `-- header ---…` to 64 columns.
+/// `-- header ---…` to 65 columns, as Spack does where nobody watches.
 pub fn rule(header: &str) -> String {
     let start = format!("-- {header} ");
-    let fill = 64_usize.saturating_sub(start.chars().count());
+    let fill = 65_usize.saturating_sub(start.chars().count());
     start + &"-".repeat(fill)
 }
 
@@ -164,13 +164,15 @@ pub fn rule(header: &str) -> String {
 pub fn groups<'a>(list: &[&'a Node], nodes: &Nodes) -> Vec<(String, Vec<&'a Node>)> {
     let mut groups: BTreeMap<(String, String), Vec<&Node>> = BTreeMap::new();
     for node in list {
-        groups.entry((node.arch_text(), compilers(node, nodes))).or_default().push(node);
+        // Spack sorts by the printed pair, whose closing quote puts "no compilers" last.
+        groups.entry((node.arch_text(), compilers(node, nodes) + "'")).or_default().push(node);
     }
     groups
         .into_iter()
         .map(|((arch, compilers), mut members)| {
             members.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
-            let compilers = if compilers.is_empty() { "no compilers".to_owned() } else { compilers };
+            let compilers = compilers.trim_end_matches('\'');
+            let compilers = if compilers.is_empty() { "no compilers" } else { compilers };
             (format!("{arch} / {compilers}"), members)
         })
         .collect()

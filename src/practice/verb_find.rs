@@ -123,7 +123,8 @@ fn heading(
     options: &Options,
 ) -> Result<(), Halt> {
     session.say(&format!("==> In environment {}", environment.name))?;
-    let roots = environment.concretized()?;
+    let mut roots = environment.concretized()?;
+    roots.sort();
     if roots.is_empty() {
         session.say("==> No root specs")?;
         return session.say("");

@@ -74,7 +74,8 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 return Err(raise(Trouble::cancelled()));
             }
             let table = gather(&lua, primitive.path, primitive.positional, &shape, arguments)?;
-            let deserializer = mlua::serde::Deserializer::new(Value::Table(table));
+            let deserializer =
+                mlua::serde::Deserializer::new_with_options(Value::Table(table), value::arguments());
             let work = (primitive.call)(cx, &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
                 .map_err(|t| raise(t.about(primitive.path)))?;
             let reply = match place {
@@ -168,8 +169,10 @@ fn is_options(value: &Value, shape: &Shape, name: &str) -> bool {
         FieldKind::Either(kinds) => {
             table.raw_len() == 0 && !table.is_empty() && !kinds.contains(&FieldKind::Table)
         }
-        // A free table: options only if every name in it is one.
-        _ => {
+        // What may be any table is the value: `json.encode{ value = 1 }` must not lose its name.
+        FieldKind::Table | FieldKind::Any => false,
+        // A table of a named type: options only if every name in it is one.
+        FieldKind::Named(_) => {
             table.contains_key(name).unwrap_or(false)
                 && table.pairs::<Value, Value>().flatten().all(
                     |(k, _)| matches!(&k, Value::String(s) if shape.field(&s.to_string_lossy()).is_some()),
@@ -184,7 +187,9 @@ fn put(out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Resu
     }
     let field = shape.known(path, name).map_err(raise)?;
     if let (true, Value::Table(table)) = (field.kind.is_list(), &value) {
-        if table.raw_len() == 0 && !table.is_empty() {
+        // Also a list with names among its items: they would be dropped without a word.
+        let number = |key: &Value| matches!(key, Value::Integer(n) if *n > 0);
+        if table.pairs::<Value, Value>().flatten().any(|(key, _)| !number(&key)) {
             return Err(raise(field.list_wanted(path)));
         }
     }

@@ -17,6 +17,9 @@ use crate::site::Cx;
 use crate::world::cancel::Cancel;
 use crate::world::event::{Event, Level};
 
+/// Declared by hand and written in Lua; each places its functions with `host.place`.
+const HANDMADE: &[(&str, &str)] = &[("check", include_str!("check.lua"))];
+
 /// Where `print` writes.
 pub type Print = Rc<dyn Fn(&str) -> Result<()>>;
 
@@ -41,7 +44,8 @@ impl Host {
     fn build(cx: Cx, registry: Rc<Registry>, loader: Loader, print: Print) -> LuaResult<Host> {
         let libraries =
             StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
-        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        // Without `catch_rust_panics` mlua replaces `pcall` by one that nothing can yield through.
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         error::install(&lua)?;
         let globals = lua.globals();
         let raw_xpcall: Function = globals.raw_get("xpcall")?;
@@ -52,7 +56,10 @@ impl Host {
         install_output(&lua, Rc::clone(&print))?;
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
-        lua.load(include_str!("prelude.lua")).set_name("=prelude").call::<()>(host)?;
+        lua.load(include_str!("prelude.lua")).set_name("=prelude").call::<()>(&host)?;
+        for (name, text) in HANDMADE {
+            lua.load(*text).set_name(format!("@moonstack/{name}.lua")).call::<()>(&host)?;
+        }
         lua.set_global_hook(HookTriggers::new().every_nth_instruction(10_000), |_, _| {
             if Cancel::current().is_some_and(|scope| scope.is_cancelled()) {
                 return Err(raise(Trouble::cancelled()));
@@ -267,9 +274,28 @@ fn host_table(
                 .into_function()
         })?,
     )?;
+    place_rules(lua, &host, registry)?;
     globals_rules(lua, &host, registry, allow_globals)?;
     lua.globals().raw_set("fail", lua.create_function(fail)?)?;
     Ok(host)
+}
+
+/// What Lua-written functions are given: `place(path, f)` puts a declared one into its module, `seconds()` is a
+/// clock that only goes forward.
+fn place_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>) -> LuaResult<()> {
+    let declared = Rc::clone(registry);
+    host.raw_set(
+        "place",
+        lua.create_function(move |lua, (path, function): (String, Function)| {
+            let Some(handmade) = declared.handmade().iter().find(|h| h.path == path) else {
+                return Err(raise(Trouble::new(Kind::Internal, format!("{path} is not declared"))));
+            };
+            let module: Table = lua.globals().raw_get(handmade.module())?;
+            module.raw_set(handmade.name(), function)
+        })?,
+    )?;
+    let begin = std::time::Instant::now();
+    host.raw_set("seconds", lua.create_function(move |_, ()| Ok(begin.elapsed().as_secs_f64()))?)
 }
 
 fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Cell<bool>>) -> LuaResult<()> {

@@ -14,10 +14,12 @@ pub struct Bundled {
 }
 
 /// Modules for `require`. A test compares the list with the folder.
-pub const MODULES: &[Bundled] = &[];
+pub const MODULES: &[Bundled] =
+    &[Bundled { name: "report", text: include_str!("../../stdlib/report.lua") }];
 
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
-pub const SCRIPTS: &[Bundled] = &[];
+pub const SCRIPTS: &[Bundled] =
+    &[Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") }];
 
 /// Finds modules and named scripts.
 #[derive(Clone)]

@@ -12,6 +12,12 @@ pub fn options() -> SerializeOptions {
         .set_array_metatable(true)
 }
 
+/// How arguments are read: names sorted, because a Lua table has no order; a table with both items and names is
+/// seen as one with names, so that a free value is refused instead of losing them.
+pub fn arguments() -> DeserializeOptions {
+    DeserializeOptions::new().sort_keys(true).detect_mixed_tables(true)
+}
+
 /// A reply of a primitive as a Lua value.
 pub fn to_lua(lua: &Lua, value: &dyn erased_serde::Serialize) -> Result<Value> {
     lua.to_value_with(value, options())

@@ -246,12 +246,12 @@ fn modernize(
     if let Some(Ok((_, packages))) = scope.parts.get_mut("packages") {
         super::compilers::modernize(packages);
     }
-    if let Some(Ok((_, repos))) = scope.parts.get_mut("repos") {
-        if repos.is_list() {
-            super::repos::read_namespaces(eyes, sub, repos, namespaces);
-            if abilities.package_repos_in_git {
-                super::repos::modernize(sub, repos, namespaces, not_understood);
-            }
+    if let Some(Ok((_, repos))) = scope.parts.get_mut("repos")
+        && repos.is_list()
+    {
+        super::repos::read_namespaces(eyes, sub, repos, namespaces);
+        if abilities.package_repos_in_git {
+            super::repos::modernize(sub, repos, namespaces, not_understood);
         }
     }
 }

@@ -19,10 +19,10 @@ impl Reader<'_> {
         };
         let mut out: Vec<Scope> = Vec::new();
         for entry in list.list() {
-            if let Some(inner) = self.include(scope, entry)? {
-                if !out.iter().any(|s| s.name == inner.name) {
-                    out.push(inner);
-                }
+            if let Some(inner) = self.include(scope, entry)?
+                && !out.iter().any(|s| s.name == inner.name)
+            {
+                out.push(inner);
             }
         }
         Ok(out)
@@ -97,12 +97,12 @@ impl Reader<'_> {
     pub fn push_environment(&mut self, name: &str, folder: &Path, rank: Rank) -> Result<()> {
         let file = folder.join("spack.yaml");
         let scope = self.file(name, &file, Some("spack"), rank)?;
-        if let Some(Ok((_, config))) = scope.parts.get("config") {
-            if let Some(root) = config.get("environments_root") {
-                return Err(root
-                    .wrong("an environment may not set config:environments_root")
-                    .hint("set it in the user, site or system scope"));
-            }
+        if let Some(Ok((_, config))) = scope.parts.get("config")
+            && let Some(root) = config.get("environments_root")
+        {
+            return Err(root
+                .wrong("an environment may not set config:environments_root")
+                .hint("set it in the user, site or system scope"));
         }
         if !self.release.abilities().include_section {
             self.push_old_includes(name, &scope, folder, rank)?;

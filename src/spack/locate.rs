@@ -137,8 +137,7 @@ fn follow(eyes: &dyn Eyes, path: &Path) -> PathBuf {
 fn on_path(eyes: &dyn Eyes, path: &str) -> Option<PathBuf> {
     path.split(':')
         .filter(|dir| dir.starts_with('/'))
-        .filter_map(|dir| root_of(eyes, &Path::new(dir).join("spack")))
-        .next()
+        .find_map(|dir| root_of(eyes, &Path::new(dir).join("spack")))
 }
 
 fn open(eyes: &dyn Eyes, root: &Path, found_by: FoundBy, search: &Search) -> Result<Installation> {

@@ -134,7 +134,7 @@ impl Manifest {
                 line: one.source.mark.line,
             })),
             Err(trouble) if trouble.is(Kind::Unsupported) => {
-                self.not_understood.push(trouble.message().to_owned())
+                self.not_understood.push(trouble.message().to_owned());
             }
             Err(trouble) => return Err(trouble),
         }

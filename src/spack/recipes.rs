@@ -99,6 +99,9 @@ impl Recipes for RepositoryRecipes<'_> {
     }
 
     fn is_package(&self, name: &str) -> Result<bool> {
-        self.text(name).map(|text| text.is_some())
+        // Some virtuals have a recipe of their own, which only documents them.
+        let virtual_recipe =
+            |text: &str| text.lines().any(|line| line.trim_start().starts_with("virtual = True"));
+        Ok(self.text(name)?.is_some_and(|text| !virtual_recipe(&text)))
     }
 }

@@ -33,8 +33,10 @@ fn dependency(edge: &Edge, out: &mut String) {
 }
 
 fn node(spec: &Spec, out: &mut String) {
+    let plain = |text: &&String| !text.split('.').any(|part| !is_identifier(part));
+    let before = spec.namespace.as_ref().filter(plain).filter(|_| spec.name.is_some());
     if let Some(name) = &spec.name {
-        if let Some(namespace) = &spec.namespace {
+        if let Some(namespace) = before {
             out.push_str(&format!("{namespace}."));
         }
         out.push_str(name);
@@ -70,7 +72,7 @@ fn node(spec: &Spec, out: &mut String) {
             out.push_str(&format!(" {name}{equals}{}", quoted(&text.join(" "))));
         }
     }
-    if let (None, Some(namespace)) = (&spec.name, &spec.namespace) {
+    if let (None, Some(namespace)) = (before, &spec.namespace) {
         out.push_str(&format!(" namespace={}", quoted(namespace)));
     }
     let parts = [("platform", &spec.platform), ("os", &spec.os), ("target", &spec.target)];
@@ -83,6 +85,12 @@ fn node(spec: &Spec, out: &mut String) {
     if let Some(hash) = &spec.hash {
         out.push_str(&format!(" /{hash}"));
     }
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 /// The value, in quotes where it needs them.

@@ -2,6 +2,7 @@
 //! nothing else; whether a change is made, recorded or refused is decided here alone.
 
 pub mod action;
+pub mod ask;
 pub mod cancel;
 pub mod event;
 pub mod eyes;
@@ -10,7 +11,9 @@ pub mod http;
 pub mod journal;
 pub mod live;
 pub mod lock;
+pub mod lock_test;
 pub mod process;
+pub mod space;
 pub mod store;
 
 use std::sync::Arc;

@@ -1,0 +1,159 @@
+//! Who holds Spack's locks, does a lock's owner still live, and does locking work where the store is?
+
+use std::path::Path;
+use std::time::Duration;
+
+use data_encoding::BASE32_NOPAD;
+
+use super::super::definition::{Check, Look, Looking};
+use super::super::finding::{Finding, some};
+use super::database_records::label;
+use crate::base::Result;
+use crate::spack::database::{Database, DatabaseText};
+use crate::world::lock::{self, Holder, Mode};
+use crate::world::lock_test::{Trial, try_locks};
+
+pub const CHECK: Check = Check {
+    name: "locks",
+    doc: "Who holds locks of the store, whether their owners live, and whether locking works there.",
+    needs: &["configuration", "store"],
+    timeout: super::QUICK,
+    optional: false,
+    run,
+};
+
+/// Spack holds the database for writing only as long as a write takes.
+const WRITE_SECONDS: Duration = Duration::from_secs(2);
+
+fn run(look: Look) -> Looking {
+    Box::pin(look.blocking(judge))
+}
+
+fn judge(look: &Look) -> Result<Vec<Finding>> {
+    let config = look.view.config()?;
+    let folder = config.install_tree()?.root.join(".spack-db");
+    let mut out = Vec::new();
+    if !config.locks()? {
+        let origin = config.origin("config:locks")?.map_or_else(String::new, |m| format!(" at {m}"));
+        out.push(
+            Finding::warn(format!("locking is turned off{origin}"))
+                .about("setting")
+                .fix("set config:locks to true, unless only one Spack ever runs here"),
+        );
+    }
+    if !look.cx.world.eyes.is_folder(&folder) {
+        out.push(Finding::pass("no database yet, so nobody holds a lock"));
+        return Ok(out);
+    }
+    out.push(trial(&folder));
+    out.extend(database_lock(look, &folder));
+    let text = DatabaseText::read_unlocked(&*look.cx.world.eyes, folder.parent().unwrap_or(&folder));
+    let database = text.as_ref().ok().and_then(|text| text.parse().ok());
+    for file in ["prefix_lock", "prefix_failures"] {
+        let holders = lock::holders(&folder.join(file)).unwrap_or_default();
+        out.extend(judge_holders(look, file, &holders, database.as_ref()));
+    }
+    Ok(out)
+}
+
+fn trial(folder: &Path) -> Finding {
+    let shown = folder.display();
+    let advice = "mount the file system with lock support, or keep the store elsewhere: without locks two Spacks \
+                  at once damage the database";
+    let finding = match try_locks(folder) {
+        Trial::Works => Finding::pass(format!("locking works at {shown}")),
+        Trial::Ignored => Finding::fail(format!("locks at {shown} do not exclude anybody")).fix(advice),
+        Trial::Refused(why) => Finding::fail(format!("{shown} cannot be locked: {why}")).fix(advice),
+        Trial::NotTried(why) => Finding::skipped(format!("locking at {shown} was not tried: {why}")),
+    };
+    finding.about("file system")
+}
+
+/// A write of the database is over soon; who holds it longer stops everybody.
+fn database_lock(look: &Look, folder: &Path) -> Vec<Finding> {
+    let file = folder.join("lock");
+    let held = || lock::holders(&file).unwrap_or_default();
+    let begin = std::time::Instant::now();
+    let patience = WRITE_SECONDS.min(look.limit / 2);
+    let mut holders = held();
+    while holders.iter().any(|h| h.mode == Mode::Write) && begin.elapsed() < patience {
+        std::thread::sleep(Duration::from_millis(100));
+        holders = held();
+    }
+    if holders.iter().any(|h| h.mode == Mode::Write) {
+        let who = some(&holders.iter().map(|h| owner(look, h)).collect::<Vec<_>>());
+        let message = format!("the database is held for writing by {who}");
+        let fix = "see what that process does; while it holds the lock no other Spack can work";
+        return vec![Finding::warn(message).about("lock").fix(fix)];
+    }
+    judge_holders(look, "lock", &holders, None)
+}
+
+fn judge_holders(look: &Look, file: &str, holders: &[Holder], database: Option<&Database<'_>>) -> Vec<Finding> {
+    if holders.is_empty() {
+        return Vec::new();
+    }
+    let told: Vec<String> = holders.iter().map(|h| describe(look, h, database)).collect();
+    let dead: Vec<String> =
+        holders.iter().filter(|h| !is_alive(look, h.pid)).map(|h| describe(look, h, database)).collect();
+    if dead.is_empty() {
+        return vec![Finding::pass(format!("held: {}", some(&told))).about(file).measure(told.len() as f64, "locks")];
+    }
+    let message = format!("held by processes that do not run on this machine: {}", some(&dead));
+    vec![
+        Finding::warn(message)
+            .about(file)
+            .measure(dead.len() as f64, "locks")
+            .fix("look for that process on the other machines; if there is none, the lock server must forget it"),
+    ]
+}
+
+/// Locks of open files and of other machines state no process, so nothing can be said against them.
+fn is_alive(look: &Look, pid: i32) -> bool {
+    pid <= 0 || look.cx.world.eyes.exists(Path::new(&format!("/proc/{pid}")))
+}
+
+fn describe(look: &Look, holder: &Holder, database: Option<&Database<'_>>) -> String {
+    let mode = if holder.mode == Mode::Write { "write" } else { "read" };
+    let what = match (holder.range.length, database) {
+        (1, Some(database)) => {
+            let of = database.records().iter().find(|r| offset(r.hash) == Some(holder.range.start));
+            of.map_or_else(|| format!("byte {}", holder.range.start), label)
+        }
+        (1, None) => format!("byte {}", holder.range.start),
+        _ => "all".to_owned(),
+    };
+    format!("{what} for {mode} by {}", owner(look, holder))
+}
+
+fn owner(look: &Look, holder: &Holder) -> String {
+    if holder.pid <= 0 {
+        return "a process that the system does not name".to_owned();
+    }
+    let name = look.cx.world.eyes.read_text(Path::new(&format!("/proc/{}/comm", holder.pid)));
+    let name = name.map_or_else(|_| String::new(), |n| format!(" ({})", n.trim()));
+    format!("process {}{name}", holder.pid)
+}
+
+/// The byte that stands for a hash in `prefix_lock` and `prefix_failures`: its first 63 bits.
+pub fn offset(hash: &str) -> Option<i64> {
+    let bytes = BASE32_NOPAD.decode(hash.to_ascii_uppercase().as_bytes()).ok()?;
+    let first: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
+    i64::try_from(u64::from_be_bytes(first) >> 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_is_the_first_63_bits() {
+        assert_eq!(offset(&"a".repeat(32)), Some(0));
+        assert_eq!(offset(&"7".repeat(32)), Some(i64::MAX));
+        // The fifth bit pattern: 'b' is 00001, so bit 59 of the first 64 is set, halved.
+        assert_eq!(offset(&format!("b{}", "a".repeat(31))), Some(1 << 58));
+        for bad in ["", "abc", "not a hash, but of thirty-two ch"] {
+            assert_eq!(offset(bad), None);
+        }
+    }
+}

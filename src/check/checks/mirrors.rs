@@ -1,0 +1,108 @@
+//! Does each mirror answer, and has it what Spack looks for first?
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::super::definition::{Check, Look, Looking};
+use super::super::finding::Finding;
+use super::mirror_answer::{self, Reached};
+use crate::base::{Kind, Result, words};
+use crate::spack::mirrors::Mirror;
+use crate::spack::paths;
+use crate::world::Eyes;
+
+pub const CHECK: Check = Check {
+    name: "mirrors",
+    doc: "Mirrors answer and have an index: folders and web servers.",
+    needs: &["configuration"],
+    timeout: super::SLOW,
+    optional: false,
+    run,
+};
+
+fn run(look: Look) -> Looking {
+    Box::pin(judge(look))
+}
+
+async fn judge(look: Look) -> Result<Vec<Finding>> {
+    let mirrors = look.view.config()?.mirrors()?;
+    if mirrors.is_empty() {
+        return Ok(vec![Finding::skipped("no mirror is configured")]);
+    }
+    join_all(mirrors.iter().map(|mirror| ask(&look, mirror))).await.into_iter().collect()
+}
+
+async fn ask(look: &Look, mirror: &Mirror) -> Result<Finding> {
+    let url = mirror.fetch.url.clone();
+    let finding = match paths::scheme(&url) {
+        Some("file") => {
+            let (folder, named) = (PathBuf::from(paths::file_url_path(&url)), mirror.clone());
+            look.cx.blocking(move |cx| Ok(folder_answer(&*cx.world.eyes, &folder, &named))).await?
+        }
+        Some("http" | "https") if mirror.fetch.url_had_credentials => {
+            Finding::skipped("its password stands in the URL, which this check does not use")
+        }
+        Some("http" | "https") => web_answer(look, mirror, &url).await,
+        scheme => {
+            let scheme = scheme.unwrap_or("?");
+            Finding::skipped(format!("{scheme} mirrors cannot be asked by this check"))
+        }
+    };
+    Ok(finding.about(&mirror.name))
+}
+
+/// The index of either layout, and what shows that the layout is used.
+const LAYOUTS: &[(&str, &str)] =
+    &[("v3/manifests/index/index.manifest.json", "v3/manifests/spec"), ("build_cache/index.json", "build_cache")];
+
+fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
+    let shown = folder.display();
+    let entry = &mirror.origin;
+    if !eyes.is_folder(folder) {
+        let fix = format!("mount or create it (spack mirror create -d {shown}), or correct {entry}");
+        return Finding::fail(format!("{shown} does not exist")).fix(fix);
+    }
+    if let Err(trouble) = eyes.list(folder) {
+        return Finding::fail(trouble.message()).kind(trouble.kind()).fix(format!("let this user read {shown}"));
+    }
+    if !mirror.binary {
+        return Finding::pass(format!("{shown} can be read"));
+    }
+    let used: Vec<_> = LAYOUTS.iter().filter(|(_, used)| eyes.is_folder(&folder.join(used))).collect();
+    match used.iter().find(|(index, _)| !eyes.is_file(&folder.join(index))) {
+        Some((index, _)) => Finding::warn(format!("{shown} holds binaries, but no {index}"))
+            .fix(format!("spack buildcache update-index {}", mirror.name)),
+        None if used.is_empty() => Finding::pass(format!("{shown} can be read, and holds no binaries")),
+        None => Finding::pass(format!("{shown} can be read, and has an index")),
+    }
+}
+
+async fn web_answer(look: &Look, mirror: &Mirror, url: &str) -> Finding {
+    let begin = Instant::now();
+    let limit = look.limit.mul_f64(0.8);
+    let paths: &[&str] = if mirror.binary { &[LAYOUTS[0].0, LAYOUTS[1].0] } else { &[""] };
+    let reached = mirror_answer::reach(url, paths, limit).await;
+    let seconds = begin.elapsed();
+    let finding = match reached {
+        Reached::Found(path) if path.is_empty() => Finding::pass(format!("{url} answers")),
+        Reached::Found(path) => Finding::pass(format!("{url} answers, and has {path}")),
+        Reached::Missing if !mirror.binary => Finding::pass(format!("{url} answers")),
+        Reached::Missing => Finding::warn(format!("{url} answers, but has no index of binaries"))
+            .fix(format!("spack buildcache update-index {}", mirror.name)),
+        Reached::Refused(status) => Finding::fail(format!("{url} refuses: {status}"))
+            .fix(format!("see {} and the server's access rules", mirror.origin)),
+        Reached::Silent(why) => Finding::fail(format!("{url} does not answer: {why}"))
+            .kind(Kind::Network)
+            .fix(format!("see whether the server runs and the network lets you through; it is named at {}", mirror.origin)),
+    };
+    let slow = look.thresholds.mirror_slow;
+    let finding = if finding.status == super::super::Status::Pass && seconds > slow {
+        let message = format!("{}, but only after {}", finding.message, words::span(seconds));
+        Finding::warn(message).fix("see what slows the server or the network; mirror_slow sets the limit")
+    } else {
+        finding
+    };
+    finding.measure(seconds.as_secs_f64(), "s").reference(format!("warn above {}", words::span(slow)))
+}

@@ -1,0 +1,52 @@
+//! `docs` and `types`: what the declarations say, for people and for editors.
+
+use std::path::Path;
+
+use super::setup::Session;
+use crate::base::Result;
+use crate::reference::help::Library;
+use crate::reference::{LuaText, catalog, page, stub};
+use crate::script::loader::{MODULES, SCRIPTS};
+use crate::world::Action;
+use crate::world::cancel::Cancel;
+
+/// Everything that is documented.
+pub fn library(session: &Session) -> Library<'_> {
+    let texts = |list: &'static [crate::script::loader::Bundled]| {
+        list.iter().map(|b| LuaText { name: b.name, text: b.text }).collect()
+    };
+    Library { registry: &session.registry, modules: texts(MODULES), workflows: texts(SCRIPTS) }
+}
+
+pub fn show(session: &Session, name: Option<&str>) -> Result<u8> {
+    if session.printer.json {
+        session.printer.json(&catalog::catalog(&session.registry))?;
+        return Ok(0);
+    }
+    let library = library(session);
+    let text = match name {
+        Some(name) => library.about(name)?,
+        None => library.index(),
+    };
+    session.printer.result(&text)?;
+    Ok(0)
+}
+
+/// Writes stubs and page into a folder, which is made if need be.
+pub async fn types(session: &Session, folder: &Path) -> Result<u8> {
+    let mut files = stub::stubs(&session.registry);
+    files.push((String::from("reference.md"), page::page(&library(session))));
+    let world = &session.cx.world;
+    let write = async {
+        world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
+        for (name, text) in files {
+            world
+                .perform(Action::WriteFile { path: folder.join(&name), bytes: text.into_bytes(), mode: None })
+                .await?;
+            session.printer.result(&folder.join(name).display().to_string())?;
+        }
+        Ok(0)
+    };
+    let scope: &Cancel = &session.scope;
+    scope.enter(scope.guard(write)).await
+}

@@ -1,0 +1,105 @@
+//! A machine for tests: live hands in a folder of its own, and what was printed and told.
+
+#![allow(dead_code)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use moonstack::base::clock::Clock;
+use moonstack::base::{Result, Trouble};
+use moonstack::script::Host;
+use moonstack::script::loader::{Loader, Source};
+use moonstack::site::Cx;
+use moonstack::site::config::Loaded;
+use moonstack::site::cx::Site;
+use moonstack::world::cancel::Cancel;
+use moonstack::world::eyes::LiveEyes;
+use moonstack::world::journal::{About, Journal};
+use moonstack::world::live::LiveHands;
+use moonstack::world::store::Store;
+use moonstack::world::{Event, Watcher, World};
+
+/// Remembers what was told.
+#[derive(Default)]
+pub struct Ears(pub Mutex<Vec<Event>>);
+
+impl Watcher for Ears {
+    fn see(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// A machine and the folder that everything of it is in.
+pub struct Bench {
+    pub host: Host,
+    pub folder: tempfile::TempDir,
+    pub ears: Arc<Ears>,
+    pub printed: Rc<RefCell<Vec<String>>>,
+}
+
+impl Bench {
+    /// On a site without Spack; `modules` is where `require` looks.
+    pub fn new(modules: &[&Path]) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let ears = Arc::new(Ears::default());
+        let cx = context(folder.path(), Arc::clone(&ears));
+        Bench::with(cx, folder, ears, modules)
+    }
+
+    /// On any site.
+    pub fn with(cx: Cx, folder: tempfile::TempDir, ears: Arc<Ears>, modules: &[&Path]) -> Bench {
+        let loader = Loader {
+            eyes: Arc::clone(&cx.world.eyes),
+            folders: modules.iter().map(|m| (*m).to_owned()).collect(),
+        };
+        let printed: Rc<RefCell<Vec<String>>> = Rc::default();
+        let lines = Rc::clone(&printed);
+        let print = Rc::new(move |line: &str| {
+            lines.borrow_mut().push(line.to_owned());
+            Ok(())
+        });
+        let host = Host::new(cx, Rc::new(moonstack::api::registry()), loader, print).unwrap();
+        Bench { host, folder, ears, printed }
+    }
+
+    /// Runs a text to its end, within a limit so that a test cannot hang.
+    pub fn run(&self, name: &str, text: &str) -> Result<Vec<mlua::Value>> {
+        self.run_in(&Cancel::root(Some(Duration::from_secs(60))), name, text)
+    }
+
+    pub fn run_in(&self, scope: &Cancel, name: &str, text: &str) -> Result<Vec<mlua::Value>> {
+        let source = Source { name: name.to_owned(), text: text.as_bytes().to_vec() };
+        let run = self.host.run(scope, &source, mlua::MultiValue::new());
+        block_on(run).map(mlua::MultiValue::into_vec)
+    }
+}
+
+pub fn context(folder: &Path, ears: Arc<Ears>) -> Cx {
+    let clock = Clock::default();
+    let state = folder.join("state");
+    let store = Arc::new(Store::at(state.join("state.db")));
+    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), About::default()));
+    let world = World {
+        eyes: Arc::new(LiveEyes),
+        hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),
+        watcher: ears,
+        clock,
+    };
+    let site = Site::new(Loaded::default(), state, store, journal, None, BTreeMap::new(), None);
+    Cx { world, site: Arc::new(site) }
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work)
+}
+
+/// An error as a test shows it.
+pub fn shown(trouble: &Trouble) -> String {
+    let place = trouble.place().map(|p| format!("{}:{}: ", p.file, p.line)).unwrap_or_default();
+    format!("{place}{}: {trouble}\n{}", trouble.kind(), trouble.traceback().unwrap_or_default())
+}

@@ -1,0 +1,34 @@
+//! Every file of `tests/lua` is a test: it runs on a machine of its own and passes if it raises nothing.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Bench, shown};
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lua");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lua"))
+        .collect();
+    files.sort();
+    let trials = files
+        .into_iter()
+        .map(|file| {
+            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            Trial::test(name, move || run(&file))
+        })
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn run(file: &Path) -> Result<(), libtest_mimic::Failed> {
+    let modules = file.parent().unwrap().join("modules");
+    let bench = Bench::new(&[&modules]);
+    let text = std::fs::read_to_string(file).unwrap();
+    let name = format!("tests/lua/{}", file.file_name().unwrap().to_string_lossy());
+    bench.run(&name, &text).map(drop).map_err(|t| shown(&t).into())
+}

@@ -1,0 +1,1 @@
+return { hello = function(who) return "hello " .. who end }

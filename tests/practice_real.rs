@@ -1,0 +1,140 @@
+//! Real Spack reads what the practice site writes: the same specs, the same hashes, environments and mirror. Runs for
+//! every Spack 1.x checkout under `MOONSTACK_LAB` or `~/.cache/moonstack-lab`; shown as ignored where there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use moonstack::practice::{self, PracticeSite, Streams};
+use serde_json::Value;
+
+const RELEASES: [&str; 2] = ["1.1", "1.2"];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = RELEASES
+        .iter()
+        .map(|release| {
+            let root = lab().join(format!("spack-{release}"));
+            let missing = !root.join("bin/spack").is_file();
+            Trial::test(format!("spack_{release}_reads_a_practice_site"), move || reads(&root))
+                .with_ignored_flag(missing)
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn lab() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/moonstack-lab");
+    std::env::var_os("MOONSTACK_LAB").map_or_else(home, PathBuf::from)
+}
+
+struct Sides<'a> {
+    real: &'a Path,
+    site: &'a PracticeSite,
+}
+
+impl Sides<'_> {
+    fn real(&self, words: &[&str]) -> Result<String, Failed> {
+        let mut command = Command::new(self.real.join("bin/spack"));
+        let scrubbed = std::env::vars_os().filter(|(k, _)| !k.to_string_lossy().starts_with("SPACK_"));
+        command.env_clear().envs(scrubbed).envs(&self.site.env).env("SPACK_ROOT", self.real);
+        let output = command.args(words).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        Err(format!("spack {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)).into())
+    }
+
+    fn ours(&self, words: &[&str]) -> Result<String, Failed> {
+        let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let variables: BTreeMap<String, String> = self.site.env.clone();
+        let mut streams = Streams { input: &mut std::io::empty(), out: &mut out, err: &mut err };
+        match practice::run(&words, &self.site.spack_root, &variables, &mut streams) {
+            0 => Ok(String::from_utf8(out)?),
+            code => Err(format!("practice {words:?}: {code} {}", String::from_utf8_lossy(&err)).into()),
+        }
+    }
+
+    /// Both print the same, apart from the blank around it.
+    fn same(&self, words: &[&str]) -> Result<(), Failed> {
+        let (real, ours) = (self.real(words)?, self.ours(words)?);
+        if real.trim() == ours.trim() {
+            return Ok(());
+        }
+        Err(format!("spack {}\nreal:\n{real}\nours:\n{ours}", words.join(" ")).into())
+    }
+
+    /// Both print the same nodes. In an environment Spack prints them in its order of traversal, so order is left out.
+    fn same_json(&self, words: &[&str]) -> Result<(), Failed> {
+        let by_hash = |text: String| -> Result<BTreeMap<String, Value>, Failed> {
+            let nodes: Vec<Value> = serde_json::from_str(&text)?;
+            Ok(nodes.into_iter().map(|n| (n["hash"].to_string(), n)).collect())
+        };
+        let (real, ours) = (by_hash(self.real(words)?)?, by_hash(self.ours(words)?)?);
+        if real == ours && !real.is_empty() {
+            return Ok(());
+        }
+        Err(format!("spack {}\nreal: {:?}\nours: {:?}", words.join(" "), real.keys(), ours.keys()).into())
+    }
+}
+
+fn reads(real: &Path) -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let site = practice::create(&dir.path().join("site"), &std::env::current_exe()?)?;
+    let sides = Sides { real, site: &site };
+    sides.ours(&["install", "osu-micro-benchmarks", "^mpich"])?;
+    sides.ours(&["uninstall", "-y", "zlib@1.2.13"])?;
+    sides.same_json(&["find", "--json"])?;
+    sides.same_json(&["find", "--json", "-x"])?;
+    sides.same_json(&["find", "--json", "hdf5+mpi ^openmpi %gcc@13"])?;
+    sides.same_json(&["-e", "science", "find", "--json"])?;
+    for words in [
+        &["find", "-L"] as &[_],
+        &["find", "-p", "hdf5"],
+        &["find", "--format", "{name} {version} {hash} {prefix} {arch}{variants}"],
+        &["-e", "science", "find", "-l"],
+        &["env", "list"],
+        &["mirror", "list"],
+        &["location", "-i", "netcdf-c"],
+    ] {
+        sides.same(words)?;
+    }
+    let folder = site.root.join("environments/next");
+    sides.same(&["-D", &folder.to_string_lossy(), "find"])?;
+    hashes_again(&sides)?;
+    offered(&sides)?;
+    sides.real(&["verify", "manifest", "-a"])?;
+    Ok(())
+}
+
+/// Spack computes each hash of the store again from its own reading.
+fn hashes_again(sides: &Sides<'_>) -> Result<(), Failed> {
+    let code = "import spack.store, spack.hash_types as ht; print('\\n'.join(s.name + ' ' + s.dag_hash() + ' ' + s.spec_hash(ht.dag_hash) for s in spack.store.STORE.db.query()))";
+    let text = sides.real(&["python", "-c", code])?;
+    let mut count = 0;
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [name, recorded, computed] = words.as_slice() else { return Err(line.into()) };
+        if recorded != computed {
+            return Err(format!("{name}: we wrote {recorded}, Spack computes {computed}").into());
+        }
+        count += 1;
+    }
+    if count < 10 { Err(format!("only {count} hashes").into()) } else { Ok(()) }
+}
+
+/// The mirror's packages, as Spack lists them.
+fn offered(sides: &Sides<'_>) -> Result<(), Failed> {
+    let text = sides.real(&["buildcache", "list", "-a", "-L"])?;
+    let names: BTreeSet<&str> =
+        text.lines().filter_map(|l| l.split(' ').nth(1)?.split_once('@')).map(|(name, _)| name).collect();
+    for name in ["hdf5", "osu-micro-benchmarks", "zlib-ng"] {
+        if !names.contains(name) {
+            return Err(format!("the mirror lacks {name}: {text}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Spec text, for any text: the parser never panics, and what it prints parses to the same spec.
+
+use moonstack::spack::spec::{Dialect, Spec};
+use proptest::prelude::*;
+
+fn part() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z][a-z0-9-]{0,6}[a-z0-9]".prop_map(|v| format!(" +{v}")),
+        "[a-z][a-z0-9]{0,6}".prop_map(|v| format!(" ~~{v}")),
+        ("[a-y]{3,6}z", "[A-Za-z0-9_.,/-]{1,8}").prop_map(|(n, v)| format!(" {n}={v}")),
+        ("[a-y]{3,6}q", "[A-Za-z0-9 +=%:-]{0,8}[a-z]").prop_map(|(n, v)| format!(" {n}='{v}'")),
+        "[a-z]{3}".prop_map(|v| format!(" cflags='-O3 -I {v}'")),
+        Just(" target=x86_64_v3:".to_owned()),
+        Just(" namespace=lab".to_owned()),
+        "[a-z2-7]{1,8}".prop_map(|h| format!("/{h}")),
+    ]
+}
+
+fn version() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "@[0-9]{1,2}\\.[0-9]{1,3}",
+        "@=[0-9]{1,2}\\.[0-9]{1,3}rc[0-9]",
+        "@:[0-9]{1,2}\\.[0-9]",
+        "@1\\.[0-9]{1,2},2:3\\.[0-9],=5\\.1",
+        "@git\\.[a-z]{2,6}=[0-9]\\.[0-9]",
+        Just("@develop:".to_owned()),
+    ]
+}
+
+fn node() -> impl Strategy<Value = String> {
+    ("[a-z][a-z0-9-]{0,8}[a-z0-9]", version(), prop::collection::vec(part(), 0..4))
+        .prop_map(|(name, version, parts)| format!("{name}{version}{}", parts.concat()))
+}
+
+fn spec() -> impl Strategy<Value = String> {
+    let edge =
+        prop_oneof![Just(" ^"), Just(" %"), Just(" ^[virtuals=mpi] "), Just(" %[deptypes=build,link] ")];
+    (node(), prop::collection::vec((edge, node()), 0..4)).prop_map(|(root, edges)| {
+        let edges: String = edges.into_iter().map(|(sign, node)| format!("{sign}{node}")).collect();
+        format!("{root}{edges}")
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,60}") {
+        for dialect in [Dialect::Compiler, Dialect::Direct] {
+            let _ = Spec::parse_all(&text, dialect);
+        }
+    }
+
+    #[test]
+    fn no_spec_like_text_panics(text in "[a-z1. @:=,%^~+/'\"\\[\\]*\\\\-]{0,60}") {
+        for dialect in [Dialect::Compiler, Dialect::Direct] {
+            let _ = Spec::parse_all(&text, dialect);
+        }
+    }
+
+    #[test]
+    fn what_is_printed_parses_to_the_same(text in spec()) {
+        for dialect in [Dialect::Compiler, Dialect::Direct] {
+            if let Ok(spec) = Spec::parse(&text, dialect) {
+                let printed = spec.to_string();
+                let again = Spec::parse(&printed, dialect);
+                prop_assert_eq!(again.as_ref().ok(), Some(&spec), "{} → {}", text, printed);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_say_where_and_what_is_refused_is_named() {
+    for (text, kind, column, word) in [
+        ("hdf5@1.2@1.3", "usage", 9, "one '@'"),
+        ("hdf5 +", "usage", 6, "unexpected '+'"),
+        ("hdf5 ^", "usage", 7, "missing"),
+        ("hdf5 %[when='+mpi'] gcc", "unsupported", 8, "when"),
+        ("./spec.json", "unsupported", 1, "spec files"),
+        ("hdf5 target=frontend", "unsupported", 6, "frontend"),
+        ("hdf5@3:1", "usage", 5, "empty"),
+        ("hdf5 ^a@1 ^a@2", "usage", 13, "contradicts"),
+    ] {
+        let error = Spec::parse(text, Dialect::Direct).unwrap_err();
+        assert_eq!(error.kind().name(), kind, "{text}: {error}");
+        assert_eq!(error.facts()["column"], column, "{text}: {error}");
+        assert!(error.message().contains(word), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_dialects_read_percent_differently() {
+    let old = Spec::parse("hdf5 %gcc@12 +mpi", Dialect::Compiler).unwrap();
+    assert!(old.variants.contains_key("mpi") && old.compiler.is_some() && old.dependencies.is_empty());
+    let new = Spec::parse("hdf5 %gcc@12 +mpi", Dialect::Direct).unwrap();
+    assert!(new.variants.is_empty() && new.dependencies[0].spec.variants.contains_key("mpi"));
+}
