@@ -22,7 +22,14 @@ impl Library<'_> {
     /// Help for a name: `spack.find`, `spack`, `report`, `report.rows`, `health-sweep`, `defer`.
     pub fn about(&self, name: &str) -> Result<String> {
         self.find(name).ok_or_else(|| {
-            let names = self.names();
+            let mut names = self.names();
+            // Within a module the nearest is one of its own, not the module's name.
+            if let Some((module, _)) = name.split_once('.') {
+                let own = format!("{module}.");
+                if names.iter().any(|n| n.starts_with(&own)) {
+                    names.retain(|n| n.starts_with(&own));
+                }
+            }
             Trouble::unknown("help: name", name, names.iter().map(String::as_str))
                 .hint("help() lists everything")
         })

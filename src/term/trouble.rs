@@ -21,23 +21,35 @@ pub fn json(trouble: &Trouble) -> Value {
 /// `source` gives the text of a file by the name that the error carries.
 pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: Look) -> String {
     let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
-    let mut group = Group::with_title(Level::ERROR.primary_title(trouble.message()));
-    if let Some(place) = trouble.place() {
-        let excerpt = source(&place.file).and_then(|text| excerpt(&text, place, trouble));
-        group = match excerpt {
-            Some(snippet) => group.element(snippet),
-            None => group.element(Level::NOTE.no_name().message(format!("at {}:{}", place.file, place.line))),
-        };
-    }
+    let title = Level::ERROR.primary_title(trouble.message());
+    let notes = if look.verbose { details(trouble) } else { Vec::new() };
+    let snippet = trouble.place().and_then(|p| source(&p.file).and_then(|text| excerpt(&text, p, trouble)));
+    let Some(snippet) = snippet else {
+        return without_excerpt(trouble, &renderer.render(&[Group::with_title(title)]), &notes);
+    };
+    let mut group = Group::with_title(title).element(snippet);
     for hint in trouble.hints() {
         group = group.element(Level::HELP.with_name("hint").message(hint));
     }
-    if look.verbose {
-        for line in details(trouble) {
-            group = group.element(Level::NOTE.message(line));
-        }
+    for note in notes {
+        group = group.element(Level::NOTE.message(note));
     }
     renderer.render(&[group])
+}
+
+/// The title, then plain lines: a frame around nothing only takes space.
+fn without_excerpt(trouble: &Trouble, title: &str, notes: &[String]) -> String {
+    let mut out = title.trim_end().to_owned();
+    if let Some(place) = trouble.place() {
+        out.push_str(&format!("\n  at {}:{}", place.file, place.line));
+    }
+    for hint in trouble.hints() {
+        out.push_str(&format!("\n  hint: {hint}"));
+    }
+    for note in notes {
+        out.push_str(&format!("\n  note: {note}"));
+    }
+    out
 }
 
 /// The line with the word that is meant marked, or all of the line.
