@@ -120,7 +120,9 @@ fn origins(value: &Yaml, path: &str, out: &mut BTreeMap<String, String>) {
             items.iter().enumerate().for_each(|(at, item)| origins(item, &format!("{path}\t{at}"), out));
         }
         Node::Map(entries) => {
-            entries.iter().for_each(|(k, v)| origins(v, &format!("{path}\t{}", k.name), out));
+            for (k, v) in entries {
+                origins(v, &format!("{path}\t{}", k.name), out);
+            }
         }
         _ => {
             out.insert(path.to_owned(), value.mark.to_string());
