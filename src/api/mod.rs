@@ -2,11 +2,13 @@
 //! argument checks, help, completion, `moonstack call`, the stub and the reference page.
 
 pub mod check;
+pub mod env;
 pub mod gather;
 pub mod general;
 pub mod handmade;
 pub mod primitive;
 pub mod registry;
+pub mod spack;
 
 pub use primitive::Primitive;
 pub use registry::Registry;
@@ -14,6 +16,8 @@ pub use registry::Registry;
 /// Every primitive of this build, in the order of the documentation.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    spack::declare(&mut registry);
+    env::declare(&mut registry);
     general::declare(&mut registry);
     check::declare(&mut registry);
     handmade::declare(&mut registry);

@@ -9,6 +9,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::base::{Kind, Result, Trouble};
+use super::environment::EnvironmentInfo;
+use crate::site::Cx;
 use crate::world::Eyes;
 
 use super::damage::{corrupt, corrupt_json, offset_in, utf8};
@@ -28,6 +30,15 @@ pub struct LockfileText {
 impl LockfileText {
     pub fn read(eyes: &dyn Eyes, path: &Path) -> Result<Self> {
         LockfileText::from_bytes(path, eyes.read(path)?)
+    }
+
+    /// The lock of an environment; none before it is concretized.
+    pub fn of(cx: &Cx, environment: &EnvironmentInfo) -> Result<Option<Self>> {
+        let path = environment.lock_file();
+        if !cx.world.eyes.exists(&path) {
+            return Ok(None);
+        }
+        LockfileText::read(&*cx.world.eyes, &path).map(Some)
     }
 
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
@@ -192,6 +203,11 @@ impl<'a> Lockfile<'a> {
         Ok(locked.node.get_or_init(|| Box::new(node)))
     }
 
+    /// Every concrete spec by its hash.
+    pub fn by_hash<'s>(&'s self) -> HashMap<&'s str, &'s Locked<'a>> {
+        self.all_specs().into_iter().map(|locked| (&*locked.hash, locked)).collect()
+    }
+
     /// Every concrete spec, with those of included environments, each hash once.
     pub fn all_specs<'s>(&'s self) -> Vec<&'s Locked<'a>> {
         fn collect<'s, 'a>(group: &'s Group<'a>, out: &mut Vec<&'s Locked<'a>>) {
@@ -200,7 +216,7 @@ impl<'a> Lockfile<'a> {
         }
         let mut out = Vec::new();
         collect(&self.group, &mut out);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         out.retain(|locked| seen.insert(&*locked.hash));
         out
     }
