@@ -137,6 +137,6 @@ mod tests {
         let table: toml::Table = "a = 2020-01-02\nb = [1, 2.5, { c = true }]".parse().unwrap();
         let value = plain(toml::Value::Table(table));
         assert_eq!(value.to_string(), r#"{"a":"2020-01-02","b":[1,2.5,{"c":true}]}"#);
-        assert_eq!(line_and_column("a\nä = ?", 6), (2, 5));
+        assert_eq!(line_and_column("a\nä = ?", 7), (2, 5));
     }
 }
