@@ -125,7 +125,8 @@ pub async fn specs(cx: Cx, args: SpecsArgs) -> Result<Vec<SpecRow>> {
                     Some(entry) => SpecRow::of_entry(stores, entry)?,
                     None => {
                         let node = lock.node(locked)?;
-                        let version = |hash: &str| Some(lock.node(by_hash.get(hash)?).ok()?.version.to_string());
+                        let version =
+                            |hash: &str| Some(lock.node(by_hash.get(hash)?).ok()?.version.to_string());
                         SpecRow::of_node(node, &locked.hash, super::row::languages(node, &version))
                     }
                 });
@@ -139,8 +140,11 @@ pub async fn specs(cx: Cx, args: SpecsArgs) -> Result<Vec<SpecRow>> {
 
 fn needs_lock(text: Option<LockfileText>, environment: &EnvironmentInfo) -> Result<LockfileText> {
     text.ok_or_else(|| {
-        Trouble::new(Kind::NotFound, format!("environment '{}' has no lock: it is not concretized", environment.name))
-            .hint(format!("env.concretize(\"{}\")", environment.name))
+        Trouble::new(
+            Kind::NotFound,
+            format!("environment '{}' has no lock: it is not concretized", environment.name),
+        )
+        .hint(format!("env.concretize(\"{}\")", environment.name))
     })
 }
 
@@ -215,11 +219,8 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
         let dialect = scope.spack.dialect();
         let locked = lock.as_ref().map(Locks::new);
         let parse = |text: &str| Spec::parse(text, dialect).ok();
-        let mut left: Vec<(String, String)> = lock
-            .iter()
-            .flat_map(|l| l.roots())
-            .map(|r| (r.spec.to_string(), r.hash.to_string()))
-            .collect();
+        let mut left: Vec<(String, String)> =
+            lock.iter().flat_map(|l| l.roots()).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
         let mut roots = Vec::new();
         for user in &manifest.specs {
             let wanted = parse(&user.text);
@@ -342,9 +343,7 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<Vec<DiffRow>> {
                 scope.with_stores(cx, |stores, _| {
                     let mut installed = by_name(&lock)?;
                     for hashes in installed.values_mut() {
-                        hashes.retain(|hash, _| {
-                            stores.get(hash).is_some_and(|e| e.record.installed)
-                        });
+                        hashes.retain(|hash, _| stores.get(hash).is_some_and(|e| e.record.installed));
                     }
                     installed.retain(|_, hashes| !hashes.is_empty());
                     Ok(installed)

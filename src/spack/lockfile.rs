@@ -1,6 +1,7 @@
 //! `spack.lock` of every version: the roots an environment asked for, the concrete specs that answer them, and
 //! what was copied from the environments that it includes.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::base::{Kind, Result, Trouble};
 use super::environment::EnvironmentInfo;
+use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::Eyes;
 

@@ -9,8 +9,8 @@ use super::database::State;
 use super::environment::{self, EnvironmentInfo};
 use super::lockfile::LockfileText;
 use super::query::Query;
-use super::row::SpecRow;
 use super::recipes::Recipes;
+use super::row::SpecRow;
 use super::session::{Scope, within};
 use super::stores::{Entry, Stores};
 use crate::base::{Kind, Result, Trouble};
@@ -145,7 +145,8 @@ pub async fn dependencies(cx: Cx, args: DependenciesArgs) -> Result<Vec<SpecRow>
             if args.transitive {
                 found.extend(stores.edges(entry, wanted)?.into_iter().map(|(_, child)| child));
             } else {
-                found.extend(stores.children(entry)?.filter(|(edge, _)| wanted(edge)).map(|(_, child)| child));
+                found
+                    .extend(stores.children(entry)?.filter(|(edge, _)| wanted(edge)).map(|(_, child)| child));
             }
             found.retain(|e| seen.insert(e.record.hash));
             sorted_rows(stores, &found)

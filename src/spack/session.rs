@@ -60,12 +60,8 @@ impl Spack {
         }
         let mut vars = cx.site.variables.clone();
         vars.remove("SPACK_ENV");
-        let inputs = ConfigInputs {
-            vars,
-            environment: key.clone(),
-            cwd: self.cwd.clone(),
-            ..ConfigInputs::default()
-        };
+        let inputs =
+            ConfigInputs { vars, environment: key.clone(), cwd: self.cwd.clone(), ..ConfigInputs::default() };
         let config = Arc::new(Config::load(&*cx.world.eyes, &self.installation, &inputs)?);
         configs.insert(key, Arc::clone(&config));
         Ok(config)
