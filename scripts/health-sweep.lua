@@ -80,7 +80,7 @@ return workflow{
   options = {
     { name = "only", type = "list", doc = "Only these checks (`check.list()` names them)." },
     { name = "skip", type = "list", doc = "All but these checks." },
-    { name = "timeout", type = "duration", doc = "Time limit of each check, in place of its own." },
+    { name = "check_timeout", type = "duration", doc = "Time limit of each check, in place of its own." },
     { name = "disk_warn", type = "string", doc = "Warn when less space is free: a share (10%) or a size (50GiB)." },
     { name = "disk_fail", type = "string", doc = "Fail when less space is free." },
     { name = "inodes_warn", type = "string", doc = "Warn when fewer inodes are free: a share or a number." },
@@ -94,7 +94,7 @@ return workflow{
   },
   run = function(o)
     if o.json and o.nagios then fail("usage", "--json and --nagios exclude each other") end
-    local findings = check.run{ only = o.only, skip = o.skip, timeout = o.timeout, thresholds = thresholds(o) }
+    local findings = check.run{ only = o.only, skip = o.skip, timeout = o.check_timeout, thresholds = thresholds(o) }
     local changes = keep(findings)
     local summary = check.summary(findings)
     -- The checks run side by side, so the slowest is the sweep.

@@ -58,11 +58,14 @@ pub enum Command {
     /// Run a workflow, or a script file.
     #[command(disable_help_flag = true)]
     Run {
-        /// Name of a workflow, or path of a Lua file.
-        name: String,
-        /// Options of the workflow; `--help` shows them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
+        /// Name of a workflow or path of a Lua file, and its options; `run NAME --help` shows them.
+        #[arg(
+            required = true,
+            value_name = "NAME|FILE [OPTIONS]",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
+        words: Vec<OsString>,
     },
     /// Evaluate Lua and print the result.
     Eval {
@@ -76,6 +79,20 @@ pub enum Command {
         /// Arguments by name, as a JSON object; "-" reads standard input.
         arguments: Option<String>,
     },
+    /// List installed specs, without starting Spack.
+    Find(Find),
+    /// Look at environments.
+    #[command(subcommand)]
+    Env(EnvCommand),
+    /// Run health checks: the workflow health-sweep.
+    #[command(disable_help_flag = true)]
+    Check {
+        /// Options of the workflow; `--help` shows them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Start a session.
+    Repl,
     /// List the workflows.
     Workflows,
     /// Show the effective site configuration and where each value came from.
@@ -86,6 +103,49 @@ pub enum Command {
     Types { folder: PathBuf },
     /// Print a shell's completion script.
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct Find {
+    /// What to find, in Spack's syntax: hdf5@1.12: +mpi %gcc ^openmpi
+    pub query: Vec<String>,
+    /// Only what a user asked for.
+    #[arg(short = 'x', long, conflicts_with = "implicit")]
+    pub explicit: bool,
+    /// Only what came as a dependency.
+    #[arg(short = 'X', long)]
+    pub implicit: bool,
+    /// Only what the lock of this environment holds.
+    #[arg(short, long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Also records that are not installed.
+    #[arg(short, long)]
+    pub missing: bool,
+    /// Whole hashes.
+    #[arg(short = 'L', long)]
+    pub long: bool,
+    /// Also the prefixes.
+    #[arg(short, long)]
+    pub paths: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    /// List the environments.
+    List,
+    /// What an environment asks for and what its lock holds.
+    Show { name: String },
+    /// The concrete specs of an environment.
+    Specs {
+        name: String,
+        /// Only the roots.
+        #[arg(long)]
+        roots: bool,
+    },
+    /// Root by root: installed, missing, not concretized, stale.
+    Status { name: String },
+    /// Compare two locks, or a lock with the store.
+    Diff { from: String, to: Option<String> },
 }
 
 /// The whole command tree.

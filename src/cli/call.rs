@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 
 use super::setup::Session;
 use crate::api::gather::Shape;
-use crate::base::{Result, Trouble};
+use crate::api::primitive::Reply;
+use crate::base::{Kind, Result, Trouble};
 use crate::world::journal;
 
 /// Calls a primitive by name with named arguments.
-pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Value>) -> Result<Value> {
+pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Value>) -> Result<Reply> {
     let primitive = session.registry.get(name)?;
     Shape::of(&(primitive.args)()).check_json(name, &arguments)?;
     let arguments = Value::Object(arguments);
@@ -18,12 +19,13 @@ pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Val
         (primitive.call)(session.cx.clone(), &mut <dyn erased_serde::Deserializer<'_>>::erase(&arguments))
             .map_err(|t| t.about(name))?;
     let work = session.scope.guard(journal::from_place(String::from("command line"), work));
-    let reply = session.scope.enter(work).await?;
-    serde_json::to_value(&*reply).map_err(|e| {
-        Trouble::new(
-            crate::base::Kind::Internal,
-            format!("{name}: the result cannot be written as JSON: {e}"),
-        )
+    session.scope.enter(work).await.map_err(|t| session.ended(t))
+}
+
+/// A reply as data.
+pub fn to_value(name: &str, reply: &dyn erased_serde::Serialize) -> Result<Value> {
+    serde_json::to_value(reply).map_err(|e| {
+        Trouble::new(Kind::Internal, format!("{name}: the result cannot be written as JSON: {e}"))
     })
 }
 
@@ -47,6 +49,6 @@ pub async fn call(session: &Session, name: &str, arguments: Option<&str>) -> Res
         }
         Err(e) => return Err(Trouble::usage(format!("the arguments are not JSON: {e}"))),
     };
-    session.printer.give(&primitive(session, name, arguments).await?)?;
+    session.printer.json(&*primitive(session, name, arguments).await?)?;
     Ok(0)
 }

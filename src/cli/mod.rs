@@ -6,7 +6,10 @@ mod call;
 mod complete;
 mod config;
 mod docs;
+mod env;
+mod find;
 mod interrupt;
+mod repl;
 mod run;
 mod setup;
 
@@ -94,9 +97,13 @@ fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
     let session = Session::open(&cli.global, command, printer)?;
     let result = match command {
-        Command::Run { name, args } => run::workflow(&session, name, args).await,
+        Command::Run { words } => run::words(&session, words).await,
         Command::Eval { code } => run::eval(&session, code).await,
         Command::Call { name, arguments } => call::call(&session, name, arguments.as_deref()).await,
+        Command::Find(args) => find::find(&session, args).await,
+        Command::Env(command) => env::env(&session, command).await,
+        Command::Check { args } => run::workflow(&session, "health-sweep", args).await,
+        Command::Repl => repl::repl(&session).await,
         Command::Workflows => run::list(&session),
         Command::Config => config::show(&session),
         Command::Docs { name } => docs::show(&session, name.as_deref()),

@@ -10,6 +10,24 @@ use crate::base::{Kind, Result, Trouble};
 use crate::script::host::Uncompiled;
 use crate::script::workflow::Workflow;
 use crate::script::{Host, error, value};
+use crate::term::printer::Detail;
+
+/// The words after `run`.
+pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
+    let Some((name, args)) = words.split_first() else { return Err(Trouble::usage("run: which workflow?")) };
+    let name = name.to_string_lossy();
+    if name == "--help" || name == "-h" {
+        let mut command = super::args::command();
+        let help = command.find_subcommand_mut("run").map(|c| c.render_help().to_string());
+        session.printer.result(help.unwrap_or_default().trim_end())?;
+        return Ok(0);
+    }
+    if name.starts_with('-') {
+        return Err(Trouble::usage(format!("run: '{name}' stands where the name of a workflow is expected"))
+            .hint("options of moonstack itself go before `run`, those of the workflow after its name"));
+    }
+    workflow(session, &name, args).await
+}
 
 /// Runs a workflow with its options, or a plain script with its arguments.
 pub async fn workflow(session: &Session, name: &str, args: &[OsString]) -> Result<u8> {
@@ -59,6 +77,13 @@ async fn declared_workflow(
         }
     };
     let options = workflow.arguments(host.lua(), &matches)?;
+    // What was asked of moonstack as a whole holds for a workflow that knows the word.
+    for (name, asked) in [("json", session.printer.json), ("quiet", session.printer.detail == Detail::Quiet)]
+    {
+        if asked && workflow.options.iter().any(|o| o.name == name) {
+            options.raw_set(name, true).map_err(|e| error::from_error(&e))?;
+        }
+    }
     let arguments = MultiValue::from_vec(vec![Value::Table(options)]);
     exit_code(&host.call(&session.scope, workflow.run.clone(), arguments).await?)
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{Command, Global};
 use super::interrupt::Interrupts;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, words};
 use crate::practice::{self, PracticeSite};
 use crate::script::Host;
 use crate::script::loader::Loader;
@@ -32,6 +33,7 @@ pub struct Session {
     pub printer: Arc<Printer>,
     pub scope: Cancel,
     pub interrupts: Interrupts,
+    pub timeout: Option<Duration>,
     _practice: Option<Practice>,
 }
 
@@ -92,6 +94,7 @@ impl Session {
             printer: Arc::clone(printer),
             scope,
             interrupts,
+            timeout: global.timeout,
             _practice: practice,
         })
     }
@@ -106,6 +109,17 @@ impl Session {
     pub fn loader(&self, folder: Option<PathBuf>) -> Loader {
         let folders = folder.into_iter().chain(self.cx.site.loaded.config.scripts.iter().cloned()).collect();
         Loader { eyes: Arc::clone(&self.cx.world.eyes), folders }
+    }
+
+    /// A cancel whose reason is the time limit says so.
+    pub fn ended(&self, trouble: Trouble) -> Trouble {
+        match self.timeout {
+            Some(limit) if trouble.is(Kind::Cancelled) && self.scope.past_deadline() => {
+                Trouble::new(Kind::Timeout, format!("not done within {}", words::span(limit)))
+                    .hint("--timeout sets the limit")
+            }
+            _ => trouble,
+        }
     }
 
     /// Ends the run's journal row.
@@ -123,8 +137,9 @@ impl Session {
 /// What the journal says of the run.
 fn about(command: &Command) -> About {
     let (script, options) = match command {
-        Command::Run { name, args } => {
-            (name.clone(), args.iter().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>().into())
+        Command::Run { words } => {
+            let mut words = words.iter().map(|a| a.to_string_lossy().into_owned());
+            (words.next().unwrap_or_default(), words.collect::<Vec<_>>().into())
         }
         Command::Eval { code } => (String::from("eval"), code.as_str().into()),
         Command::Call { name, arguments } => (format!("call {name}"), arguments.clone().into()),
