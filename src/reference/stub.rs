@@ -47,6 +47,12 @@ fn globals_stub(registry: &Registry) -> String {
         out.push('\n');
         handmade_stub(&mut out, handmade);
     }
+    // What a protected call gives after `false` is an error, whatever the function would have given.
+    out.push_str(
+        "\n---@param f function\n---@param ... any\n---@return boolean ok\n---@return any ...\nfunction pcall(f, ...) end\n\
+         \n---@param f function\n---@param handler function\n---@param ... any\n---@return boolean ok\n---@return any ...\n\
+         function xpcall(f, handler, ...) end\n",
+    );
     out.push_str(
         "\n---An error as `pcall` gives it.\n---@class (exact) Trouble\n---@field kind string\n---@field message string\n\
          ---@field hint? string\n---@field hints string[]\n---@field facts table<string, any>\n---@field retry boolean\n\
