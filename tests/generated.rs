@@ -184,6 +184,7 @@ local numbers = task.map({ 1, 2 }, function(n) return n * 2 end, { limit = 2 })
 print(numbers[1])
 local text = fs.read("/etc/hosts")
 print(text:upper())
+print(time.format(0, { zone = "UTC" }), time.format({ seconds = 0 }))
 help()
 help(task)
 "#;

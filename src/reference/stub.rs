@@ -127,8 +127,32 @@ fn primitive_stub(out: &mut String, primitive: &Primitive, types: &mut Types) {
     if !placed.is_empty() {
         let gives = if result == "nil" { String::new() } else { format!(": {result}") };
         out.push_str(&format!("---@overload fun(arguments: {path}.Arguments){gives}\n"));
+        out.push_str(&shorter_calls(&placed, primitive.positional, &named, &options, &gives));
     }
     out.push_str(&format!("function {path}({}) end\n", names.join(", ")));
+}
+
+/// The calls that leave out optional places and go on with the options.
+fn shorter_calls(
+    placed: &[&ClassField],
+    order: &[&str],
+    named: &[&ClassField],
+    options: &str,
+    gives: &str,
+) -> String {
+    let fields: Vec<&&ClassField> =
+        order.iter().filter_map(|n| placed.iter().find(|f| f.name == *n)).collect();
+    let required = fields.iter().rposition(|f| !f.optional).map_or(0, |last| last + 1);
+    if named.is_empty() {
+        return String::new();
+    }
+    (required.max(1)..fields.len())
+        .map(|length| {
+            let before: String =
+                fields.iter().take(length).map(|f| format!("{}: {}, ", f.name, f.kind)).collect();
+            format!("---@overload fun({before}options: {options}){gives}\n")
+        })
+        .collect()
 }
 
 fn handmade_stub(out: &mut String, handmade: &Handmade) {
