@@ -1,6 +1,8 @@
 //! What is generated from the declarations and committed is up to date, and what is declared by hand exists.
 //! `UPDATE=1 cargo test --test generated` writes the files anew.
 
+#![allow(clippy::unwrap_used, clippy::items_after_statements)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

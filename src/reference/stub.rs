@@ -67,7 +67,7 @@ fn class_stub(class: &Class) -> String {
         Body::Alias(kind) => out.push_str(&format!("---@alias {} {kind}\n", class.name)),
         Body::Fields(fields) => {
             out.push_str(&format!("---@class (exact) {}\n", class.name));
-            fields.iter().for_each(|f| out.push_str(&field_line(f)));
+            out.extend(fields.iter().map(field_line));
         }
     }
     out
@@ -95,13 +95,13 @@ fn primitive_stub(out: &mut String, primitive: &Primitive, types: &mut Types) {
     let options = format!("{path}.Options");
     if !named.is_empty() {
         out.push_str(&format!("---@class (exact) {options}\n"));
-        named.iter().for_each(|f| out.push_str(&field_line(f)));
+        out.extend(named.iter().map(|f| field_line(f)));
         out.push('\n');
     }
     if !placed.is_empty() {
         let parent = if named.is_empty() { String::new() } else { format!(": {options}") };
         out.push_str(&format!("---@class (exact) {path}.Arguments{parent}\n"));
-        placed.iter().for_each(|f| out.push_str(&field_line(f)));
+        out.extend(placed.iter().map(|f| field_line(f)));
         out.push('\n');
     }
     out.push_str(&comment(&parts::flow(&shape.doc)));
@@ -148,11 +148,12 @@ fn shorter_calls(
     }
     (required.max(1)..fields.len())
         .map(|length| {
-            let before: String =
-                fields.iter().take(length).map(|f| format!("{}: {}, ", f.name, f.kind)).collect();
-            format!("---@overload fun({before}options: {options}){gives}\n")
+            let before: Vec<String> =
+                fields.iter().take(length).map(|f| format!("{}: {}", f.name, f.kind)).collect();
+            format!("---@overload fun({}, options: {options}){gives}\n", before.join(", "))
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn handmade_stub(out: &mut String, handmade: &Handmade) {
@@ -176,7 +177,7 @@ fn parameter(name: &str, optional: bool, kind: &str, doc: &str) -> String {
 }
 
 fn comment(doc: &str) -> String {
-    doc.lines().map(|l| format!("---{l}\n")).collect()
+    doc.lines().flat_map(|l| ["---", l, "\n"]).collect()
 }
 
 fn one_line(text: &str) -> String {
