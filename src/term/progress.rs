@@ -101,8 +101,10 @@ impl Watcher for Progress {
         }
         if let Event::Message { level, text, fields } = event {
             self.message(*level, text, fields);
-        } else if level(event) <= self.printer.detail {
-            describe(event).iter().for_each(|text| self.say(text));
+        } else if level(event) <= self.printer.detail
+            && let Some(text) = describe(event)
+        {
+            self.say(&text);
         }
     }
 }
