@@ -1,6 +1,8 @@
 //! How errors look, one file for each kind. `UPDATE=1 cargo test --test errors` writes them anew; read the
 //! difference before committing it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use moonstack::base::trouble::Place;

@@ -1,5 +1,7 @@
 //! The session on a terminal: prompt, Tab, several lines, Ctrl-C while a statement runs, Ctrl-D.
 
+#![allow(clippy::unwrap_used, clippy::items_after_statements)]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

@@ -32,10 +32,11 @@ impl LuaDocs {
                 comment.push(rest.trim());
                 continue;
             }
-            if let Some((name, parameters)) = definition(line) {
-                if !comment.is_empty() && !line.trim_start().starts_with("local function") {
-                    docs.functions.push(function(name, parameters, index + 1, &comment));
-                }
+            if let Some((name, parameters)) = definition(line)
+                && !comment.is_empty()
+                && !line.trim_start().starts_with("local function")
+            {
+                docs.functions.push(function(name, parameters, index + 1, &comment));
             }
             comment.clear();
         }

@@ -28,7 +28,9 @@ pub fn page(library: &Library) -> String {
         let classes = types.take();
         if !classes.is_empty() {
             out.push_str(&format!("\n### Types of {module}\n"));
-            classes.iter().for_each(|class| class_section(&mut out, class));
+            for class in &classes {
+                class_section(&mut out, class);
+            }
         }
     }
     out.push_str("\n## Globals\n");

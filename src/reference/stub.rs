@@ -47,6 +47,12 @@ fn globals_stub(registry: &Registry) -> String {
         out.push('\n');
         handmade_stub(&mut out, handmade);
     }
+    // What a protected call gives after `false` is an error, whatever the function would have given.
+    out.push_str(
+        "\n---@param f function\n---@param ... any\n---@return boolean ok\n---@return any ...\nfunction pcall(f, ...) end\n\
+         \n---@param f function\n---@param handler function\n---@param ... any\n---@return boolean ok\n---@return any ...\n\
+         function xpcall(f, handler, ...) end\n",
+    );
     out.push_str(
         "\n---An error as `pcall` gives it.\n---@class (exact) Trouble\n---@field kind string\n---@field message string\n\
          ---@field hint? string\n---@field hints string[]\n---@field facts table<string, any>\n---@field retry boolean\n\
@@ -61,7 +67,7 @@ fn class_stub(class: &Class) -> String {
         Body::Alias(kind) => out.push_str(&format!("---@alias {} {kind}\n", class.name)),
         Body::Fields(fields) => {
             out.push_str(&format!("---@class (exact) {}\n", class.name));
-            fields.iter().for_each(|f| out.push_str(&field_line(f)));
+            out.extend(fields.iter().map(field_line));
         }
     }
     out
@@ -89,13 +95,13 @@ fn primitive_stub(out: &mut String, primitive: &Primitive, types: &mut Types) {
     let options = format!("{path}.Options");
     if !named.is_empty() {
         out.push_str(&format!("---@class (exact) {options}\n"));
-        named.iter().for_each(|f| out.push_str(&field_line(f)));
+        out.extend(named.iter().map(|f| field_line(f)));
         out.push('\n');
     }
     if !placed.is_empty() {
         let parent = if named.is_empty() { String::new() } else { format!(": {options}") };
         out.push_str(&format!("---@class (exact) {path}.Arguments{parent}\n"));
-        placed.iter().for_each(|f| out.push_str(&field_line(f)));
+        out.extend(placed.iter().map(|f| field_line(f)));
         out.push('\n');
     }
     out.push_str(&comment(&parts::flow(&shape.doc)));
@@ -121,8 +127,33 @@ fn primitive_stub(out: &mut String, primitive: &Primitive, types: &mut Types) {
     if !placed.is_empty() {
         let gives = if result == "nil" { String::new() } else { format!(": {result}") };
         out.push_str(&format!("---@overload fun(arguments: {path}.Arguments){gives}\n"));
+        out.push_str(&shorter_calls(&placed, primitive.positional, &named, &options, &gives));
     }
     out.push_str(&format!("function {path}({}) end\n", names.join(", ")));
+}
+
+/// The calls that leave out optional places and go on with the options.
+fn shorter_calls(
+    placed: &[&ClassField],
+    order: &[&str],
+    named: &[&ClassField],
+    options: &str,
+    gives: &str,
+) -> String {
+    let fields: Vec<&&ClassField> =
+        order.iter().filter_map(|n| placed.iter().find(|f| f.name == *n)).collect();
+    let required = fields.iter().rposition(|f| !f.optional).map_or(0, |last| last + 1);
+    if named.is_empty() {
+        return String::new();
+    }
+    (required.max(1)..fields.len())
+        .map(|length| {
+            let before: Vec<String> =
+                fields.iter().take(length).map(|f| format!("{}: {}", f.name, f.kind)).collect();
+            format!("---@overload fun({}, options: {options}){gives}\n", before.join(", "))
+        })
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn handmade_stub(out: &mut String, handmade: &Handmade) {
@@ -146,7 +177,7 @@ fn parameter(name: &str, optional: bool, kind: &str, doc: &str) -> String {
 }
 
 fn comment(doc: &str) -> String {
-    doc.lines().map(|l| format!("---{l}\n")).collect()
+    doc.lines().flat_map(|l| ["---", l, "\n"]).collect()
 }
 
 fn one_line(text: &str) -> String {

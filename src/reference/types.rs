@@ -263,10 +263,10 @@ fn identity(schema: &Value, definitions: &Definition) -> String {
             Value::Object(map) => {
                 if let Some(name) = map.get("$ref").and_then(Value::as_str) {
                     let name = name.rsplit('/').next().unwrap_or_default();
-                    if let Some(target) = definitions.get(name) {
-                        if reached.insert(name) {
-                            waiting.push(target);
-                        }
+                    if let Some(target) = definitions.get(name)
+                        && reached.insert(name)
+                    {
+                        waiting.push(target);
                     }
                 }
                 waiting.extend(map.iter().filter(|(k, _)| *k != "$defs").map(|(_, v)| v));

@@ -171,12 +171,12 @@ impl Known<'_> {
         if at > 0 && matches!(code.word(at - 1), "." | ":") && code.path_before(at - 1).is_some() {
             return code.path_before(at - 1).map(|path| self.fields(&path)).unwrap_or_default();
         }
-        if let Some(Call { path, table: Some(table), .. }) = code.call(at) {
-            if table.fresh {
-                let keys = self.option_keys(&path, &table.used);
-                if !keys.is_empty() {
-                    return keys;
-                }
+        if let Some(Call { path, table: Some(table), .. }) = code.call(at)
+            && table.fresh
+        {
+            let keys = self.option_keys(&path, &table.used);
+            if !keys.is_empty() {
+                return keys;
             }
         }
         let mut words: Vec<String> = names(&self.lua.globals());

@@ -106,11 +106,12 @@ fn edit(
     while go.recv().is_ok() {
         let request = match editor.readline(PROMPT) {
             Ok(line) => {
-                if !line.trim().is_empty() && editor.add_history_entry(line.as_str()).unwrap_or(false) {
-                    if let Some(path) = history {
-                        // A session is worth more than its history.
-                        let _ = editor.append_history(path);
-                    }
+                if !line.trim().is_empty()
+                    && editor.add_history_entry(line.as_str()).unwrap_or(false)
+                    && let Some(path) = history
+                {
+                    // A session is worth more than its history.
+                    let _ = editor.append_history(path);
                 }
                 Request::Line(line)
             }

@@ -44,7 +44,7 @@ impl ClosedPipe {
 
     /// Whether that is why something ended.
     pub fn is(trouble: &Trouble) -> bool {
-        std::error::Error::source(trouble).is_some_and(|e| e.is::<ClosedPipe>())
+        std::error::Error::source(trouble).is_some_and(<dyn std::error::Error>::is::<ClosedPipe>)
     }
 }
 

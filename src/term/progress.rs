@@ -77,11 +77,12 @@ impl Progress {
             Level::Warn => format!("{}: ", self.printer.paint("warning", AnsiColor::Yellow)),
             Level::Error => format!("{}: ", self.printer.paint("error", AnsiColor::Red)),
         };
-        let fields: String = fields
-            .iter()
-            .map(|(k, v)| format!(" {k}={}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
-            .collect();
-        self.say(&format!("{mark}{text}{fields}"));
+        let mut line = format!("{mark}{text}");
+        for (name, value) in fields {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            line.push_str(&format!(" {name}={value}"));
+        }
+        self.say(&line);
     }
 }
 
@@ -100,10 +101,10 @@ impl Watcher for Progress {
         }
         if let Event::Message { level, text, fields } = event {
             self.message(*level, text, fields);
-        } else if level(event) <= self.printer.detail {
-            if let Some(text) = describe(event) {
-                self.say(&text);
-            }
+        } else if level(event) <= self.printer.detail
+            && let Some(text) = describe(event)
+        {
+            self.say(&text);
         }
     }
 }
@@ -147,8 +148,7 @@ fn describe(event: &Event) -> Option<String> {
             let log = log.as_ref().map(|l| format!("; log: {l}")).unwrap_or_default();
             format!("{name}{} failed{log}", short(hash))
         }
-        Event::Message { .. } => return None,
-        #[allow(unreachable_patterns)]
+        // Messages are said elsewhere; new events are silent until they have words.
         _ => return None,
     })
 }

@@ -112,7 +112,7 @@ fn calls(traceback: &str) -> Vec<String> {
         .lines()
         .map(str::trim)
         .filter(|l| !l.is_empty() && !l.starts_with("stack traceback") && !l.starts_with("[C]"))
-        .filter(|l| !l.starts_with("prelude") && !l.starts_with("=") && !l.starts_with("..."))
+        .filter(|l| !l.starts_with("prelude") && !l.starts_with('=') && !l.starts_with("..."))
         .take(12)
         .map(str::to_owned)
         .collect()

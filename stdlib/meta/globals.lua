@@ -29,6 +29,19 @@ function workflow(declaration) end
 ---@param what? any
 function help(what) end
 
+---@param f function
+---@param ... any
+---@return boolean ok
+---@return any ...
+function pcall(f, ...) end
+
+---@param f function
+---@param handler function
+---@param ... any
+---@return boolean ok
+---@return any ...
+function xpcall(f, handler, ...) end
+
 ---An error as `pcall` gives it.
 ---@class (exact) Trouble
 ---@field kind string

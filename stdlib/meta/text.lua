@@ -19,6 +19,7 @@ text = {}
 ---@param options? text.split.Options
 ---@return string[]
 ---@overload fun(arguments: text.split.Arguments): string[]
+---@overload fun(text: string, options: text.split.Options): string[]
 function text.split(text, separator, options) end
 
 ---@class (exact) text.trim.Arguments

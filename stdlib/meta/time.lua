@@ -68,6 +68,7 @@ function time.parse(text, options) end
 ---@param options? time.format.Options
 ---@return string
 ---@overload fun(arguments: time.format.Arguments): string
+---@overload fun(seconds: number, options: time.format.Options): string
 function time.format(seconds, format, options) end
 
 ---@class (exact) time.span.Arguments
