@@ -21,7 +21,7 @@ local found = check.run{ skip = { "spack", "configuration", "python", "git", "bu
 local by = {}
 for _, finding in ipairs(found) do by[finding.check .. (finding.subject or "")] = finding end
 
-assert(#found == 12, #found)
+assert(#found == 12, "findings: " .. #found)
 assert(by.gpu and by.gpu.check == "gpu")
 assert(by.answer.status == "warn" and by.answer.reference == "7" and by.answer.seconds < 5)
 assert(by.severala.message == "one" and by.severalb.message == "two")
