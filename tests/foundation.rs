@@ -157,12 +157,17 @@ fn bytes_survive_in_both_directions() {
 }
 
 #[test]
-fn a_table_with_items_and_names_does_not_lose_its_names() {
-    use moonstack::base::argument::Plain;
+fn a_table_with_items_loses_its_names_so_they_are_looked_for_before() {
     let lua = Lua::new();
-    let mixed: Table = lua.load("return { 1, 2, name = 3 }").eval().unwrap();
-    let read = lua.from_value_with::<Plain>(Value::Table(mixed), value::arguments());
-    assert!(read.unwrap_err().to_string().contains("must be a list, or have texts as names"));
+    let table = |text: &str| lua.load(format!("return {text}")).eval::<Table>().unwrap();
+    let read: Vec<u8> = lua.from_value(Value::Table(table("{ 1, 2, name = 3 }"))).unwrap();
+    assert_eq!(read, [1, 2], "mlua keeps the names now: is_mixed can go");
+    for text in ["{ 1, 2, name = 3 }", "{ a = { { 1, x = 2 } } }", "{ 1, [7] = 2 }"] {
+        assert!(value::is_mixed(&table(text)), "{text}");
+    }
+    for text in ["{}", "{ 1, 2 }", "{ 1, nil, 3 }", "{ a = 1, b = { 1, 2 } }"] {
+        assert!(!value::is_mixed(&table(text)), "{text}");
+    }
 }
 
 #[test]

@@ -21,8 +21,8 @@ fn files(reg: &mut Registry) {
         r#"local dir = fs.temp_dir() fs.write(dir .. "/a", "one\n") return fs.read(dir .. "/a")"#,
         fs::read,
     );
-    reg.add("fs.list", Reads, &["path"], r#"fs.list(fs.temp_dir())"#, fs::list);
-    reg.add("fs.walk", Reads, &["path"], r#"fs.walk(fs.temp_dir(), { depth = 2 })"#, fs::walk);
+    reg.add("fs.list", Reads, &["path"], "fs.list(fs.temp_dir())", fs::list);
+    reg.add("fs.walk", Reads, &["path"], "fs.walk(fs.temp_dir(), { depth = 2 })", fs::walk);
     reg.add("fs.stat", Reads, &["path"], r#"fs.stat("/").kind"#, fs::stat);
     reg.add("fs.exists", Reads, &["path"], r#"fs.exists("/nowhere")"#, fs::exists);
     reg.add(
@@ -32,7 +32,7 @@ fn files(reg: &mut Registry) {
         r#"local dir = fs.temp_dir() fs.write(dir .. "/a", "one") return fs.digest(dir .. "/a")"#,
         fs::digest,
     );
-    reg.add("fs.tree_digest", Reads, &["path"], r#"fs.tree_digest(fs.temp_dir())"#, fs::tree_digest);
+    reg.add("fs.tree_digest", Reads, &["path"], "fs.tree_digest(fs.temp_dir())", fs::tree_digest);
     reg.add(
         "fs.write",
         Changes,
@@ -44,7 +44,7 @@ fn files(reg: &mut Registry) {
         "fs.remove",
         Changes,
         &["path"],
-        r#"fs.remove(fs.temp_dir(), { recursive = true })"#,
+        "fs.remove(fs.temp_dir(), { recursive = true })",
         fs_change::remove,
     );
     reg.add(
@@ -62,7 +62,7 @@ fn files(reg: &mut Registry) {
         fs_change::copy,
     );
     reg.add("fs.mkdir", Changes, &["path"], r#"fs.mkdir(fs.temp_dir() .. "/a/b")"#, fs_change::mkdir);
-    reg.add("fs.temp_dir", Changes, &[], r#"local dir = fs.temp_dir()"#, fs_change::temp_dir);
+    reg.add("fs.temp_dir", Changes, &[], "local dir = fs.temp_dir()", fs_change::temp_dir);
 }
 
 fn programs(reg: &mut Registry) {
@@ -91,7 +91,7 @@ fn formats(reg: &mut Registry) {
         data::json_encode,
     );
     reg.add("json.decode", Reads, &["text"], r#"json.decode('{"name": "zlib"}').name"#, data::json_decode);
-    reg.add("json.list", Reads, &["items"], r#"json.encode({ failed = json.list({}) })"#, data::json_list);
+    reg.add("json.list", Reads, &["items"], "json.encode({ failed = json.list({}) })", data::json_list);
     reg.add(
         "yaml.decode",
         Reads,
@@ -121,7 +121,7 @@ fn times(reg: &mut Registry) {
         time::format,
     );
     reg.add("time.span", Reads, &["span"], r#"time.span("2h 30m")"#, time::span);
-    reg.add("time.words", Reads, &["seconds"], r#"time.words(9000)"#, time::in_words);
+    reg.add("time.words", Reads, &["seconds"], "time.words(9000)", time::in_words);
 }
 
 fn texts(reg: &mut Registry) {
@@ -140,7 +140,7 @@ fn texts(reg: &mut Registry) {
         text::table,
     );
     reg.add("text.size", Reads, &["size"], r#"text.size("4 GiB")"#, text::size);
-    reg.add("text.size_words", Reads, &["bytes"], r#"text.size_words(1536)"#, text::size_words);
+    reg.add("text.size_words", Reads, &["bytes"], "text.size_words(1536)", text::size_words);
     reg.add(
         "text.nearest",
         Reads,
@@ -169,6 +169,6 @@ fn texts(reg: &mut Registry) {
         r#"text.version_sort({ "1.10", "1.9" })"#,
         version::sort,
     );
-    reg.add("site.info", Reads, &[], r#"site.info().state"#, site::info);
+    reg.add("site.info", Reads, &[], "site.info().state", site::info);
     reg.add("site.get", Reads, &["key"], r#"site.get("limits.spack").value"#, site::get);
 }

@@ -121,7 +121,6 @@ fn argument_trouble<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>)
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn every_declaration_is_complete() {

@@ -186,11 +186,15 @@ fn put(out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Resu
         return Ok(());
     }
     let field = shape.known(path, name).map_err(raise)?;
-    if let (true, Value::Table(table)) = (field.kind.is_list(), &value) {
-        // Also a list with names among its items: they would be dropped without a word.
-        let number = |key: &Value| matches!(key, Value::Integer(n) if *n > 0);
-        if table.pairs::<Value, Value>().flatten().any(|(key, _)| !number(&key)) {
+    if let Value::Table(table) = &value {
+        let mixed = value::is_mixed(table);
+        if field.kind.is_list() && (mixed || table.raw_len() == 0 && !table.is_empty()) {
             return Err(raise(field.list_wanted(path)));
+        }
+        if mixed {
+            return Err(raise(Trouble::usage(format!(
+                "{path}: '{name}' has a list with names or gaps among its items"
+            ))));
         }
     }
     if let Value::Function(_) | Value::Thread(_) | Value::UserData(_) = value {

@@ -305,14 +305,17 @@ fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Ce
             let name = name.to_string().unwrap_or_default();
             let known: Vec<String> =
                 lua.globals().pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
+            // A function's own name says more than a global that is spelt nearly the same.
+            let owner = names.modules().into_iter().find(|m| names.names(m).contains(&name.as_str()));
+            if let Some(module) = owner {
+                let path = format!("{module}.{name}");
+                return Err(raise(
+                    Trouble::unknown("global", &name, []).hint(format!("did you mean '{path}'?")),
+                ));
+            }
             let mut trouble = Trouble::unknown("global", &name, known.iter().map(String::as_str));
             if name == "io" {
                 trouble = trouble.hint("files are read and written with fs.*, programs run with process.run");
-            } else if trouble.hints().is_empty() {
-                if let Some(module) = names.modules().iter().find(|m| names.names(m).contains(&name.as_str()))
-                {
-                    trouble = trouble.hint(format!("did you mean '{module}.{name}'?"));
-                }
             }
             Err(raise(trouble))
         })?,

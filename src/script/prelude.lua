@@ -3,7 +3,7 @@ local host = ...
 local raw_pcall, raw_xpcall, raw_error = pcall, xpcall, error
 local select, setmetatable, type, tostring = select, setmetatable, type, tostring
 local co_create, co_resume, co_status = coroutine.create, coroutine.resume, coroutine.status
-local co_yield, co_running = coroutine.yield, coroutine.running
+local co_yield = coroutine.yield
 local pack, unpack = table.pack, table.unpack
 
 -- A cancelled scope unwinds: nobody may swallow that error.
@@ -38,8 +38,15 @@ local function give(ok, ...)
   return ...
 end
 
+-- Lua lets cleanup wait only while it unwinds to a protected call, so each coroutine has one of its own.
+local function create(f)
+  if type(f) ~= "function" then fail("usage", "a coroutine takes a function, not a " .. type(f)) end
+  return co_create(function(...) return give(raw_pcall(f, ...)) end)
+end
+coroutine.create = create
+
 function coroutine.wrap(f)
-  local thread = co_create(f)
+  local thread = create(f)
   return function(...) return give(carry(thread, co_resume(thread, ...))) end
 end
 

@@ -1,7 +1,10 @@
 //! Between Lua values and the rest: JSON both ways, and the one place that sets how `nil` and lists are written.
 
+use std::collections::HashSet;
+use std::ffi::c_void;
+
 use mlua::serde::{DeserializeOptions, SerializeOptions};
-use mlua::{Lua, LuaSerdeExt as _, Result, Value};
+use mlua::{Lua, LuaSerdeExt as _, Result, Table, Value};
 
 /// `None` becomes `nil` (the default is a null that is *true* in Lua); lists keep their metatable, so that an
 /// empty one stays a list.
@@ -12,10 +15,26 @@ pub fn options() -> SerializeOptions {
         .set_array_metatable(true)
 }
 
-/// How arguments are read: names sorted, because a Lua table has no order; a table with both items and names is
-/// seen as one with names, so that a free value is refused instead of losing them.
+/// How arguments are read: names sorted, because a Lua table has no order.
 pub fn arguments() -> DeserializeOptions {
-    DeserializeOptions::new().sort_keys(true).detect_mixed_tables(true)
+    DeserializeOptions::new().sort_keys(true)
+}
+
+/// Whether a table, or one within it, has items and also names or gaps, which reading it as a list would drop
+/// without a word.
+pub fn is_mixed(table: &Table) -> bool {
+    // Tables may be shared or contain themselves; each is looked at once.
+    fn look(table: &Table, seen: &mut HashSet<*const c_void>) -> bool {
+        if !seen.insert(table.to_pointer()) {
+            return false;
+        }
+        let items = table.raw_len() as i64;
+        table.pairs::<Value, Value>().flatten().any(|(key, value)| {
+            let item = matches!(key, Value::Integer(n) if (1..=items).contains(&n));
+            (items > 0 && !item) || matches!(&value, Value::Table(t) if look(t, seen))
+        })
+    }
+    look(table, &mut HashSet::new())
 }
 
 /// A reply of a primitive as a Lua value.

@@ -21,7 +21,8 @@ local function refused(kind, part, f, ...)
   return e
 end
 refused("usage", "cannot say", json.encode, { 0 / 0 })
-refused("usage", "must be a list", json.encode, { 1, x = 2 })
+refused("usage", "names or gaps", json.encode, { a = { 1, x = 2 } })
+refused("usage", "must be a list", json.encode, { [10] = 2 })
 refused("usage", "not UTF-8", json.encode, { "\xff" })
 local loop = {}
 loop.loop = loop
