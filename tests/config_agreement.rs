@@ -120,7 +120,9 @@ fn origins(value: &Yaml, path: &str, out: &mut BTreeMap<String, String>) {
             items.iter().enumerate().for_each(|(at, item)| origins(item, &format!("{path}\t{at}"), out));
         }
         Node::Map(entries) => {
-            entries.iter().for_each(|(k, v)| origins(v, &format!("{path}\t{}", k.name), out));
+            for (k, v) in entries {
+                origins(v, &format!("{path}\t{}", k.name), out);
+            }
         }
         _ => {
             out.insert(path.to_owned(), value.mark.to_string());
@@ -222,6 +224,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path()).unwrap(), target).unwrap();
+            continue;
+        }
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
@@ -230,11 +236,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A root of its own for a checkout: own `bin` and `etc`, the rest linked.
+/// A root of its own for a checkout: own `bin`, `lib` (0.23 finds its root through it) and `etc`, the rest linked.
 fn light_copy(checkout: &Path, root: &Path) {
     copy(&checkout.join("bin"), &root.join("bin"));
     copy(&checkout.join("etc"), &root.join("etc"));
-    for name in ["lib", "share", "var"] {
+    copy(&checkout.join("lib"), &root.join("lib"));
+    for name in ["share", "var"] {
         std::os::unix::fs::symlink(checkout.join(name), root.join(name)).unwrap();
     }
 }

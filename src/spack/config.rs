@@ -274,9 +274,30 @@ fn command_line(settings: &[String], below: &BTreeMap<String, Result<Yaml>>) -> 
         for key in keys.into_iter().rev() {
             value = Yaml::new(Value::Map(vec![(key, value)]), mark.clone());
         }
-        tree = merge(tree, value, Mode::Merge);
+        set_into(&mut tree, value);
     }
     Ok(Reader::internal("command_line", Rank::CommandLine, tree))
+}
+
+/// Adds a setting after those given before it; unlike between scopes, what is there keeps its place.
+fn set_into(tree: &mut Yaml, setting: Yaml) {
+    match (&mut tree.value, setting.value) {
+        (Value::Map(have), Value::Map(more)) => {
+            for (key, value) in more {
+                match have.iter_mut().find(|(known, _)| known.name == key.name) {
+                    Some((known, old)) => {
+                        known.mode = key.mode;
+                        if key.mode == Mode::Override { *old = value } else { set_into(old, value) }
+                    }
+                    None => have.push((key, value)),
+                }
+            }
+        }
+        (_, value) => {
+            let old = std::mem::replace(tree, Yaml::new(Value::Null, setting.mark.clone()));
+            *tree = merge(old, Yaml::new(value, setting.mark), Mode::Merge);
+        }
+    }
 }
 
 /// Whether the setting's value is added to a list: where lower scopes have one.

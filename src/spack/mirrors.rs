@@ -71,8 +71,7 @@ impl Config {
             name: name.to_owned(),
             source: flag("source", true),
             binary: flag("binary", true),
-            // Images in a registry are not signed by Spack.
-            signed: !oci && flag("signed", true),
+            signed: !(oci && self.release.abilities().images_unsigned) && flag("signed", true),
             autopush: flag("autopush", false),
             origin: entry.mark.to_string(),
             fetch,

@@ -93,6 +93,7 @@ impl Release {
             verify_has_verbs: one,
             buildcache_migrate: one,
             mirror_views: self.at_least(1, 2),
+            images_unsigned: self.at_least(1, 2),
             spec_groups: self.at_least(1, 2),
             plain_mirror_secrets: !includes,
             install_f_is_specfile: !one,
@@ -149,6 +150,8 @@ pub struct Abilities {
     pub buildcache_migrate: bool,
     /// Views of a mirror's index.
     pub mirror_views: bool,
+    /// Binaries in image registries (`oci://`) count as not signed.
+    pub images_unsigned: bool,
     /// Specs of an environment in groups.
     pub spec_groups: bool,
     /// Mirror secrets may stand in the configuration in clear.
