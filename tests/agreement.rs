@@ -1,6 +1,8 @@
 //! The same set of hashes as Spack, for generated queries on real sites. `MOONSTACK_LAB_SITES` names the
 //! sites (folders with an `env.sh`, separated by ':'); without it the test says that it is skipped.
 
+#![allow(clippy::unwrap_used)] // A test: what is not there must stop it.
+
 mod agreement_queries;
 
 use std::collections::BTreeSet;
@@ -52,7 +54,7 @@ fn ours(
 fn compare(site: &Path) -> Vec<String> {
     let seed = std::env::var("MOONSTACK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_121);
     let store = site.join("store");
-    let text = DatabaseText::read(&LiveEyes, &store, Duration::from_secs(60)).unwrap();
+    let text = DatabaseText::read(&LiveEyes, &store, Duration::from_mins(1)).unwrap();
     let stores = Stores::new(text.parse().unwrap(), Vec::new());
     let old = stores.databases()[0].version() < "8";
     let dialect = if old { Dialect::Compiler } else { Dialect::Direct };

@@ -1,6 +1,8 @@
 //! Databases and lock files that real Spack releases wrote: every node is read and its hash recomputed, and
 //! no damage passes for an answer.
 
+#![allow(clippy::unwrap_used)] // A test: what is not there must stop it.
+
 use std::path::{Path, PathBuf};
 
 use moonstack::base::Kind;
@@ -20,7 +22,7 @@ fn fixtures(named: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 }
 
 fn databases() -> Vec<PathBuf> {
-    fixtures(|name| name.starts_with("index") && name.ends_with(".json"))
+    fixtures(|name| name.starts_with("index") && Path::new(name).extension().is_some_and(|e| e == "json"))
 }
 
 /// Everything that the database says, in one text.
@@ -129,7 +131,7 @@ fn versions_and_shapes_that_are_not_known_are_named() {
     let file = &databases()[0];
     let text = std::fs::read_to_string(file).unwrap();
     let (head, tail) = text.split_once("\"installs\":{").unwrap();
-    let (_, record) = tail.split_once("\"").unwrap();
+    let (_, record) = tail.split_once('"').unwrap();
     let first = record.split_once(",\"deprecated_for\":null},\"").unwrap().0;
     let twice = format!("{head}\"installs\":{{\"{first},\"deprecated_for\":null}},{tail}");
     assert_eq!(kind(&twice), Kind::Corrupt, "a hash that stands twice");

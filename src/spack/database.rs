@@ -194,11 +194,11 @@ impl<'a> Database<'a> {
         let mut queue = std::collections::VecDeque::from([record]);
         while let Some(current) = queue.pop_front() {
             for edge in &self.node(current)?.dependencies {
-                if let Some(child) = self.get(&edge.hash) {
-                    if seen.insert(child.hash) {
-                        found.push(child);
-                        queue.push_back(child);
-                    }
+                if let Some(child) = self.get(&edge.hash)
+                    && seen.insert(child.hash)
+                {
+                    found.push(child);
+                    queue.push_back(child);
                 }
             }
         }
@@ -221,10 +221,10 @@ impl<'a> Database<'a> {
         for (parent, record) in self.records.iter().enumerate() {
             for edge in &self.node(record)?.dependencies {
                 let child = self.by_hash.get(&*edge.hash).copied();
-                if let Some(parents) = child.and_then(|at| reverse.get_mut(at)) {
-                    if parents.last() != Some(&parent) {
-                        parents.push(parent);
-                    }
+                if let Some(parents) = child.and_then(|at| reverse.get_mut(at))
+                    && parents.last() != Some(&parent)
+                {
+                    parents.push(parent);
                 }
             }
         }

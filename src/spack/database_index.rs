@@ -26,10 +26,10 @@ pub fn read<'a>(path: &Path, text: &'a str) -> Result<Index<'a>> {
         Ok(whole) => whole,
         Err(error) => {
             // A future version may look different: its version says more than where it differs.
-            if let Ok(probe) = serde_json::from_str::<Probe>(text) {
-                if !KNOWN_VERSIONS.contains(&probe.database.version.as_str()) {
-                    return Err(unknown_version(path, &probe.database.version));
-                }
+            if let Ok(probe) = serde_json::from_str::<Probe>(text)
+                && !KNOWN_VERSIONS.contains(&probe.database.version.as_str())
+            {
+                return Err(unknown_version(path, &probe.database.version));
             }
             return Err(corrupt_json(path, text, 0, &error));
         }
@@ -49,11 +49,13 @@ fn complete<'a>(path: &Path, text: &'a str, record: &mut Record<'a>) -> Result<(
     let raw = record.raw;
     let named = raw.strip_prefix("{\"name\":\"").and_then(|rest| rest.split_once('"'));
     let hash = raw.strip_suffix("\"}").and_then(|body| body.get(body.len().checked_sub(LENGTH)?..));
-    if let (Some((name, _)), Some(hash)) = (named, hash) {
-        if hash == record.hash && !name.is_empty() && !name.contains('\\') {
-            record.name = Text(Cow::Borrowed(name));
-            return Ok(());
-        }
+    if let (Some((name, _)), Some(hash)) = (named, hash)
+        && hash == record.hash
+        && !name.is_empty()
+        && !name.contains('\\')
+    {
+        record.name = Text(Cow::Borrowed(name));
+        return Ok(());
     }
     // Another order or an older format: the whole node has to be looked at.
     let base = offset_in(text, raw);

@@ -26,7 +26,7 @@ fn link_or_run(edge: &Dependency<'_>) -> bool {
 impl<'s, 'a> Matcher<'s, 'a> {
     pub fn satisfies(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
         if spec.name.as_deref().is_some_and(|name| name != &*entry.record.name) {
-            return Ok(self.hash_fits(entry, spec) && self.provides(entry, spec)?);
+            return Ok(hash_fits(entry, spec) && self.provides(entry, spec)?);
         }
         if !self.node_satisfies(entry, spec)? {
             return Ok(false);
@@ -41,24 +41,20 @@ impl<'s, 'a> Matcher<'s, 'a> {
     /// The node alone, or as the provider of a virtual, without its dependencies.
     fn satisfies_shallow(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
         if spec.name.as_deref().is_some_and(|name| name != &*entry.record.name) {
-            return Ok(self.hash_fits(entry, spec) && self.provides(entry, spec)?);
+            return Ok(hash_fits(entry, spec) && self.provides(entry, spec)?);
         }
         self.node_satisfies(entry, spec)
     }
 
-    fn hash_fits(&self, entry: Entry<'s, 'a>, spec: &Spec) -> bool {
-        spec.hash.as_deref().is_none_or(|prefix| entry.record.hash.starts_with(prefix))
-    }
-
     fn node_satisfies(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
-        if !self.hash_fits(entry, spec) {
+        if !hash_fits(entry, spec) {
             return Ok(false);
         }
         let node = entry.node()?;
-        if let (Some(wanted), Some(found)) = (&spec.namespace, &node.namespace) {
-            if **wanted != **found {
-                return Ok(false);
-            }
+        if let (Some(wanted), Some(found)) = (&spec.namespace, &node.namespace)
+            && **wanted != **found
+        {
+            return Ok(false);
         }
         if !spec.versions.is_any() && !VersionList::concrete(&node.version)?.satisfies(&spec.versions) {
             return Ok(false);
@@ -184,10 +180,11 @@ impl<'s, 'a> Matcher<'s, 'a> {
     /// The virtuals that an edge of the query asks for; `^mpi` asks for `mpi`.
     fn wanted_virtuals(&self, edge: &Edge) -> Result<Vec<String>> {
         let mut wanted = edge.virtuals.clone();
-        if let Some(name) = &edge.spec.name {
-            if !wanted.contains(name) && self.stores.is_virtual(name)? {
-                wanted.push(name.clone());
-            }
+        if let Some(name) = &edge.spec.name
+            && !wanted.contains(name)
+            && self.stores.is_virtual(name)?
+        {
+            wanted.push(name.clone());
         }
         Ok(wanted)
     }
@@ -328,6 +325,10 @@ impl<'s, 'a> Matcher<'s, 'a> {
         }
         Ok(self.stores.edges(root, link_or_run)?.into_iter().find(is).map(|(_, found)| found))
     }
+}
+
+fn hash_fits(entry: Entry<'_, '_>, spec: &Spec) -> bool {
+    spec.hash.as_deref().is_none_or(|prefix| entry.record.hash.starts_with(prefix))
 }
 
 /// The compiler that a node keeps as a name and a version against `%name`.

@@ -39,6 +39,7 @@ pub mod speclist;
 pub mod stores;
 pub mod targets;
 mod version_list;
+mod version_order;
 pub mod versions;
 pub mod when;
 pub mod yaml;

@@ -6,7 +6,7 @@ use super::spec::{Dialect, Spec};
 /// What holds inside a block.
 #[derive(Clone)]
 enum Condition {
-    When(Spec),
+    When(Box<Spec>),
     /// Nothing, as on another operating system.
     Never,
     Unknown,
@@ -45,13 +45,13 @@ pub fn provisions_of(text: &str, dialect: Dialect) -> Vec<Found> {
 fn block(code: &str, dialect: Dialect) -> Option<Condition> {
     if let Some(rest) = code.strip_prefix("with when(") {
         let condition = literal(rest).and_then(|(text, _)| Spec::parse(&text, dialect).ok());
-        return Some(condition.map_or(Condition::Unknown, Condition::When));
+        return Some(condition.map_or(Condition::Unknown, |spec| Condition::When(Box::new(spec))));
     }
     if let Some(test) = code.strip_prefix("if sys.platform ") {
         let here = if cfg!(target_os = "macos") { "\"darwin\"" } else { "\"linux\"" };
         let negated = test.starts_with("!=") || test.starts_with("not in");
         let holds = test.contains(here) != negated;
-        return Some(if holds { Condition::When(Spec::default()) } else { Condition::Never });
+        return Some(if holds { Condition::When(Box::default()) } else { Condition::Never });
     }
     let opens = ["for ", "if ", "else", "elif ", "with "].iter().any(|word| code.starts_with(word));
     opens.then_some(Condition::Unknown)
@@ -61,7 +61,7 @@ fn block(code: &str, dialect: Dialect) -> Option<Condition> {
 fn directive(mut rest: &str, blocks: &[(usize, Condition)], dialect: Dialect) -> Option<Found> {
     let mut virtuals = Vec::new();
     let condition = |(_, condition): &(usize, Condition)| match condition {
-        Condition::When(spec) => Some(spec.clone()),
+        Condition::When(spec) => Some((**spec).clone()),
         Condition::Never | Condition::Unknown => None,
     };
     let mut when: Vec<Spec> = blocks.iter().map(condition).collect::<Option<_>>()?;

@@ -107,7 +107,7 @@ fn unexpected(text: &str, at: usize, rest: &str) -> Trouble {
 fn refuse_file(text: &str, at: usize, rest: &str) -> Result<()> {
     let word = run(rest, |c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     let begins = word.starts_with(['.', '/']) || word.contains('/');
-    let file = word.ends_with(".json") || word.ends_with(".yaml");
+    let file = [".json", ".yaml"].iter().any(|end| word.ends_with(end));
     let key = rest.get(word.len()..).is_some_and(|tail| tail.starts_with(['=', ':']));
     if begins && file && !key {
         return Err(trouble_at(

@@ -39,17 +39,14 @@ pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
 fn merge_edge(parent: &mut Spec, edge: Edge) -> Result<(), String> {
     let same =
         |e: &&mut Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
-    match parent.dependencies.iter_mut().find(same) {
-        Some(first) => {
-            first.virtuals.extend(edge.virtuals);
-            first.virtuals.sort();
-            first.virtuals.dedup();
-            merge(&mut first.spec, edge.spec)
-        }
-        None => {
-            parent.dependencies.push(edge);
-            Ok(())
-        }
+    if let Some(first) = parent.dependencies.iter_mut().find(same) {
+        first.virtuals.extend(edge.virtuals);
+        first.virtuals.sort();
+        first.virtuals.dedup();
+        merge(&mut first.spec, edge.spec)
+    } else {
+        parent.dependencies.push(edge);
+        Ok(())
     }
 }
 

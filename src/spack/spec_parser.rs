@@ -98,7 +98,7 @@ impl<'a> Parser<'a> {
                 );
             }
             if direct {
-                self.modernise(&mut edge.spec);
+                modernise(&mut edge.spec);
                 let parent = match current.and_then(|at| root.dependencies.get_mut(at)) {
                     Some(edge) => &mut edge.spec,
                     None => &mut root,
@@ -106,14 +106,6 @@ impl<'a> Parser<'a> {
                 self.attach(parent, edge)?;
             } else {
                 current = Some(self.attach(&mut root, edge)?);
-            }
-        }
-    }
-
-    fn modernise(&self, spec: &mut Spec) {
-        if let Some(name) = &mut spec.name {
-            if let Some((_, modern)) = LEGACY_COMPILERS.iter().find(|(old, _)| old == name) {
-                *name = (*modern).to_owned();
             }
         }
     }
@@ -174,14 +166,13 @@ impl<'a> Parser<'a> {
         if names == ["all"] {
             return Ok(DEPTYPES.map(str::to_owned).to_vec());
         }
-        match names.iter().find(|name| !DEPTYPES.contains(&name.as_str())) {
-            Some(name) => Err(self
+        if let Some(name) = names.iter().find(|name| !DEPTYPES.contains(&name.as_str())) {
+            Err(self
                 .trouble_here(Kind::Usage, format!("'{name}' is not a type of dependency"))
-                .hint("known: build, link, run, test")),
-            None => {
-                let known = DEPTYPES.iter().filter(|known| names.iter().any(|name| name == *known));
-                Ok(known.map(|known| (*known).to_owned()).collect())
-            }
+                .hint("known: build, link, run, test"))
+        } else {
+            let known = DEPTYPES.iter().filter(|known| names.iter().any(|name| name == *known));
+            Ok(known.map(|known| (*known).to_owned()).collect())
         }
     }
 
@@ -236,7 +227,7 @@ impl<'a> Parser<'a> {
     fn versions(&self, text: &str) -> Result<VersionList> {
         VersionList::parse(text).map_err(|t| {
             let hinted = self.trouble(t.kind(), t.message());
-            t.hints().iter().fold(hinted, |trouble, hint| trouble.hint(hint))
+            t.hints().iter().fold(hinted, Trouble::hint)
         })
     }
 
@@ -336,6 +327,14 @@ impl<'a> Parser<'a> {
             return Err(self.trouble(Kind::Usage, format!("'*' and 'none' stand alone in '{name}={value}'")));
         }
         Ok(VariantValue::Text(values))
+    }
+}
+
+/// Compilers have the names of their packages from 1.0 on.
+fn modernise(spec: &mut Spec) {
+    let modern = |old: &str| LEGACY_COMPILERS.iter().find(|(known, _)| *known == old);
+    if let Some((_, modern)) = spec.name.as_deref().and_then(modern) {
+        spec.name = Some((*modern).to_owned());
     }
 }
 

@@ -186,7 +186,7 @@ impl<'s, 'a> Generator<'s, 'a> {
                 _ => rest.push(self.pick(&["cflags=-O3", "ldlibs='-lm -lz'"]).to_owned()),
             }
         }
-        let rest: String = rest.iter().map(|r| format!(" {r}")).collect();
+        let rest = rest.iter().fold(String::new(), |all, one| all + " " + one);
         format!("{version}{rest}")
     }
 
@@ -194,7 +194,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         let from = if self.one_in(4) { self.entry() } else { entry };
         let full = from.node().unwrap().version.to_string();
         let parts: Vec<&str> = full.split('.').collect();
-        let short = parts[..1 + self.below(parts.len())].join(".");
+        let short = parts[..=self.below(parts.len())].join(".");
         match self.below(9) {
             0 => format!("@={full}"),
             1 => format!("@{full}"),
