@@ -1,12 +1,12 @@
 //! Faults are put into a site made by hand; each must give its own finding with its own advice, and nothing else.
 
-mod common;
 #[path = "checks/bed.rs"]
 mod bed;
+mod common;
 
 use std::time::{Duration, Instant};
 
-use bed::{Bed, APP, BASE, LIB};
+use bed::{APP, BASE, Bed, LIB};
 use moonstack::check::Status::{self, Fail, Pass, Skipped, Warn};
 use moonstack::world::lock::{self, Mode, Range};
 use serde_json::json;
@@ -43,7 +43,9 @@ fn an_unknown_prefix_is_a_warning_unless_it_is_being_built() {
     let f = bed.only("database");
     assert_eq!((f.status, f.subject.as_deref()), (Warn, Some("unknown prefixes")));
     assert!(f.message.contains(stray.to_str().unwrap()), "{}", f.message);
-    assert!(f.fix.unwrap().starts_with("leftovers of interrupted builds: remove them before any spack reindex"));
+    assert!(
+        f.fix.unwrap().starts_with("leftovers of interrupted builds: remove them before any spack reindex")
+    );
 
     // What an interrupted unpacking leaves has no metadata yet; what is empty says nothing.
     std::fs::remove_dir_all(stray.join(".spack")).unwrap();
@@ -53,8 +55,7 @@ fn an_unknown_prefix_is_a_warning_unless_it_is_being_built() {
 
     let first = [8, 66, 16, 132, 33, 8, 66, 16];
     let start = (u64::from_be_bytes(first) >> 1) as i64;
-    let _building =
-        lock::try_lock(&bed.db("prefix_lock"), Mode::Write, Range { start, length: 1 }).unwrap();
+    let _building = lock::try_lock(&bed.db("prefix_lock"), Mode::Write, Range { start, length: 1 }).unwrap();
     assert_eq!(bed.only("database").status, Pass);
 }
 
@@ -137,13 +138,19 @@ fn compilers_that_are_gone_changed_or_hang_are_told_apart() {
     let other = bed.script("gcc-other", "echo 'gcc (GCC) 12.1.0'");
     bed.compiler("gcc@=13.2.0", &other);
     let f = bed.only("compilers");
-    assert_eq!((f.status, f.message), (Fail, format!("{other} is version 12.1.0, but gcc@=13.2.0 is recorded")));
+    assert_eq!(
+        (f.status, f.message),
+        (Fail, format!("{other} is version 12.1.0, but gcc@=13.2.0 is recorded"))
+    );
     assert_eq!(f.reference.as_deref(), Some("13.2.0"));
 
     let broken = bed.script("gcc-broken", "echo 'no licence' >&2; exit 3");
     bed.compiler("gcc@=13.2.0", &broken);
     let f = bed.only("compilers");
-    assert_eq!((f.status, f.message), (Fail, format!("{broken} of gcc@=13.2.0 does not run: exit 3 no licence")));
+    assert_eq!(
+        (f.status, f.message),
+        (Fail, format!("{broken} of gcc@=13.2.0 does not run: exit 3 no licence"))
+    );
 
     let hangs = bed.script("gcc-hangs", "sleep 600");
     bed.compiler("gcc@=13.2.0", &hangs);
@@ -161,7 +168,10 @@ fn compilers_that_are_gone_changed_or_hang_are_told_apart() {
 #[test]
 fn an_external_that_is_gone_is_told() {
     let bed = Bed::new();
-    bed.config("packages", "packages:\n  zlib:\n    externals:\n    - spec: zlib@1.2\n      prefix: /no/such\n");
+    bed.config(
+        "packages",
+        "packages:\n  zlib:\n    externals:\n    - spec: zlib@1.2\n      prefix: /no/such\n",
+    );
     let f = bed.only("externals");
     assert_eq!((f.status, f.message.as_str()), (Fail, "the prefix /no/such of zlib@1.2 does not exist"));
     assert!(f.fix.unwrap().contains("packages.yaml:4"));
@@ -260,9 +270,14 @@ fn failure_marks_are_counted_against_the_threshold() {
 #[test]
 fn room_is_compared_with_the_thresholds() {
     let bed = Bed::new();
-    let found = bed.sweep_with(&["disk"], json!({"disk_warn": "0%", "disk_fail": 0, "inodes_warn": 0, "inodes_fail": 0}), None);
+    let found = bed.sweep_with(
+        &["disk"],
+        json!({"disk_warn": "0%", "disk_fail": 0, "inodes_warn": 0, "inodes_fail": 0}),
+        None,
+    );
     assert!(!found.is_empty() && found.iter().all(|f| f.status == Pass), "{found:#?}");
-    let found = bed.sweep_with(&["disk"], json!({"disk_fail": "100%", "inodes_warn": "0%", "inodes_fail": 0}), None);
+    let found =
+        bed.sweep_with(&["disk"], json!({"disk_fail": "100%", "inodes_warn": "0%", "inodes_fail": 0}), None);
     let space: Vec<_> = found.iter().filter(|f| !f.subject.as_deref().unwrap().contains("inodes")).collect();
     assert!(!space.is_empty() && space.iter().all(|f| f.status == Fail && f.fix.is_some()), "{found:#?}");
     assert!(found[0].subject.as_deref().unwrap().contains("store"));
@@ -276,4 +291,46 @@ fn without_a_spack_the_sweep_cannot_tell() {
     let told: Vec<(Status, Option<&str>)> = found.iter().map(|f| (f.status, f.kind.as_deref())).collect();
     assert_eq!(told, [(Fail, Some("no_spack")), (Skipped, None), (Skipped, None)]);
     assert_eq!(moonstack::check::summary::Summary::of(&found).exit, 3);
+}
+
+/// `health-sweep` on each real site that is there (`MOONSTACK_SITES`, folders with an `env.sh` separated by `:`).
+#[test]
+fn health_sweep_runs_on_real_sites_without_starting_spack() {
+    let sites = std::env::var("MOONSTACK_SITES").unwrap_or_default();
+    for site in sites.split(':').filter(|s| !s.is_empty()) {
+        for options in [vec![], vec!["--nagios"], vec!["--quiet", "--json", "--only", "spack,gpu"]] {
+            let begin = Instant::now();
+            let (exit, lines) = bed::health_sweep(bed::variables_of(site), &options);
+            println!("== {site} {options:?}: exit {exit} after {:?}\n{}", begin.elapsed(), lines.join("\n"));
+            assert!((0..=2).contains(&exit), "a site with a Spack can be told");
+            assert!(options != ["--nagios"] || lines.len() == 1);
+        }
+    }
+}
+
+#[test]
+fn health_sweep_prints_for_people_monitors_and_programs() {
+    let bed = Bed::new();
+    std::fs::remove_dir_all(bed.prefix("ctlib")).unwrap();
+    let only = ["--only", "spack,database,failures"];
+    let sweep = |more: &[&str]| bed::health_sweep(bed.variables(), &[&only[..], more].concat());
+    let (exit, lines) = sweep(&[]);
+    assert_eq!(exit, 2);
+    assert!(lines[0].starts_with("ok    spack     Spack 1.1.0"), "{lines:#?}");
+    assert!(
+        lines[1].starts_with("FAIL  database  prefixes that do not exist: ctlib/la5xflz at "),
+        "{lines:#?}"
+    );
+    assert!(lines[2].starts_with("         fix: if the file system is mounted: spack install --overwrite"));
+    assert!(lines[4].starts_with("CRITICAL: 2 passed, 0 warned, 1 failed, 0 skipped in "), "{lines:#?}");
+    let (exit, lines) = sweep(&["--nagios"]);
+    assert_eq!((exit, lines.len()), (2, 1));
+    assert!(lines[0].starts_with("CRITICAL - 1 failed, 0 warned: database: prefixes that do not exist"));
+    assert!(lines[0].contains(" | passed=2 warned=0 failed=1 skipped=0 'database prefixes'=1"), "{lines:?}");
+    let (_, lines) = sweep(&["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!((&json["summary"]["exit"], &json["findings"][1]["check"]), (&json!(2), &json!("database")));
+    assert_eq!(json["changes"], json!([]));
+    let bed = Bed::new();
+    assert_eq!(bed::health_sweep(bed.variables(), &["--only", "spack", "--quiet"]), (0, vec![]));
 }

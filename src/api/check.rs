@@ -22,7 +22,13 @@ use crate::world::Effect::{Changes, Reads};
 
 /// Declares them.
 pub fn declare(registry: &mut Registry) {
-    registry.add("check.list", Reads, &[], "for _, c in ipairs(check.list()) do print(c.name, c.doc) end", list);
+    registry.add(
+        "check.list",
+        Reads,
+        &[],
+        "for _, c in ipairs(check.list()) do print(c.name, c.doc) end",
+        list,
+    );
     registry.add("check.thresholds", Reads, &[], "print(check.thresholds()[1].name)", thresholds);
     registry.add("check.select", Reads, &[], "check.select{ only = { \"spack\" } }", select);
     registry.add("check.builtin", Reads, &[], "check.builtin{ only = { \"spack\", \"gpu\" } }", builtin);

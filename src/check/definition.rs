@@ -85,8 +85,9 @@ pub fn unmet(cx: &Cx, view: &SiteView, needs: &[impl AsRef<str>]) -> Result<Opti
                 Some(name) => Some(format!("there is no {name} on PATH")),
                 None => {
                     let known = NEEDS.iter().map(|(name, _)| *name);
-                    return Err(Trouble::unknown("need", need, known)
-                        .hint("or 'program:NAME' for a program on PATH"));
+                    return Err(
+                        Trouble::unknown("need", need, known).hint("or 'program:NAME' for a program on PATH")
+                    );
                 }
             },
         };

@@ -110,7 +110,9 @@ impl Finding {
     pub fn too_slow(limit: Duration) -> Self {
         let shown = crate::base::words::span(limit);
         let mut finding = Finding::fail(format!("not done within {shown}"))
-            .fix("find out what hangs (a file server that does not answer?), or give more time with --timeout")
+            .fix(
+                "find out what hangs (a file server that does not answer?), or give more time with --timeout",
+            )
             .reference(shown);
         finding.kind = Some(Kind::Timeout.name().to_owned());
         finding
@@ -184,7 +186,12 @@ mod tests {
     #[test]
     fn what_is_not_said_is_not_written() {
         let json = serde_json::to_value(Finding::pass("fine")).unwrap();
-        assert_eq!(json, serde_json::json!({"check": "", "status": "pass", "message": "fine", "seconds": 0.0}));
-        assert!(serde_json::from_value::<Finding>(serde_json::json!({"check": "a", "statos": "pass"})).is_err());
+        assert_eq!(
+            json,
+            serde_json::json!({"check": "", "status": "pass", "message": "fine", "seconds": 0.0})
+        );
+        assert!(
+            serde_json::from_value::<Finding>(serde_json::json!({"check": "a", "statos": "pass"})).is_err()
+        );
     }
 }

@@ -176,18 +176,24 @@ mod tests {
         let mut cx = context("");
         cx.world.clock = Clock::stopped(1_000);
         let disk = |f: Finding| found("disk", Some("/a"), f);
-        let first = record(&cx, &[disk(Finding::pass("fine")), found("git", None, Finding::warn("old"))]).unwrap();
+        let first =
+            record(&cx, &[disk(Finding::pass("fine")), found("git", None, Finding::warn("old"))]).unwrap();
         assert_eq!(first.changes, []);
         cx.world.clock.advance(10);
-        let second = record(&cx, &[disk(Finding::fail("full")), found("git", None, Finding::warn("old"))]).unwrap();
-        let told: Vec<_> = second.changes.iter().map(|c| (c.check.as_str(), c.from.as_str(), c.to.as_str())).collect();
+        let second =
+            record(&cx, &[disk(Finding::fail("full")), found("git", None, Finding::warn("old"))]).unwrap();
+        let told: Vec<_> =
+            second.changes.iter().map(|c| (c.check.as_str(), c.from.as_str(), c.to.as_str())).collect();
         assert_eq!(told, [("disk", "pass", "fail")]);
         cx.world.clock.advance(10);
         let third = record(&cx, &[found("disk", None, Finding::pass("fine"))]).unwrap();
         assert_eq!(third.changes.len(), 1);
         assert_eq!((third.changes[0].subject.as_deref(), third.changes[0].to.as_str()), (Some("/a"), "gone"));
         let git = list(&cx, Some("git"), 10).unwrap();
-        assert_eq!(git.iter().map(|k| (k.at, k.since)).collect::<Vec<_>>(), [(1010.0, 1000.0), (1000.0, 1000.0)]);
+        assert_eq!(
+            git.iter().map(|k| (k.at, k.since)).collect::<Vec<_>>(),
+            [(1010.0, 1000.0), (1000.0, 1000.0)]
+        );
         let disk = list(&cx, Some("disk"), 1).unwrap();
         assert_eq!((disk.len(), disk[0].at, disk[0].subject.as_deref()), (1, 1020.0, None));
     }

@@ -9,8 +9,8 @@ use regex::Regex;
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::world::action::{Effect, Ended, Program, Ran, Tail};
 use crate::world::Action;
+use crate::world::action::{Effect, Ended, Program, Ran, Tail};
 
 static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)+").ok());
 

@@ -65,7 +65,8 @@ fn timeout(cx: &Cx, wanted: &Wanted) -> Result<Option<Duration>> {
     let given = wanted.timeout.as_ref().map(|value| span(value).map_err(|t| t.about("timeout")));
     let from_site = || {
         let text = cx.site.loaded.config.check.timeout.as_deref()?;
-        let configuration = |t: Trouble| Trouble::new(Kind::Configuration, format!("check.timeout: {}", t.message()));
+        let configuration =
+            |t: Trouble| Trouble::new(Kind::Configuration, format!("check.timeout: {}", t.message()));
         Some(words::parse_span(text).map_err(configuration))
     };
     match given.or_else(from_site).transpose()? {
@@ -94,7 +95,10 @@ mod tests {
         assert_eq!(names(&wanted(&[], &[])).unwrap().len(), ALL.len() + 1);
         for bad in [wanted(&["gitt"], &[]), wanted(&[], &["gitt"])] {
             let error = names(&bad).unwrap_err();
-            assert_eq!((error.kind(), error.hints()), (Kind::UnknownName, &["did you mean 'git'?".to_owned()][..]));
+            assert_eq!(
+                (error.kind(), error.hints()),
+                (Kind::UnknownName, &["did you mean 'git'?".to_owned()][..])
+            );
         }
         assert_eq!(names(&wanted(&["git"], &["git"])).unwrap_err().kind(), Kind::Usage);
     }

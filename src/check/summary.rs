@@ -46,8 +46,11 @@ impl Summary {
             return format!("{} passed", self.passed);
         }
         let worst = if self.failed > 0 { Status::Fail } else { Status::Warn };
-        let named: Vec<String> =
-            findings.iter().filter(|f| f.status == worst).map(|f| format!("{}: {}", f.check, f.message)).collect();
+        let named: Vec<String> = findings
+            .iter()
+            .filter(|f| f.status == worst)
+            .map(|f| format!("{}: {}", f.check, f.message))
+            .collect();
         let shown = super::finding::some(&named);
         // The bar divides text and figures, and a line is one line.
         let shown: String = shown.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect();
@@ -64,7 +67,8 @@ impl Summary {
             let Some(measure) = &finding.measure else { continue };
             let subject = finding.subject.as_ref().map_or_else(String::new, |s| format!(" {s}"));
             let label = format!("{}{subject}", finding.check).replace(['\'', '=', '|'], "_");
-            let unit = if ["%", "B", "s"].contains(&measure.unit.as_str()) { measure.unit.as_str() } else { "" };
+            let unit =
+                if ["%", "B", "s"].contains(&measure.unit.as_str()) { measure.unit.as_str() } else { "" };
             let value = (measure.value * 1000.0).round() / 1000.0;
             out.push_str(&format!(" '{label}'={value}{unit}"));
         }

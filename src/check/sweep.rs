@@ -122,7 +122,11 @@ pub mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
 
-    fn check(name: &'static str, needs: &'static [&'static str], run: fn(Look) -> super::super::definition::Looking) -> Check {
+    fn check(
+        name: &'static str,
+        needs: &'static [&'static str],
+        run: fn(Look) -> super::super::definition::Looking,
+    ) -> Check {
         Check { name, doc: "", needs, timeout: Duration::from_millis(100), optional: false, run }
     }
 

@@ -176,8 +176,7 @@ impl Thresholds {
 
     fn put(&mut self, name: &str, value: &Value) -> Result<()> {
         let known = KNOWN.iter().find(|k| k.name == name);
-        let known =
-            known.ok_or_else(|| Trouble::unknown("threshold", name, KNOWN.iter().map(|k| k.name)))?;
+        let known = known.ok_or_else(|| Trouble::unknown("threshold", name, KNOWN.iter().map(|k| k.name)))?;
         (known.put)(self, value).map_err(|t| t.about(format!("threshold {name}")))
     }
 
@@ -221,7 +220,12 @@ mod tests {
     #[test]
     fn the_documented_defaults_are_the_defaults() {
         for known in KNOWN {
-            assert_eq!(given(known.name, json!(known.default)).unwrap(), Thresholds::default(), "{}", known.name);
+            assert_eq!(
+                given(known.name, json!(known.default)).unwrap(),
+                Thresholds::default(),
+                "{}",
+                known.name
+            );
         }
         let shown = Thresholds::default().shown();
         assert!(KNOWN.iter().all(|k| shown.contains_key(k.name)) && shown.len() == KNOWN.len());
@@ -252,7 +256,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
         let error = given("disk_wran", json!("5%")).unwrap_err();
-        assert_eq!((error.kind(), error.hints()), (Kind::UnknownName, &["did you mean 'disk_warn'?".to_owned()][..]));
+        assert_eq!(
+            (error.kind(), error.hints()),
+            (Kind::UnknownName, &["did you mean 'disk_warn'?".to_owned()][..])
+        );
         let site = BTreeMap::from([("inode_warn".to_owned(), json!("5%"))]);
         let error = Thresholds::read(&site, &BTreeMap::new()).unwrap_err();
         assert_eq!(error.kind(), Kind::Configuration);

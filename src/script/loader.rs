@@ -14,8 +14,7 @@ pub struct Bundled {
 }
 
 /// Modules for `require`. A test compares the list with the folder.
-pub const MODULES: &[Bundled] =
-    &[Bundled { name: "report", text: include_str!("../../stdlib/report.lua") }];
+pub const MODULES: &[Bundled] = &[Bundled { name: "report", text: include_str!("../../stdlib/report.lua") }];
 
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
 pub const SCRIPTS: &[Bundled] =

@@ -6,14 +6,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use moonstack::base::clock::Clock;
 use moonstack::check::sweep;
 use moonstack::check::{Finding, Wanted};
+use moonstack::script::workflow::Workflow;
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
 use moonstack::world::World;
+use moonstack::world::cancel::Cancel;
 use moonstack::world::event::Blind;
 use moonstack::world::eyes::LiveEyes;
 use moonstack::world::journal::{About, Journal};
@@ -32,7 +35,9 @@ pub struct Bed {
 impl Bed {
     pub fn new() -> Bed {
         let bed = Bed { folder: tempfile::tempdir().unwrap() };
-        for folder in ["spack/bin", "spack/lib/spack/spack", "spack/etc/spack/defaults", "store/.spack-db", "stage"] {
+        for folder in
+            ["spack/bin", "spack/lib/spack/spack", "spack/etc/spack/defaults", "store/.spack-db", "stage"]
+        {
             std::fs::create_dir_all(bed.path(folder)).unwrap();
         }
         std::fs::write(bed.path("spack/lib/spack/spack/__init__.py"), "__version__ = \"1.1.0\"\n").unwrap();
@@ -95,7 +100,8 @@ impl Bed {
     }
 
     pub fn edit(&self, change: impl FnOnce(&mut Map<String, Value>)) {
-        let mut index: Value = serde_json::from_slice(&std::fs::read(self.db("index.json")).unwrap()).unwrap();
+        let mut index: Value =
+            serde_json::from_slice(&std::fs::read(self.db("index.json")).unwrap()).unwrap();
         change(index["database"]["installs"].as_object_mut().unwrap());
         std::fs::write(self.db("index.json"), index.to_string()).unwrap();
     }
@@ -113,9 +119,13 @@ impl Bed {
         found.into_iter().find(|p| p.file_name().unwrap().to_str().unwrap().starts_with(name)).unwrap()
     }
 
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let root = self.path("spack").display().to_string();
+        [("PATH", "/usr/bin:/bin".to_owned()), ("SPACK_ROOT", root)].map(|(k, v)| (k.to_owned(), v)).into()
+    }
+
     pub fn cx(&self) -> Cx {
-        let variables = [("PATH", "/usr/bin:/bin".to_owned()), ("SPACK_ROOT", self.path("spack").display().to_string())];
-        context(&self.path("state"), variables.map(|(k, v)| (k.to_owned(), v)).into())
+        context(&self.path("state"), self.variables())
     }
 
     pub fn sweep(&self, only: &[&str]) -> Vec<Finding> {
@@ -159,6 +169,37 @@ pub fn context(state: &Path, variables: BTreeMap<String, String>) -> Cx {
     };
     let site = Site::new(Loaded::default(), state.to_owned(), store, journal, None, variables, None);
     Cx { world, site: Arc::new(site) }
+}
+
+/// The environment that a site's `env.sh` makes.
+pub fn variables_of(site: &str) -> BTreeMap<String, String> {
+    let ran = Command::new("bash").args(["-c", ". \"$1/env.sh\" && env -0", "bash", site]).output().unwrap();
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    text.split('\0')
+        .filter_map(|line| line.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
+}
+
+/// Runs the bundled workflow; its exit code and what it printed.
+pub fn health_sweep(variables: BTreeMap<String, String>, options: &[&str]) -> (i64, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let cx = context(&folder.path().join("state"), variables);
+    let bench = super::common::Bench::with(cx, folder, Arc::default(), &[]);
+    let text = moonstack::script::loader::SCRIPTS.iter().find(|s| s.name == "health-sweep").unwrap().text;
+    let declared = bench.run("health-sweep.lua", text).unwrap().remove(0);
+    let workflow = Workflow::read(declared.as_table().unwrap()).unwrap();
+    let matches = workflow.command().try_get_matches_from(options).unwrap();
+    let arguments = workflow.arguments(bench.host.lua(), &matches).unwrap();
+    let scope = Cancel::root(Some(Duration::from_secs(60)));
+    let call = bench.host.call(
+        &scope,
+        workflow.run,
+        mlua::MultiValue::from_vec(vec![mlua::Value::Table(arguments)]),
+    );
+    let ended = super::common::block_on(call).unwrap_or_else(|t| panic!("{}", super::common::shown(&t)));
+    let printed = bench.printed.borrow().clone();
+    (ended[0].as_integer().unwrap(), printed)
 }
 
 /// Another process that holds the byte of a hash, as Spack does.

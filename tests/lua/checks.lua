@@ -50,7 +50,7 @@ local function refused(text, f, ...)
   assert(not ok and tostring(e):find(text, 1, true), tostring(e))
   return e
 end
-assert(refused("unknown check 'gitt'", check.run, { only = { "gitt" } }).hint == "did you mean 'git'?")
+assert(refused("check 'gitt' does not exist", check.run, { only = { "gitt" } }).hint == "did you mean 'git'?")
 assert(refused("disk_wran", check.run, { only = { "gpu" }, thresholds = { disk_wran = 1 } }).hint
   == "did you mean 'disk_warn'?")
 refused("unknown field 'onyl'", check.run, { onyl = { "git" } })
@@ -59,8 +59,8 @@ refused("'doc' is missing", check.define, { name = "x", run = print })
 refused("unknown field 'nme'", check.define, { nme = "x" })
 refused("built-in check", check.define, { name = "git", doc = "", run = print })
 refused("is not a name", check.define, { name = "My Check", doc = "", run = print })
-refused("unknown need 'spak'", check.unmet, { "spak" })
-refused("check.summery", function() return check.summery end)
+refused("need 'spak' does not exist", check.unmet, { "spak" })
+refused("'summery'", function() return check.summery end)
 refused("read only", function() check.run = nil end)
 
 -- A cancel goes through a defined check.

@@ -75,7 +75,8 @@ async fn executable(look: &Look, compiler: &Compiler, path: &Path) -> Result<Opt
     let shown = path.display();
     let spec = compiler.spec.as_str();
     let subject = format!("{spec} {shown}");
-    let remove = format!("correct {} (or: spack compiler remove {spec}; spack compiler find)", compiler.origin);
+    let remove =
+        format!("correct {} (or: spack compiler remove {spec}; spack compiler find)", compiler.origin);
     let told = |finding: Finding| Ok(Some(finding.about(&subject)));
     if !is_executable(&look.cx, path) {
         let how = if look.cx.world.eyes.exists(path) { "cannot be executed" } else { "does not exist" };

@@ -54,7 +54,9 @@ fn judge(config: &Config) -> Vec<Finding> {
             Some(near) => format!("did you mean '{near}'?"),
             None => format!("remove '{}': Spack refuses keys that it does not know", key.key),
         };
-        out.push(Finding::warn(format!("{}: unknown key '{}'", key.place, key.key)).about(&key.place).fix(fix));
+        out.push(
+            Finding::warn(format!("{}: unknown key '{}'", key.place, key.key)).about(&key.place).fix(fix),
+        );
     }
     out.extend(secrets(config));
     let defects = out.len();
@@ -75,9 +77,9 @@ fn judge(config: &Config) -> Vec<Finding> {
 
 fn secrets(config: &Config) -> Vec<Finding> {
     let Ok(mirrors) = config.mirrors() else { return Vec::new() };
-    let open = mirrors.iter().filter(|m| {
-        [&m.fetch, &m.push].iter().any(|side| side.secret_in_clear || side.url_had_credentials)
-    });
+    let open = mirrors
+        .iter()
+        .filter(|m| [&m.fetch, &m.push].iter().any(|side| side.secret_in_clear || side.url_had_credentials));
     open.map(|mirror| {
         Finding::warn(format!("a secret of the mirror '{}' stands in {}", mirror.name, mirror.origin))
             .about(format!("mirror {}", mirror.name))

@@ -110,11 +110,14 @@ fn version(database: &Database<'_>, release: Release) -> Option<Finding> {
     if database.records().is_empty() || found == wanted {
         return None;
     }
-    let message = format!("the database has version {found}, and Spack {release} works with version {wanted}");
+    let message =
+        format!("the database has version {found}, and Spack {release} works with version {wanted}");
     let finding = Finding::fail(message).about("version").reference(wanted.to_string());
     Some(if found < wanted {
         finding.fix("keep a copy of .spack-db, then spack reindex; older Spacks cannot read it afterwards")
     } else {
-        finding.fix("use the newer Spack that wrote it, or a store of its own for this one (config:install_tree)")
+        finding.fix(
+            "use the newer Spack that wrote it, or a store of its own for this one (config:install_tree)",
+        )
     })
 }

@@ -89,7 +89,9 @@ fn rate(look: &Look, volume: &Volume, found: Space) -> Vec<Finding> {
         let share = percent(found.free_inodes, found.inodes);
         let message = format!("{share:.1}% of the inodes free for {names} at {}", volume.path.display());
         let room = (limits.inodes_warn, limits.inodes_fail, false);
-        out.push(graded(room, (found.free_inodes, found.inodes), message, &fix).about(format!("{names} (inodes)")));
+        out.push(
+            graded(room, (found.free_inodes, found.inodes), message, &fix).about(format!("{names} (inodes)")),
+        );
     }
     out
 }
@@ -115,9 +117,11 @@ fn graded(
     } else {
         Finding::pass(message)
     };
-    finding
-        .measure(percent(free, total), "%")
-        .reference(format!("warn below {}, fail below {}", warn.show(bytes), fail.show(bytes)))
+    finding.measure(percent(free, total), "%").reference(format!(
+        "warn below {}, fail below {}",
+        warn.show(bytes),
+        fail.show(bytes)
+    ))
 }
 
 #[cfg(test)]

@@ -33,13 +33,22 @@ async fn judge(look: Look) -> Result<Vec<Finding>> {
         return Ok(vec![Finding::skipped("no external package is configured")]);
     }
     let judged: Result<Vec<Option<Finding>>> =
-        join_all(all.iter().map(|e| external(&look, e, compilers.contains(&e.spec)))).await.into_iter().collect();
+        join_all(all.iter().map(|e| external(&look, e, compilers.contains(&e.spec))))
+            .await
+            .into_iter()
+            .collect();
     let mut out: Vec<Finding> = judged?.into_iter().flatten().collect();
     if out.is_empty() {
         let modules = all.iter().filter(|e| e.prefix.is_none()).count();
-        let rest = if modules > 0 { format!("; {modules} named by module only, not looked at") } else { String::new() };
+        let rest = if modules > 0 {
+            format!("; {modules} named by module only, not looked at")
+        } else {
+            String::new()
+        };
         let count = all.len() - modules;
-        out.push(Finding::pass(format!("{count} external packages exist{rest}")).measure(count as f64, "packages"));
+        out.push(
+            Finding::pass(format!("{count} external packages exist{rest}")).measure(count as f64, "packages"),
+        );
     }
     Ok(out)
 }

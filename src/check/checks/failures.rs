@@ -28,7 +28,9 @@ fn judge(look: &Look) -> Result<Vec<Finding>> {
     let count = names.len() as u64;
     let reference = format!("warn from {} on", look.thresholds.failures_warn);
     if names.is_empty() {
-        return Ok(vec![Finding::pass("no failed build is marked").measure(0.0, "marks").reference(reference)]);
+        return Ok(vec![
+            Finding::pass("no failed build is marked").measure(0.0, "marks").reference(reference),
+        ]);
     }
     let message = format!("{} marked: {}", words::count(names.len(), "failed build"), some(&names));
     let finding = if count >= look.thresholds.failures_warn {

@@ -89,7 +89,8 @@ fn kernel(devices: &[Device]) -> Vec<Finding> {
                 Finding::pass(format!("{count} with driver {}", first.driver.as_deref().unwrap_or_default()))
             }
             Some(bad) => {
-                let has = bad.driver.as_deref().map_or_else(|| "no driver".to_owned(), |d| format!("driver {d}"));
+                let has =
+                    bad.driver.as_deref().map_or_else(|| "no driver".to_owned(), |d| format!("driver {d}"));
                 Finding::warn(format!("{count}, one with {has}"))
                     .fix(format!("install the {vendor} driver ({}) for this kernel", drivers.join(" or ")))
             }

@@ -89,7 +89,12 @@ fn database_lock(look: &Look, folder: &Path) -> Vec<Finding> {
     judge_holders(look, "lock", &holders, None)
 }
 
-fn judge_holders(look: &Look, file: &str, holders: &[Holder], database: Option<&Database<'_>>) -> Vec<Finding> {
+fn judge_holders(
+    look: &Look,
+    file: &str,
+    holders: &[Holder],
+    database: Option<&Database<'_>>,
+) -> Vec<Finding> {
     if holders.is_empty() {
         return Vec::new();
     }
@@ -97,14 +102,15 @@ fn judge_holders(look: &Look, file: &str, holders: &[Holder], database: Option<&
     let dead: Vec<String> =
         holders.iter().filter(|h| !is_alive(look, h.pid)).map(|h| describe(look, h, database)).collect();
     if dead.is_empty() {
-        return vec![Finding::pass(format!("held: {}", some(&told))).about(file).measure(told.len() as f64, "locks")];
+        return vec![
+            Finding::pass(format!("held: {}", some(&told))).about(file).measure(told.len() as f64, "locks"),
+        ];
     }
     let message = format!("held by processes that do not run on this machine: {}", some(&dead));
     vec![
-        Finding::warn(message)
-            .about(file)
-            .measure(dead.len() as f64, "locks")
-            .fix("look for that process on the other machines; if there is none, the lock server must forget it"),
+        Finding::warn(message).about(file).measure(dead.len() as f64, "locks").fix(
+            "look for that process on the other machines; if there is none, the lock server must forget it",
+        ),
     ]
 }
 

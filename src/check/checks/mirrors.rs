@@ -54,8 +54,10 @@ async fn ask(look: &Look, mirror: &Mirror) -> Result<Finding> {
 }
 
 /// The index of either layout, and what shows that the layout is used.
-const LAYOUTS: &[(&str, &str)] =
-    &[("v3/manifests/index/index.manifest.json", "v3/manifests/spec"), ("build_cache/index.json", "build_cache")];
+const LAYOUTS: &[(&str, &str)] = &[
+    ("v3/manifests/index/index.manifest.json", "v3/manifests/spec"),
+    ("build_cache/index.json", "build_cache"),
+];
 
 fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
     let shown = folder.display();
@@ -65,7 +67,9 @@ fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
         return Finding::fail(format!("{shown} does not exist")).fix(fix);
     }
     if let Err(trouble) = eyes.list(folder) {
-        return Finding::fail(trouble.message()).kind(trouble.kind()).fix(format!("let this user read {shown}"));
+        return Finding::fail(trouble.message())
+            .kind(trouble.kind())
+            .fix(format!("let this user read {shown}"));
     }
     if !mirror.binary {
         return Finding::pass(format!("{shown} can be read"));
@@ -93,9 +97,12 @@ async fn web_answer(look: &Look, mirror: &Mirror, url: &str) -> Finding {
             .fix(format!("spack buildcache update-index {}", mirror.name)),
         Reached::Refused(status) => Finding::fail(format!("{url} refuses: {status}"))
             .fix(format!("see {} and the server's access rules", mirror.origin)),
-        Reached::Silent(why) => Finding::fail(format!("{url} does not answer: {why}"))
-            .kind(Kind::Network)
-            .fix(format!("see whether the server runs and the network lets you through; it is named at {}", mirror.origin)),
+        Reached::Silent(why) => {
+            Finding::fail(format!("{url} does not answer: {why}")).kind(Kind::Network).fix(format!(
+                "see whether the server runs and the network lets you through; it is named at {}",
+                mirror.origin
+            ))
+        }
     };
     let slow = look.thresholds.mirror_slow;
     let finding = if finding.status == super::super::Status::Pass && seconds > slow {
