@@ -61,7 +61,6 @@ refused("built-in check", check.define, { name = "git", doc = "", run = print })
 refused("is not a name", check.define, { name = "My Check", doc = "", run = print })
 refused("need 'spak' does not exist", check.unmet, { "spak" })
 refused("'summery'", function() return check.summery end)
-refused("read only", function() check.run = nil end)
 
 -- A cancel goes through a defined check.
 local ok, e = pcall(task.timeout, "50ms", function()
