@@ -51,7 +51,7 @@ pub struct Kept {
 pub fn record(cx: &Cx, findings: &[Finding]) -> Result<Recorded> {
     let at = cx.world.clock.seconds();
     let run = cx.site.journal.run()?;
-    let sweep = format!("{run}-{:.3}", at);
+    let sweep = format!("{run}-{at:.3}");
     let bodies: Vec<String> = findings
         .iter()
         .map(|f| serde_json::to_string(f).map_err(|e| Trouble::new(Kind::Internal, e.to_string())))

@@ -163,7 +163,7 @@ impl Thresholds {
         let mut out = Thresholds::default();
         let in_site_file = |t: Trouble| {
             let place = Trouble::new(Kind::Configuration, format!("site file: {}", t.message()));
-            t.hints().iter().fold(place, |trouble, hint| trouble.hint(hint))
+            t.hints().iter().fold(place, Trouble::hint)
         };
         for (name, value) in site {
             out.put(name, value).map_err(in_site_file)?;

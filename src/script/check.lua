@@ -63,7 +63,9 @@ local function checked(finding)
 end
 
 local function judged(result)
-  if type(result) == "table" and result.status == nil then
+  if type(result) ~= "table" then
+    return { { status = "fail", kind = "script", message = "gave a " .. type(result) .. ", not a finding" } }
+  elseif result.status == nil then
     if #result == 0 then return { { status = "fail", kind = "script", message = "gave no finding" } } end
   else
     result = { result }

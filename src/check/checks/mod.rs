@@ -23,7 +23,7 @@ mod python;
 mod spack;
 
 const QUICK: Duration = Duration::from_secs(20);
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_mins(1);
 
 /// All of them, in the order of the documentation.
 pub const ALL: &[Check] = &[
