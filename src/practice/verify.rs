@@ -70,7 +70,7 @@ fn print(session: &mut Session<'_, '_>, node: &Node, findings: &Map<String, Valu
             session.say(&format!("    {kind}"))?;
         }
     }
-    Ok(session.say("")?)
+    session.say("")
 }
 
 /// What differs, by path.
@@ -103,10 +103,10 @@ fn differences(path: &Path, row: &Value) -> Result<Vec<&'static str>, Halt> {
             kinds.push(name);
         }
     }
-    if let Some(dest) = row.get("dest").and_then(Value::as_str) {
-        if std::fs::read_link(path).ok().as_deref() != Some(Path::new(dest)) {
-            kinds.push("link");
-        }
+    if let Some(dest) = row.get("dest").and_then(Value::as_str)
+        && std::fs::read_link(path).ok().as_deref() != Some(Path::new(dest))
+    {
+        kinds.push("link");
     }
     let Some(hash) = row.get("hash").and_then(Value::as_str) else { return Ok(kinds) };
     if number("size") != Some(meta.size()) {
