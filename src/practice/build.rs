@@ -106,7 +106,8 @@ pub fn manifest(prefix: &Path) -> Result<Map<String, Value>> {
     for entry in walkdir::WalkDir::new(prefix).sort_by_file_name() {
         let Ok(entry) = entry else { continue };
         let path = entry.path();
-        if path.ends_with(".spack/install_manifest.json") {
+        // Spack leaves out what it writes after the manifest.
+        if path.ends_with(".spack/install_manifest.json") || path.ends_with(".spack/install_times.json") {
             continue;
         }
         let meta = std::fs::symlink_metadata(path).map_err(|e| Trouble::io("look at", path, e))?;
@@ -116,12 +117,17 @@ pub fn manifest(prefix: &Path) -> Result<Map<String, Value>> {
             row["dest"] = target.to_string_lossy().into();
         } else if meta.is_file() {
             row["hash"] = content_hash(path)?.into();
-            row["time"] = (meta.mtime() as f64 + meta.mtime_nsec() as f64 / 1e9).into();
+            row["time"] = seconds(&meta).into();
             row["size"] = meta.size().into();
         }
         out.insert(path.to_string_lossy().into_owned(), row);
     }
     Ok(out)
+}
+
+/// The time of modification, rounded as Python rounds it, since Spack compares for equality.
+pub fn seconds(meta: &std::fs::Metadata) -> f64 {
+    meta.mtime() as f64 + 1e-9 * meta.mtime_nsec() as f64
 }
 
 /// The stage of a build below the stage root.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::halt::Halt;
-use super::record::{FAMILY, FLAGS, NAMESPACE, Node, package_hash};
+use super::record::{FAMILY, FLAGS, Node, package_hash};
 use crate::spack::spec::VariantValue;
 
 pub const SECTIONS: [&str; 16] = [
@@ -133,7 +133,6 @@ fn compiler(external: &Value) -> Result<Node, Halt> {
     let version = spec.versions.to_string();
     let name = spec.name.clone().unwrap_or_default();
     let mut node = Node::new(&name, version.trim_start_matches('='), FAMILY);
-    node.namespace = NAMESPACE.to_owned();
     node.package_hash = Some(package_hash(&name));
     let mut parameters: BTreeMap<String, Value> = [
         ("binutils".to_owned(), Value::Bool(false)),
@@ -255,10 +254,7 @@ pub fn to_yaml(value: &Value, indent: usize) -> String {
             .collect(),
         Value::Array(list) => list
             .iter()
-            .map(|item| {
-                let text = to_yaml(item, indent + 2);
-                format!("{pad}- {}", text.trim_start())
-            })
+            .flat_map(|item| [format!("{pad}- "), to_yaml(item, indent + 2).trim_start().to_owned()])
             .collect(),
         Value::String(text) => format!("{}\n", scalar(text)),
         Value::Null => "null\n".to_owned(),

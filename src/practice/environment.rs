@@ -122,7 +122,7 @@ impl Environment {
     /// The write lock that Spack takes while it changes the two files.
     pub fn transaction(&self) -> Result<Option<SpackLock>, Halt> {
         disk::touch(&self.data("transaction_lock"))?;
-        Ok(lock::lock(&self.data("transaction_lock"), Mode::Write, Range::WHOLE, Duration::from_secs(60))?)
+        Ok(lock::lock(&self.data("transaction_lock"), Mode::Write, Range::WHOLE, Duration::from_mins(1))?)
     }
 
     pub fn write_lock(&self, lock: &Lock) -> Result<(), Halt> {

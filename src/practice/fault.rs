@@ -60,12 +60,11 @@ pub struct VerbFault {
 
 impl Faults {
     pub fn load(spack_root: &Path, variables: &Variables) -> Result<Faults, Halt> {
-        let text = match variables.get(VARIABLE) {
-            Some(text) => text.clone(),
-            None => {
-                let file = spack_root.parent().unwrap_or(spack_root).join("faults.toml");
-                std::fs::read_to_string(file).unwrap_or_default()
-            }
+        let text = if let Some(text) = variables.get(VARIABLE) {
+            text.clone()
+        } else {
+            let file = spack_root.parent().unwrap_or(spack_root).join("faults.toml");
+            std::fs::read_to_string(file).unwrap_or_default()
         };
         toml::from_str(&text).map_err(|e| Halt::internal(format!("the practice site's faults: {e}")))
     }
@@ -80,7 +79,7 @@ impl VerbFault {
         if self.hang {
             out.flush()?;
             loop {
-                std::thread::sleep(std::time::Duration::from_secs(3600));
+                std::thread::sleep(std::time::Duration::from_hours(1));
             }
         }
         if self.garbage {

@@ -81,7 +81,7 @@ pub fn fill(pattern: &str, node: &Node, nodes: &Nodes, prefix: &str) -> Result<S
     while let Some(open) = rest.find('{') {
         out.push_str(&rest[..open]);
         let Some(close) = rest[open..].find('}') else {
-            return Err(format!("Format string terminated while reading attribute.Missing terminating }}."));
+            return Err("Format string terminated while reading attribute.Missing terminating }.".to_string());
         };
         out.push_str(&field(&rest[open + 1..open + close], node, nodes, prefix)?);
         rest = &rest[open + close + 1..];

@@ -32,7 +32,6 @@ pub fn version_fits(version: &str, wanted: &VersionList) -> bool {
 pub fn variant_fits(value: Option<&serde_json::Value>, wanted: &Variant) -> bool {
     use serde_json::Value;
     match (value, &wanted.value) {
-        (None, _) => false,
         (Some(_), VariantValue::Any) => true,
         (Some(Value::Bool(is)), VariantValue::Bool(on)) => is == on,
         (Some(Value::String(is)), VariantValue::Text(words)) => words.len() == 1 && words[0] == *is,

@@ -137,10 +137,10 @@ pub fn closure(nodes: &Nodes, roots: impl IntoIterator<Item = String>, types: &[
     let mut seen = BTreeSet::new();
     let mut rest: Vec<String> = roots.into_iter().collect();
     while let Some(hash) = rest.pop() {
-        if seen.insert(hash.clone()) {
-            if let Some(node) = nodes.get(&hash) {
-                rest.extend(node.edges(types).map(|e| e.hash.clone()));
-            }
+        if seen.insert(hash.clone())
+            && let Some(node) = nodes.get(&hash)
+        {
+            rest.extend(node.edges(types).map(|e| e.hash.clone()));
         }
     }
     seen

@@ -238,8 +238,8 @@ impl Options {
         let Some(letters) = word.strip_prefix('-').filter(|l| l.len() > 1 && !l.starts_with('-')) else {
             return false;
         };
-        let mut rest = letters.char_indices();
-        while let Some((at, letter)) = rest.next() {
+        let rest = letters.char_indices();
+        for (at, letter) in rest {
             let short = format!("-{letter}");
             let Some((names, takes_value)) = declared.iter().find(|(n, _)| n.contains(&short.as_str()))
             else {

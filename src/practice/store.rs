@@ -106,7 +106,7 @@ fn uuid() -> String {
 
 impl Store {
     pub fn at(root: &Path) -> Store {
-        Store { root: root.to_owned(), patience: Some(Duration::from_secs(60)), locking: true }
+        Store { root: root.to_owned(), patience: Some(Duration::from_mins(1)), locking: true }
     }
 
     fn file(&self, name: &str) -> PathBuf {

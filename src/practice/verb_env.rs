@@ -99,7 +99,8 @@ pub fn concretize_new(
     let mut lock = Lock::default();
     let specs = wanted.iter().map(|(t, _)| parse_one(t)).collect::<Result<Vec<_>, _>>()?;
     if environment.unify()? {
-        let solution = if specs.is_empty() { Default::default() } else { session.solve(&specs)? };
+        let solution =
+            if specs.is_empty() { super::solve::Solution::default() } else { session.solve(&specs)? };
         lock.nodes = solution.nodes;
         lock.roots = roots(&wanted, solution.roots);
     } else {
@@ -198,7 +199,8 @@ fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     let mut lock = None;
     if let Some(file) = options.words.get(1) {
         let given = std::fs::read_to_string(file).map_err(|e| Halt::internal(format!("{e}: '{file}'")))?;
-        if file.ends_with(".lock") || file.ends_with(".json") {
+        let extension = std::path::Path::new(file).extension();
+        if extension.is_some_and(|e| e == "lock" || e == "json") {
             lock = Some(given);
         } else {
             text = given;
@@ -251,9 +253,10 @@ fn rename(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     let old = Environment::find(from, &session.environments, options.has("--dir"))?;
     let new = session.environments.join(to);
     if new.exists() {
-        return Err(Halt::failed(format!(
+        return Err(Halt::failed(
             "The new name corresponds to an existing environment; specify the --force flag to overwrite it."
-        )));
+                .to_string(),
+        ));
     }
     disk::rename(&old.folder, &new)?;
     session.say(&format!("==> Successfully renamed environment {from} to {to}"))?;

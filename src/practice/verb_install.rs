@@ -240,7 +240,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
             return Ok(Ok(()));
         }
         if self.use_cache && self.cached.contains(&node.hash) && mirror::intact(&self.session.config, node)? {
-            self.from_cache(node, n, of)?;
+            self.extract(node, n, of)?;
             self.record(node, explicit)?;
             return Ok(Ok(()));
         }
@@ -249,7 +249,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
             self.session.complain(&format!("==> Error: {text}"))?;
             return Ok(Err(text.to_owned()));
         }
-        let result = self.from_source(node, n, of)?;
+        let result = self.build(node, n, of)?;
         if result.is_ok() {
             self.record(node, explicit)?;
             self.session.say(&format!("[+] {}", prefix.display()))?;
@@ -262,7 +262,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         self.session.catalogue.package(&node.name).ok_or_else(unknown)
     }
 
-    fn from_cache(&mut self, node: &Node, n: usize, of: usize) -> Result<(), Halt> {
+    fn extract(&mut self, node: &Node, n: usize, of: usize) -> Result<(), Halt> {
         let name = node.long_name();
         let prefix = self.session.store.prefix(node);
         self.session.say(&format!("==> Extracting {name} from binary cache"))?;
@@ -278,7 +278,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         self.session.say(&format!("==> Installing {name} [{n}/{of}]"))
     }
 
-    fn from_source(&mut self, node: &Node, n: usize, of: usize) -> Result<Result<(), String>, Halt> {
+    fn build(&mut self, node: &Node, n: usize, of: usize) -> Result<Result<(), String>, Halt> {
         let name = node.long_name();
         if self.use_cache {
             self.session.say(&format!("==> No binary for {name} found: installing from source"))?;
@@ -386,10 +386,10 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         }
         let roots = self.wanted.roots.clone();
         let own = |hash: &String| self.failed.get(hash).filter(|r| !r.is_empty());
-        if let [only] = roots.as_slice() {
-            if own(only).is_some() {
-                return Ok(1);
-            }
+        if let [only] = roots.as_slice()
+            && own(only).is_some()
+        {
+            return Ok(1);
         }
         let name = |hash: &String| self.wanted.nodes.get(hash).map(Node::long_name).unwrap_or_default();
         let mut lines = Vec::new();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::build::{METADATA, content_hash, manifest};
+use super::build::{METADATA, content_hash, manifest, seconds};
 use super::halt::Halt;
 use super::query;
 use super::record::Node;
@@ -29,9 +29,7 @@ pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
     let nodes = records.nodes();
     let mut chosen: Vec<Node> = Vec::new();
     if options.has("--all") {
-        chosen.extend(
-            records.0.values().filter(|r| r.installed && r.spec.external.is_none()).map(|r| r.spec.clone()),
-        );
+        chosen.extend(records.0.values().filter(|r| r.installed).map(|r| r.spec.clone()));
     }
     for spec in query::parse(&options.words)? {
         let found: Vec<&Node> = records
@@ -47,7 +45,7 @@ pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
             _ => return Err(Halt::failed(format!("{spec} matches multiple packages."))),
         }
     }
-    for node in chosen.iter().filter(|n| n.external.is_none()) {
+    for node in &chosen {
         let findings = compare(&session.store.prefix(node))?;
         if findings.is_empty() {
             continue;
@@ -70,15 +68,22 @@ fn print(session: &mut Session<'_, '_>, node: &Node, findings: &Map<String, Valu
             session.say(&format!("    {kind}"))?;
         }
     }
-    Ok(session.say("")?)
+    session.say("")
 }
 
 /// What differs, by path.
 fn compare(prefix: &Path) -> Result<Map<String, Value>, Halt> {
-    let recorded = std::fs::read(prefix.join(METADATA).join("install_manifest.json"))
-        .ok()
-        .and_then(|t| serde_json::from_slice::<Map<String, Value>>(&t).ok())
-        .unwrap_or_default();
+    let mut whole = Map::new();
+    let path = prefix.join(METADATA).join("install_manifest.json");
+    let Ok(text) = std::fs::read(path) else {
+        // Spack says so of externals too.
+        whole.insert(prefix.to_string_lossy().into_owned(), Value::from(vec!["manifest missing"]));
+        return Ok(whole);
+    };
+    let Ok(recorded) = serde_json::from_slice::<Map<String, Value>>(&text) else {
+        whole.insert(prefix.to_string_lossy().into_owned(), Value::from(vec!["manifest corrupted"]));
+        return Ok(whole);
+    };
     let mut found = Map::new();
     for path in manifest(prefix)?.keys().filter(|p| !recorded.contains_key(*p)) {
         found.insert(path.clone(), Value::from(vec!["added"]));
@@ -103,16 +108,16 @@ fn differences(path: &Path, row: &Value) -> Result<Vec<&'static str>, Halt> {
             kinds.push(name);
         }
     }
-    if let Some(dest) = row.get("dest").and_then(Value::as_str) {
-        if std::fs::read_link(path).ok().as_deref() != Some(Path::new(dest)) {
-            kinds.push("link");
-        }
+    if let Some(dest) = row.get("dest").and_then(Value::as_str)
+        && std::fs::read_link(path).ok().as_deref() != Some(Path::new(dest))
+    {
+        kinds.push("link");
     }
     let Some(hash) = row.get("hash").and_then(Value::as_str) else { return Ok(kinds) };
     if number("size") != Some(meta.size()) {
         kinds.push("size");
     }
-    let time = meta.mtime() as f64 + meta.mtime_nsec() as f64 / 1e9;
+    let time = seconds(&meta);
     if row.get("time").and_then(Value::as_f64).is_some_and(|was| (was - time).abs() > 1e-3) {
         kinds.push("mtime");
     }

@@ -41,10 +41,10 @@ pub fn regenerate(
         link_tree(&store.prefix(node), &new)?;
     }
     disk::repoint(&PathBuf::from("._view").join(&name), &link)?;
-    if let Some(old) = old.and_then(|o| o.file_name().map(|f| views.join(f))) {
-        if old != new {
-            disk::remove(&old)?;
-        }
+    if let Some(old) = old.and_then(|o| o.file_name().map(|f| views.join(f)))
+        && old != new
+    {
+        disk::remove(&old)?;
     }
     Ok(true)
 }
