@@ -7,6 +7,9 @@
 //!
 //! Each layer may use those to its right. `tests/layers.rs` keeps it so.
 
+// Tests may unwrap; the product may not.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod api;
 pub mod base;
 pub mod check;

@@ -122,9 +122,12 @@ fn the_hook_reaches_coroutines_within_coroutines_and_calls_of_c() {
         let lua = Lua::new();
         let begin = Instant::now();
         let triggers = HookTriggers::new().every_nth_instruction(10_000);
-        lua.set_global_hook(triggers, move |_, _| match begin.elapsed() > Duration::from_millis(30) {
-            true => Err(error::raise(Trouble::cancelled())),
-            false => Ok(VmState::Continue),
+        lua.set_global_hook(triggers, move |_, _| {
+            if begin.elapsed() > Duration::from_millis(30) {
+                Err(error::raise(Trouble::cancelled()))
+            } else {
+                Ok(VmState::Continue)
+            }
         })
         .unwrap();
         // Keeps a raised hook error from being swallowed, as the prelude does.

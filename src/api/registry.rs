@@ -112,8 +112,8 @@ impl Registry {
 fn argument_trouble<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Trouble {
     let path = error.path().to_string();
     let mut message = error.inner().to_string();
-    while let Some(rest) = message.strip_prefix("deserialize error: ") {
-        message = rest.to_owned();
+    while message.starts_with("deserialize error: ") {
+        message.drain(.."deserialize error: ".len());
     }
     let message = if path == "." || path.is_empty() { message } else { format!("{path}: {message}") };
     Trouble::new(Kind::Usage, message)
@@ -121,7 +121,6 @@ fn argument_trouble<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>)
 
 #[cfg(test)]
 mod tests {
-
     #[test]
     fn every_declaration_is_complete() {
         let registry = crate::api::registry();

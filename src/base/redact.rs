@@ -13,10 +13,11 @@ static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The text with user information of URLs and values of telling names replaced by `***`.
 pub fn redact(text: &str) -> String {
     let mut out = text.to_owned();
-    if out.contains("://") && out.contains('@') {
-        if let Some(re) = USER_INFO.as_ref() {
-            out = re.replace_all(&out, "${scheme}***@").into_owned();
-        }
+    if out.contains("://")
+        && out.contains('@')
+        && let Some(re) = USER_INFO.as_ref()
+    {
+        out = re.replace_all(&out, "${scheme}***@").into_owned();
     }
     if let Some(re) = NAMED.as_ref() {
         out = re

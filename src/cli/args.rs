@@ -27,8 +27,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub site: Option<PathBuf>,
     /// Work on a throw-away practice site; with a folder, on one that is kept there.
-    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    pub practice: Option<Option<PathBuf>>,
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub practice: Option<OsString>,
     /// Print results, errors included, as JSON.
     #[arg(long, global = true)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! From the command line to a context: site files, state, journal, Spack's variables, the Lua machine.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,7 +67,10 @@ impl Session {
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        let practice = global.practice.as_ref().map(|dir| Practice::open(dir.as_deref())).transpose()?;
+        // Without a folder clap gives the empty word: a throw-away site.
+        let kept = |dir: &OsString| (!dir.is_empty()).then(|| PathBuf::from(dir));
+        let practice =
+            global.practice.as_ref().map(|dir| Practice::open(kept(dir).as_deref())).transpose()?;
         let (state, spack) = match &practice {
             Some(practice) => {
                 variables.extend(practice.site.env.clone());

@@ -90,10 +90,10 @@ pub fn from_error(error: &Error) -> Trouble {
         None => foreign(error),
     };
     if let Some(traceback) = traceback {
-        if trouble.place().is_none() {
-            if let Some(place) = first_lua_frame(traceback) {
-                trouble = trouble.at(place);
-            }
+        if trouble.place().is_none()
+            && let Some(place) = first_lua_frame(traceback)
+        {
+            trouble = trouble.at(place);
         }
         if trouble.traceback().is_none() {
             trouble = trouble.with_traceback(traceback);
@@ -174,7 +174,7 @@ fn chunk_name(text: &str) -> String {
 
 /// The innermost frame of the traceback that is a script's.
 pub fn first_lua_frame(traceback: &str) -> Option<Place> {
-    traceback.lines().map(str::trim).filter(|l| !l.starts_with("[C]") && !l.starts_with("=")).find_map(
+    traceback.lines().map(str::trim).filter(|l| !l.starts_with("[C]") && !l.starts_with('=')).find_map(
         |line| {
             let (place, _) = place_prefix(line)?;
             (!place.file.starts_with("moonstack/") && place.file != "stack traceback").then_some(place)
@@ -198,11 +198,11 @@ fn from_table(lua: &Lua, table: &mlua::Table) -> Trouble {
     if let Some(hint) = text("hint") {
         trouble = trouble.hint(hint);
     }
-    if let Ok(Value::Table(facts)) = table.raw_get::<Value>("facts") {
-        if let Ok(serde_json::Value::Object(facts)) = lua.from_value(Value::Table(facts)) {
-            for (key, value) in facts {
-                trouble = trouble.fact(&key, value);
-            }
+    if let Ok(Value::Table(facts)) = table.raw_get::<Value>("facts")
+        && let Ok(serde_json::Value::Object(facts)) = lua.from_value(Value::Table(facts))
+    {
+        for (key, value) in facts {
+            trouble = trouble.fact(&key, value);
         }
     }
     trouble

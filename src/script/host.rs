@@ -134,17 +134,16 @@ impl Host {
         call.extend(arguments);
         let ended: LuaResult<MultiValue> = scope.enter(self.raw_xpcall.call_async(call)).await;
         let mut values = ended.map_err(|e| error::from_error(&e))?;
-        match values.pop_front() {
-            Some(Value::Boolean(true)) => Ok(values),
-            _ => {
-                let failed = values.pop_front().unwrap_or(Value::Nil);
-                let trouble = error::from_value(&self.lua, &failed);
-                if trouble.is(Kind::Cancelled) && scope.past_deadline() {
-                    return Err(Trouble::new(Kind::Timeout, "the time limit of the script ran out")
-                        .hint("--timeout sets it"));
-                }
-                Err(trouble)
+        if let Some(Value::Boolean(true)) = values.pop_front() {
+            Ok(values)
+        } else {
+            let failed = values.pop_front().unwrap_or(Value::Nil);
+            let trouble = error::from_value(&self.lua, &failed);
+            if trouble.is(Kind::Cancelled) && scope.past_deadline() {
+                return Err(Trouble::new(Kind::Timeout, "the time limit of the script ran out")
+                    .hint("--timeout sets it"));
             }
+            Err(trouble)
         }
     }
 
@@ -181,17 +180,17 @@ impl Uncompiled {
 /// Runs where the error was raised, so that the script's line is still on the stack.
 fn annotate(lua: &Lua, failed: &Value) -> mlua::Error {
     let mut trouble = error::from_value(lua, failed);
-    if trouble.traceback().is_none() || trouble.place().is_none() {
-        if let Ok(traceback) = lua.traceback(None, 1) {
-            let traceback = traceback.to_string_lossy();
-            if trouble.place().is_none() {
-                if let Some(place) = error::first_lua_frame(&traceback) {
-                    trouble = trouble.at(place);
-                }
-            }
-            if trouble.traceback().is_none() {
-                trouble = trouble.with_traceback(traceback);
-            }
+    if (trouble.traceback().is_none() || trouble.place().is_none())
+        && let Ok(traceback) = lua.traceback(None, 1)
+    {
+        let traceback = traceback.to_string_lossy();
+        if trouble.place().is_none()
+            && let Some(place) = error::first_lua_frame(&traceback)
+        {
+            trouble = trouble.at(place);
+        }
+        if trouble.traceback().is_none() {
+            trouble = trouble.with_traceback(traceback);
         }
     }
     raise(trouble)
@@ -365,11 +364,11 @@ fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table
         Some(known) => Trouble::new(known, message),
         None => Trouble::new(Kind::Script, message).fact("kind", kind),
     };
-    if let Some(facts) = facts {
-        if let serde_json::Value::Object(facts) = super::value::to_json(lua, &Value::Table(facts)) {
-            for (key, value) in facts {
-                trouble = trouble.fact(&key, value);
-            }
+    if let Some(facts) = facts
+        && let serde_json::Value::Object(facts) = super::value::to_json(lua, &Value::Table(facts))
+    {
+        for (key, value) in facts {
+            trouble = trouble.fact(&key, value);
         }
     }
     let place = lua.inspect_stack(1, |debug| {

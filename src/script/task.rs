@@ -300,13 +300,13 @@ impl Group {
                 biased;
                 () = wake.notified() => {}
                 ended = running.next() => match ended {
-                    Some((is_body, Ok((true, value)))) => if is_body { result = value },
+                    Some((true, Ok((true, value)))) => result = value,
+                    None | Some((false, Ok((true, _)))) => {}
                     Some((_, ended)) => {
                         let value = ended.map_or_else(|e| Value::Error(Box::new(e)), |(_, value)| value);
                         failure.get_or_insert(value);
                         nursery.cancel();
                     }
-                    None => {}
                 },
             }
             if running.is_empty() && failure.is_none() {

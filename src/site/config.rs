@@ -117,10 +117,10 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
         let message = error.message().trim().to_owned();
         let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()))
             .at(Place { file: path.display().to_string(), line: line as u32, column: 0 });
-        if let Some((unknown, known)) = unknown_field(&message) {
-            if let Some(near) = crate::base::nearest::nearest(&unknown, known.iter().map(String::as_str)) {
-                trouble = trouble.hint(format!("did you mean '{near}'?"));
-            }
+        if let Some((unknown, known)) = unknown_field(&message)
+            && let Some(near) = crate::base::nearest::nearest(&unknown, known.iter().map(String::as_str))
+        {
+            trouble = trouble.hint(format!("did you mean '{near}'?"));
         }
         return Err(trouble);
     }
@@ -163,7 +163,7 @@ fn merge(
         let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match (into.get_mut(&key), value) {
             (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
-                merge(old, new, &dotted, file, origins)
+                merge(old, new, &dotted, file, origins);
             }
             (_, toml::Value::Table(new)) => {
                 let mut fresh = toml::Table::new();

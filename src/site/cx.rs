@@ -54,24 +54,24 @@ impl Site {
         self.state.join("logs")
     }
 
-    fn limit(&self, value: Option<&String>, default: Duration) -> Duration {
-        value.and_then(|v| words::parse_span(v).ok()).unwrap_or(default)
-    }
-
     /// A changing Spack command may take this long.
     pub fn spack_limit(&self) -> Duration {
-        self.limit(self.loaded.config.limits.spack.as_ref(), Duration::from_secs(24 * 3600))
+        limit(self.loaded.config.limits.spack.as_ref(), Duration::from_hours(24))
     }
 
     /// … and be silent for this long.
     pub fn silence_limit(&self) -> Duration {
-        self.limit(self.loaded.config.limits.silence.as_ref(), Duration::from_secs(3 * 3600))
+        limit(self.loaded.config.limits.silence.as_ref(), Duration::from_hours(3))
     }
 
     /// How long to wait for a lock.
     pub fn lock_limit(&self) -> Duration {
-        self.limit(self.loaded.config.limits.lock.as_ref(), Duration::from_secs(60))
+        limit(self.loaded.config.limits.lock.as_ref(), Duration::from_mins(1))
     }
+}
+
+fn limit(value: Option<&String>, default: Duration) -> Duration {
+    value.and_then(|v| words::parse_span(v).ok()).unwrap_or(default)
 }
 
 impl Cx {
@@ -79,10 +79,10 @@ impl Cx {
     pub fn keep<T: Send + Sync + 'static>(&self, find: impl FnOnce(&Cx) -> Result<T>) -> Result<Arc<T>> {
         let poisoned = || Trouble::new(Kind::Internal, "context lock");
         let key = TypeId::of::<T>();
-        if let Some(found) = self.site.kept.lock().map_err(|_| poisoned())?.get(&key) {
-            if let Ok(found) = Arc::clone(found).downcast::<T>() {
-                return Ok(found);
-            }
+        if let Some(found) = self.site.kept.lock().map_err(|_| poisoned())?.get(&key)
+            && let Ok(found) = Arc::clone(found).downcast::<T>()
+        {
+            return Ok(found);
         }
         let found = Arc::new(find(self)?);
         self.site.kept.lock().map_err(|_| poisoned())?.insert(key, Arc::clone(&found) as _);

@@ -121,14 +121,12 @@ pub async fn specs(cx: Cx, args: SpecsArgs) -> Result<Vec<SpecRow>> {
                 if args.roots && !lock.roots().iter().any(|r| r.hash == locked.hash) {
                     continue;
                 }
-                rows.push(match stores.get(&locked.hash) {
-                    Some(entry) => SpecRow::of_entry(stores, entry)?,
-                    None => {
-                        let node = lock.node(locked)?;
-                        let version =
-                            |hash: &str| Some(lock.node(by_hash.get(hash)?).ok()?.version.to_string());
-                        SpecRow::of_node(node, &locked.hash, super::row::languages(node, &version))
-                    }
+                rows.push(if let Some(entry) = stores.get(&locked.hash) {
+                    SpecRow::of_entry(stores, entry)?
+                } else {
+                    let node = lock.node(locked)?;
+                    let version = |hash: &str| Some(lock.node(by_hash.get(hash)?).ok()?.version.to_string());
+                    SpecRow::of_node(node, &locked.hash, super::row::languages(node, &version))
                 });
             }
             rows.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
@@ -220,7 +218,7 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
         let locked = lock.as_ref().map(Locks::new);
         let parse = |text: &str| Spec::parse(text, dialect).ok();
         let mut left: Vec<(String, String)> =
-            lock.iter().flat_map(|l| l.roots()).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
+            lock.iter().flat_map(Lockfile::roots).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
         let mut roots = Vec::new();
         for user in &manifest.specs {
             let wanted = parse(&user.text);
@@ -336,19 +334,18 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<Vec<DiffRow>> {
     within(&cx, None, move |cx, scope| {
         let from = lock_named(cx, scope, &args.from)?;
         let before = by_name(&from.parse()?)?;
-        let after = match &args.to {
-            Some(to) => by_name(&lock_named(cx, scope, to)?.parse()?)?,
-            None => {
-                let lock = from.parse()?;
-                scope.with_stores(cx, |stores, _| {
-                    let mut installed = by_name(&lock)?;
-                    for hashes in installed.values_mut() {
-                        hashes.retain(|hash, _| stores.get(hash).is_some_and(|e| e.record.installed));
-                    }
-                    installed.retain(|_, hashes| !hashes.is_empty());
-                    Ok(installed)
-                })?
-            }
+        let after = if let Some(to) = &args.to {
+            by_name(&lock_named(cx, scope, to)?.parse()?)?
+        } else {
+            let lock = from.parse()?;
+            scope.with_stores(cx, |stores, _| {
+                let mut installed = by_name(&lock)?;
+                for hashes in installed.values_mut() {
+                    hashes.retain(|hash, _| stores.get(hash).is_some_and(|e| e.record.installed));
+                }
+                installed.retain(|_, hashes| !hashes.is_empty());
+                Ok(installed)
+            })?
         };
         Ok(differences(&before, &after))
     })

@@ -53,7 +53,8 @@ pub async fn info(cx: Cx, _: InfoArgs) -> Result<Info> {
         let found = &scope.spack.installation;
         scope.with_stores(cx, |stores, _| {
             let local = stores.databases().first();
-            let records = || local.into_iter().flat_map(|d| d.records()).filter(|r| r.installed);
+            let records =
+                || local.into_iter().flat_map(super::database::Database::records).filter(|r| r.installed);
             Ok(Info {
                 root: found.root.display().to_string(),
                 version: found.version_text.clone(),

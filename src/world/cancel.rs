@@ -14,7 +14,7 @@ use crate::base::{Kind, Result, Trouble};
 /// How long cleanup may take once its scope is cancelled.
 pub const SHIELD_LIMIT: Duration = Duration::from_secs(30);
 /// How long a program may take to unwind after a cancel before its scope stops waiting for it.
-const UNWIND_LIMIT: Duration = Duration::from_secs(60);
+const UNWIND_LIMIT: Duration = Duration::from_mins(1);
 
 tokio::task_local! {
     static CURRENT: Cancel;

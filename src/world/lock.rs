@@ -91,11 +91,11 @@ pub fn lock(path: &Path, mode: Mode, range: Range, patience: Duration) -> Result
                         .fact("path", path.display().to_string())
                         .fact("waited_seconds", begin.elapsed().as_secs_f64())
                         .retryable();
-                if let Ok(Some(holder)) = holder(path, range) {
-                    if holder.pid > 0 {
-                        trouble =
-                            trouble.fact("pid", holder.pid).hint(format!("process {} holds it", holder.pid));
-                    }
+                if let Ok(Some(holder)) = holder(path, range)
+                    && holder.pid > 0
+                {
+                    trouble =
+                        trouble.fact("pid", holder.pid).hint(format!("process {} holds it", holder.pid));
                 }
                 return Err(trouble);
             }

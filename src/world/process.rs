@@ -265,7 +265,9 @@ struct Streams {
 
 /// Is told each line as it comes.
 #[derive(Clone)]
-pub struct Listener(pub Arc<dyn Fn(Stream, &str) + Send + Sync>);
+pub struct Listener(pub Arc<HearLine>);
+
+type HearLine = dyn Fn(Stream, &str) + Send + Sync;
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

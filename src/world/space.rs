@@ -18,7 +18,7 @@ pub struct Space {
 
 pub fn space(path: &Path) -> Result<Space> {
     let found = statvfs(path).map_err(|e| Trouble::io("measure", path, e.into()))?;
-    let unit = u64::from(found.fragment_size());
+    let unit = found.fragment_size();
     Ok(Space {
         bytes: unit.saturating_mul(found.blocks()),
         free_bytes: unit.saturating_mul(found.blocks_available()),

@@ -191,7 +191,7 @@ pub fn health_sweep(variables: BTreeMap<String, String>, options: &[&str]) -> (i
     let workflow = Workflow::read(declared.as_table().unwrap()).unwrap();
     let matches = workflow.command().try_get_matches_from(options).unwrap();
     let arguments = workflow.arguments(bench.host.lua(), &matches).unwrap();
-    let scope = Cancel::root(Some(Duration::from_secs(60)));
+    let scope = Cancel::root(Some(Duration::from_mins(1)));
     let call = bench.host.call(
         &scope,
         workflow.run,

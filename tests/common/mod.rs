@@ -68,7 +68,7 @@ impl Bench {
 
     /// Runs a text to its end, within a limit so that a test cannot hang.
     pub fn run(&self, name: &str, text: &str) -> Result<Vec<mlua::Value>> {
-        self.run_in(&Cancel::root(Some(Duration::from_secs(60))), name, text)
+        self.run_in(&Cancel::root(Some(Duration::from_mins(1))), name, text)
     }
 
     pub fn run_in(&self, scope: &Cancel, name: &str, text: &str) -> Result<Vec<mlua::Value>> {
