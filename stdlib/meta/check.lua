@@ -28,7 +28,7 @@
 ---@field timeout? number Seconds for every check, in place of its own limit.
 
 ---How it stands.
----@alias Status "pass" | "skipped" | "warn" | "fail"
+---@alias check.Status "pass" | "skipped" | "warn" | "fail"
 
 ---A figure and its unit.
 ---@class (exact) Measure
@@ -39,7 +39,7 @@
 ---@class (exact) Finding
 ---@field check string Name of the check.
 ---@field subject? string The part that this finding is about, if the check has several.
----@field status Status
+---@field status check.Status
 ---@field message string One line for people.
 ---@field fix? string What to do.
 ---@field measure? Measure What was measured.
@@ -63,7 +63,7 @@
 ---@field line string One line that ends with the figures after a `|`, as Nagios reads it.
 
 ---A status that is not what it was at the sweep before.
----@class (exact) Change
+---@class (exact) check.Change
 ---@field check string
 ---@field subject? string
 ---@field from string `pass`, `warn`, `fail`, `skipped`.
@@ -72,7 +72,7 @@
 ---What keeping a sweep told.
 ---@class (exact) Recorded
 ---@field sweep string Name of the sweep.
----@field changes Change[] What is not as it was.
+---@field changes check.Change[] What is not as it was.
 
 ---A kept finding.
 ---@class (exact) Kept
