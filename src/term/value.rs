@@ -19,7 +19,7 @@ pub fn pretty(value: &Value, width: Option<u16>, colour: bool) -> String {
     }
 }
 
-/// The columns of a list of objects: every key that any of them has, in the order met.
+/// The columns of a list of objects: every key that any of them has, in the order met, what a row is called first.
 fn headers(items: &[Value]) -> Option<Vec<String>> {
     let mut headers: Vec<String> = Vec::new();
     for item in items {
@@ -28,6 +28,9 @@ fn headers(items: &[Value]) -> Option<Vec<String>> {
                 headers.push(key.clone());
             }
         }
+    }
+    if let Some(at) = headers.iter().position(|h| h == "name") {
+        headers[..=at].rotate_right(1);
     }
     (!headers.is_empty()).then_some(headers)
 }
