@@ -177,7 +177,8 @@ pub fn first_lua_frame(traceback: &str) -> Option<Place> {
     traceback.lines().map(str::trim).filter(|l| !l.starts_with("[C]") && !l.starts_with('=')).find_map(
         |line| {
             let (place, _) = place_prefix(line)?;
-            (!place.file.starts_with("moonstack/") && place.file != "stack traceback").then_some(place)
+            let ours = place.file.starts_with("moonstack/") || place.file == "__mlua_async_poll";
+            (!ours && place.file != "stack traceback").then_some(place)
         },
     )
 }
