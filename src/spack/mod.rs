@@ -5,6 +5,7 @@ pub mod chosen;
 pub mod compilers;
 pub mod concretize;
 pub mod config;
+pub mod config_value;
 mod damage;
 pub mod database;
 mod database_index;
