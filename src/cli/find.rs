@@ -13,6 +13,10 @@ use crate::spack::row::Row;
 use crate::spack::stores::{Entry, Stores};
 use crate::term::printer::Printer;
 
+/// Rows are written on so many threads at most, and so few are not worth another one.
+const THREADS: usize = 8;
+const FEWEST: usize = 1000;
+
 pub async fn find(session: &Session, args: &Find) -> Result<u8> {
     let wanted = FindArgs {
         query: (!args.query.is_empty()).then(|| args.query.join(" ")),
@@ -22,11 +26,11 @@ pub async fn find(session: &Session, args: &Find) -> Result<u8> {
     };
     let style = Style::of(&session.printer, args);
     let work = look::found(session.cx.clone(), wanted, move |stores, entries| {
-        Ok((entries.len(), style.text(stores, entries)?))
+        Ok((entries.len(), style.pieces(stores, entries)?))
     });
     let work = session.scope.enter(session.scope.guard(work));
-    let (count, text) = work.await.map_err(|t| session.ended(t))?;
-    session.printer.write(|out| out.write_all(&text))?;
+    let (count, pieces) = work.await.map_err(|t| session.ended(t))?;
+    session.printer.write(|out| pieces.iter().try_for_each(|piece| out.write_all(piece)))?;
     if session.printer.json {
         return Ok(0);
     }
@@ -51,20 +55,43 @@ impl Style {
         Style { json: printer.json, colour: printer.out_colour, whole_hashes: args.long, paths: args.paths }
     }
 
-    fn text(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<u8>> {
+    /// The whole answer in pieces, made on several threads where there is much of it.
+    fn pieces(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let each = entries.len().div_ceil(threads).max(FEWEST);
+        let mut pieces = std::thread::scope(|scope| {
+            let mut chunks = entries.chunks(each);
+            let first = chunks.next().unwrap_or_default();
+            let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || self.piece(stores, chunk))).collect();
+            let mut pieces = vec![self.piece(stores, first)?];
+            for other in others {
+                let ended = |_| Err(Trouble::new(Kind::Internal, "a thread that writes rows ended early"));
+                pieces.push(other.join().unwrap_or_else(ended)?);
+            }
+            Ok(pieces)
+        })?;
+        if self.json {
+            // Every row follows a comma; before the first the list begins instead.
+            match pieces.first_mut().and_then(|piece| piece.first_mut()) {
+                Some(first) => *first = b'[',
+                None => pieces.push(b"[".to_vec()),
+            }
+            pieces.push(b"]\n".to_vec());
+        }
+        Ok(pieces)
+    }
+
+    fn piece(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        for (at, entry) in entries.iter().enumerate() {
+        for entry in entries {
             let node = entry.read_node()?;
             let row = Row::of_installed(stores, *entry, &node);
             if self.json {
-                out.push(if at == 0 { b'[' } else { b',' });
+                out.push(b',');
                 serde_json::to_writer(&mut out, &row).map_err(unwritten)?;
             } else {
                 self.line(&mut out, &row).map_err(unwritten)?;
             }
-        }
-        if self.json {
-            out.extend_from_slice(if entries.is_empty() { b"[]\n" } else { b"]\n" });
         }
         Ok(out)
     }

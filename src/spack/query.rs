@@ -1,6 +1,6 @@
 //! What `spack find` would list: specs to match, which records to look at, and the answer in Spack's order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Kind, Result, Trouble};
 
@@ -131,15 +131,19 @@ pub fn short(hash: &str) -> &str {
 
 /// As Spack sorts: by name, namespace, version, hash.
 fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
-    found.sort_unstable_by(|a, b| (&a.record.name, a.record.hash).cmp(&(&b.record.name, b.record.hash)));
-    for namesakes in found.chunk_by_mut(|a, b| a.record.name == b.record.name).filter(|n| n.len() > 1) {
+    // There are few names and many namesakes: each version is parsed once, and names are not compared again.
+    let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for entry in &*found {
+        by_name.entry(&entry.record.name).or_default().push(*entry);
+    }
+    let mut places = found.iter_mut();
+    for namesakes in by_name.into_values() {
         let mut keyed = Vec::with_capacity(namesakes.len());
-        for entry in &*namesakes {
-            keyed.push(((entry.record.namespace.as_deref(), plain_version(*entry)?), *entry));
+        for entry in namesakes {
+            keyed.push((entry.record.namespace.as_deref(), plain_version(entry)?, entry.record.hash, entry));
         }
-        // What is equal stays in the order of the hashes.
-        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (place, (_, entry)) in namesakes.iter_mut().zip(keyed) {
+        keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
+        for ((.., entry), place) in keyed.into_iter().zip(places.by_ref()) {
             *place = entry;
         }
     }
