@@ -128,7 +128,7 @@ fn fields<'a>(skim: &mut Skim<'a>, record: &mut Record<'a>, arch: &mut &'a str) 
             "installed" => installed = Some(flag(skim)?),
             "explicit" => record.explicit = flag(skim)?,
             "ref_count" => {
-                record.ref_count = number(skim)?.ok_or_else(|| skim.flaw("a count is expected"))?
+                record.ref_count = number(skim)?.ok_or_else(|| skim.flaw("a count is expected"))?;
             }
             "installation_time" => record.installed_at = number(skim)?,
             "deprecated_for" => record.deprecated_for = text(skim)?,

@@ -50,7 +50,7 @@ impl StateName {
 }
 
 pub async fn find(cx: Cx, args: FindArgs) -> Result<Vec<SpecRow>> {
-    found(cx, args, |stores, entries| rows(stores, entries)).await
+    found(cx, args, rows).await
 }
 
 /// Finds as `find` does and lets `work` look at the records where they are, without rows of their own.

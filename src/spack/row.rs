@@ -57,7 +57,8 @@ pub struct DependencyRow<S> {
     pub virtuals: Vec<S>,
 }
 
-/// A concrete spec and its record. Text is owned, or borrowed from the file where many rows are only written.
+// Text is owned, or borrowed from the file where many rows are only written.
+/// A concrete spec and its record.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "SpecRow")]
 pub struct Row<S> {
@@ -81,7 +82,7 @@ pub struct Row<S> {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub languages: Languages,
-    /// By name, sorted.
+    // Sorted by name.
     #[serde(serialize_with = "as_map")]
     #[schemars(with = "BTreeMap<String, VariantRow<String>>")]
     pub variants: Vec<(S, VariantRow<S>)>,
