@@ -54,6 +54,7 @@ pub mod scopes;
 pub mod session;
 pub mod settings;
 pub mod site_look;
+pub mod skim;
 pub mod spec;
 mod spec_lexer;
 mod spec_merge;
