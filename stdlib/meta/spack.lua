@@ -33,13 +33,13 @@
 ---Where a spec that Spack did not build comes from.
 ---@class (exact) ExternalRow
 ---@field path? string
----@field modules string[]
+---@field modules? string[]
 
 ---@class (exact) DependencyRow
 ---@field name string
 ---@field hash string
 ---@field types string[] build, link, run, test.
----@field virtuals string[]
+---@field virtuals? string[]
 
 ---A concrete spec and its record.
 ---@class (exact) SpecRow
@@ -53,9 +53,9 @@
 ---@field namespace? string
 ---@field arch ArchRow
 ---@field compiler? string The compiler, as `gcc@12.2.0`; of several, the one for C.
----@field languages table<string, string> Language (`c`, `cxx`, `fortran`) and its compiler.
+---@field languages? table<string, string> Language (`c`, `cxx`, `fortran`) and its compiler.
 ---@field variants table<string, VariantRow>
----@field flags table<string, string[]>
+---@field flags? table<string, string[]>
 ---@field external? ExternalRow
 ---@field dependencies DependencyRow[]
 ---@field installed_at? number Unix seconds.
