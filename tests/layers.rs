@@ -153,7 +153,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each file below `src` with its text; `…_test.rs` and `tests.rs` are only compiled for tests.
+/// Each file below `src` with its text; a `tests.rs` is only compiled for tests.
 fn shipped() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
