@@ -144,6 +144,52 @@ fn a_future_version_is_refused_by_name() {
 }
 
 #[test]
+fn a_damaged_lock_file_is_an_error() {
+    let bed = Bed::new();
+    let file = bed.path("site/environments/science/spack.lock");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let mut dice = Dice::new(SEED);
+    let status = ["--json", "env", "status", "science"];
+    assert_eq!(bed.run(&status).code, 0);
+    for cut in (0..12).map(|_| dice.below(whole.trim_end().len())) {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let case = format!("cut at {cut} of {}", whole.len());
+        let error = bed.run(&status).error(&case);
+        assert_eq!(error["kind"], "corrupt", "{case}: {error}");
+        offset_within(&error, cut, &case);
+    }
+    let future = whole.replacen(r#""lockfile-version": 6"#, r#""lockfile-version": 60"#, 1);
+    let future = future.replacen(r#""lockfile-version":6"#, r#""lockfile-version":60"#, 1);
+    assert_ne!(future, whole);
+    std::fs::write(&file, future).unwrap();
+    let error = bed.run(&status).error("a future version");
+    assert_eq!(
+        (&error["kind"], error["message"].to_string().contains("60")),
+        (&"unknown_format".into(), true)
+    );
+}
+
+#[test]
+fn a_damaged_configuration_is_an_error_with_its_line() {
+    let bed = Bed::new();
+    let file = bed.path("site/config/config.yaml");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (text, words) in [
+        (format!("{whole}  build_stage: [\n"), "config.yaml:"),
+        (format!("{whole}config: twice\n"), "config.yaml:"),
+        ("config:\n  install_tree: [a, b]\n".to_owned(), "config.yaml:2"),
+        ("config: \0\n".to_owned(), "config.yaml:"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let result = bed.run(&["find"]);
+        assert!(result.trouble(3).contains(words), "{result:?}");
+    }
+    std::fs::write(&file, b"config: \xff\xfe\n").unwrap();
+    let result = bed.run(&["find"]);
+    assert!(result.trouble(3).contains("config.yaml"), "{result:?}");
+}
+
+#[test]
 fn a_lost_database_is_not_an_empty_one() {
     let bed = Bed::new();
     std::fs::remove_file(bed.index()).unwrap();
