@@ -1,8 +1,8 @@
 //! The primitives over one Spack installation.
 
 use super::Registry;
-use crate::spack::{look, site_look};
-use crate::world::Effect::Reads;
+use crate::spack::{concretize, exec, gc, install, look, mark, site_look, uninstall, verify};
+use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
     reg.add("spack.info", Reads, &[], "spack.info()", site_look::info);
@@ -33,4 +33,17 @@ pub fn declare(reg: &mut Registry) {
         r#"spack.config("config:install_tree:root")"#,
         site_look::config,
     );
+    reg.add("spack.spec", Reads, &["spec"], r#"spack.spec("hdf5+mpi", { fresh = true })"#, concretize::spec);
+    reg.add("spack.verify", Reads, &["query"], r#"spack.verify("zlib")"#, verify::verify);
+    reg.add("spack.install", Changes, &["spec"], r#"spack.install("zlib", { jobs = 8 })"#, install::install);
+    reg.add(
+        "spack.uninstall",
+        Changes,
+        &["query"],
+        r#"spack.uninstall("hdf5", { dependents = true, dry_run = true, force = true })"#,
+        uninstall::uninstall,
+    );
+    reg.add("spack.mark", Changes, &["query", "as"], r#"spack.mark("zlib", "explicit")"#, mark::mark);
+    reg.add("spack.gc", Changes, &["query"], "spack.gc(nil, { dry_run = true })", gc::gc);
+    reg.add("spack.exec", Changes, &["words"], r#"spack.exec({ "find", "--json", "zlib" })"#, exec::exec);
 }

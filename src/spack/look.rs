@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::database::State;
 use super::environment::{self, EnvironmentInfo};
 use super::lockfile::LockfileText;
-use super::query::Query;
+use super::query::{Query, slashed};
 use super::recipes::Recipes;
 use super::row::SpecRow;
 use super::session::{Scope, within};
@@ -180,15 +180,22 @@ pub async fn users(cx: Cx, args: UsersArgs) -> Result<Vec<UserRow>> {
         let hash = scope.with_stores(cx, |stores, recipes| {
             Ok(one(cx, scope, &args.query, stores, recipes)?.record.hash.to_owned())
         })?;
-        let mut users = Vec::new();
-        for environment in environment::list(&*cx.world.eyes, &scope.config)? {
-            if let Some(user) = user_of(cx, &environment, &hash)? {
-                users.push(user);
-            }
-        }
-        Ok(users)
+        users_of(cx, scope, &hash)
     })
     .await
+}
+
+/// The environments whose lock holds a hash. A lock that cannot be read is an error: "nobody needs it" must be
+/// known, not assumed.
+pub fn users_of(cx: &Cx, scope: &Scope, hash: &str) -> Result<Vec<UserRow>> {
+    let mut users = Vec::new();
+    for environment in environment::list(&*cx.world.eyes, &*scope.spack.config(cx, None)?)? {
+        users.extend(
+            user_of(cx, &environment, hash)
+                .map_err(|t| t.about(format!("environment '{}'", environment.name)))?,
+        );
+    }
+    Ok(users)
 }
 
 fn user_of(cx: &Cx, environment: &EnvironmentInfo, hash: &str) -> Result<Option<UserRow>> {
@@ -228,7 +235,7 @@ fn user_of(cx: &Cx, environment: &EnvironmentInfo, hash: &str) -> Result<Option<
 
 /// A query within the scope: in an environment, only what its lock holds.
 pub fn query(cx: &Cx, scope: &Scope, text: &str) -> Result<Query> {
-    let mut query = Query::parse(text, scope.spack.dialect())?;
+    let mut query = Query::parse(&slashed(text.trim()), scope.spack.dialect())?;
     if let Some(environment) = &scope.environment {
         query.hashes = Some(match LockfileText::of(cx, environment)? {
             Some(text) => text.parse()?.all_specs().iter().map(|s| s.hash.to_string()).collect(),

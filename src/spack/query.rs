@@ -119,6 +119,12 @@ impl Query {
     }
 }
 
+/// `gwnt2rd…` of 32 characters is a hash, whoever leaves the slash out.
+pub fn slashed(text: &str) -> String {
+    let hash = text.len() == 32 && text.chars().all(|c| matches!(c, 'a'..='z' | '2'..='7'));
+    if hash { format!("/{text}") } else { text.to_owned() }
+}
+
 /// As Spack shortens hashes for people.
 pub fn short(hash: &str) -> &str {
     hash.get(..7).unwrap_or(hash)

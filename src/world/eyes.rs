@@ -1,6 +1,7 @@
 //! Looks at files and folders. Domains read through this trait, so that a plan can show them what an
 //! earlier pretended change would have left behind.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -35,6 +36,8 @@ pub struct Stat {
 /// Everything that looks at files.
 pub trait Eyes: Send + Sync {
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// For what is too large to hold.
+    fn open(&self, path: &Path) -> Result<Box<dyn Read>>;
     /// Names in a folder, sorted.
     fn list(&self, path: &Path) -> Result<Vec<String>>;
     /// Without following a link at the end of the path.
@@ -102,6 +105,11 @@ impl LiveEyes {
 impl Eyes for LiveEyes {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         std::fs::read(path).map_err(|e| Trouble::io("read", path, e))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
+        let file = std::fs::File::open(path).map_err(|e| Trouble::io("read", path, e))?;
+        Ok(Box::new(file))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {

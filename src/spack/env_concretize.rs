@@ -1,0 +1,128 @@
+//! Concretizes an environment and installs it; the lock and the database say what came of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::concretize::{Specs, reuse_option};
+use super::env_diff::{DiffRow, differences};
+use super::env_lock::{contents, warn_of_upgrade};
+use super::env_look::{RootRow, RootState, status_of};
+use super::install::install;
+use super::install_args::{InstallArgs, InstallOptions, InstallResult, TestScope};
+use super::invoke::{self, Invocation};
+use super::session::{Scope, scope};
+use super::{failure, guard};
+use crate::base::argument::Span;
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+
+/// Concretizes an environment and tells what changed in its lock.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ConcretizeArgs {
+    /// Name of the environment, or its folder.
+    pub name: String,
+    /// Everything again, also what the lock has already.
+    #[serde(default)]
+    pub force: bool,
+    /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured.
+    pub fresh: Option<bool>,
+    /// With what the packages' own tests need: `root` or `all`.
+    pub test: Option<TestScope>,
+    /// End it after this long: seconds or words such as `"1h"`.
+    pub timeout: Option<Span>,
+}
+
+/// A lock as it is now, and what changed in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Concretization {
+    /// The environment.
+    pub name: String,
+    /// The lock asks for something else than before.
+    pub changed: bool,
+    /// What changed, package by package.
+    pub changes: Vec<DiffRow>,
+    /// Its roots.
+    pub roots: Vec<RootRow>,
+    /// Concrete specs in the lock.
+    pub specs: usize,
+    /// Of these, not installed.
+    pub missing: usize,
+    /// What Spack printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> {
+    let scope = scope(&cx, Some(args.name.clone())).await?;
+    let _lock = guard::changing(&cx, &scope).await?;
+    warn_of_upgrade(&cx, &scope)?;
+    let before = read(&cx, &scope, contents).await?;
+    let mut words = vec!["concretize".to_owned()];
+    if args.force {
+        words.push("--force".to_owned());
+    }
+    words.extend(reuse_option(args.fresh).map(str::to_owned));
+    if let Some(test) = args.test {
+        words.extend(["--test".to_owned(), test.word().to_owned()]);
+    }
+    let invocation = Invocation { timeout: args.timeout.map(|s| s.0), ..Invocation::changes(words) };
+    let answer = invoke::run(&cx, &scope, invocation).await?;
+    failure::check(&*cx.world.eyes, &answer)?;
+    let after = read(&cx, &scope, contents).await?;
+    let status = read(&cx, &scope, status_of).await?;
+    let behind: Vec<&str> = status
+        .roots
+        .iter()
+        .filter(|r| matches!(r.state, RootState::NotConcretized | RootState::Stale))
+        .map(|r| r.spec.as_str())
+        .collect();
+    // Roots that only Spack can expand cannot be compared here.
+    if !behind.is_empty() && status.not_understood.is_empty() {
+        let message = format!(
+            "{} ended well, but the lock is not what the manifest asks for: {}",
+            answer.title,
+            behind.join(", ")
+        );
+        return Err(answer.about(Trouble::new(Kind::NotDone, message)));
+    }
+    let root =
+        |r: &super::env_look::RootStatus| Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? });
+    Ok(Concretization {
+        changed: before != after,
+        changes: differences(&before, &after),
+        roots: status.roots.iter().filter_map(root).collect(),
+        specs: status.locked,
+        missing: status.locked.saturating_sub(status.installed),
+        name: status.name,
+        log: answer.log.as_ref().map(|log| log.display().to_string()),
+    })
+}
+
+/// Reads off the script thread.
+async fn read<T: Send + 'static>(
+    cx: &Cx,
+    scope: &Scope,
+    work: impl FnOnce(&Cx, &Scope) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let scope = scope.clone();
+    cx.blocking(move |cx| {
+        let name = scope.inside()?.path.display().to_string();
+        work(&cx, &Scope::open(&cx, Some(&name))?)
+    })
+    .await
+}
+
+/// Installs an environment, or some of its specs, and proves it by the database.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct EnvInstallArgs {
+    /// Name of the environment, or its folder.
+    pub name: String,
+    /// Only these: a spec or a list.
+    pub specs: Option<Specs>,
+    #[serde(flatten)]
+    pub options: InstallOptions,
+}
+
+pub async fn install_env(cx: Cx, args: EnvInstallArgs) -> Result<InstallResult> {
+    install(cx, InstallArgs { spec: args.specs, env: Some(args.name), options: args.options }).await
+}
