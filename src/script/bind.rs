@@ -139,8 +139,11 @@ pub fn gather(
 /// A lone table where a positional argument could stand: options, unless that argument is itself a table.
 fn is_options(value: &Value, shape: &Shape, name: &str) -> bool {
     let Value::Table(table) = value else { return false };
-    let Some(field) = shape.field(name) else { return true };
-    match &field.kind {
+    shape.field(name).is_none_or(|field| are_options(table, shape, name, &field.kind))
+}
+
+fn are_options(table: &Table, shape: &Shape, name: &str, kind: &FieldKind) -> bool {
+    match kind {
         FieldKind::Text | FieldKind::Number | FieldKind::Integer | FieldKind::Flag | FieldKind::OneOf(_) => {
             true
         }
@@ -150,13 +153,17 @@ fn is_options(value: &Value, shape: &Shape, name: &str) -> bool {
         }
         // What may be any table is the value: `json.encode{ value = 1 }` must not lose its name.
         FieldKind::Table | FieldKind::Any => false,
-        // A table of a named type: options only if every name in it is one.
-        FieldKind::Named(_) => {
-            table.contains_key(name).unwrap_or(false)
+        FieldKind::Named(definition) => match shape.definitions.get(definition).map(FieldKind::of) {
+            // `string | string[]` under a name is still no table with names.
+            Some(
+                kind @ (FieldKind::Either(_) | FieldKind::List(_) | FieldKind::Text | FieldKind::OneOf(_)),
+            ) => are_options(table, shape, name, &kind),
+            // A table of a named type: options only if every name in it is one.
+            _ => table.contains_key(name).unwrap_or(false)
                 && table.pairs::<Value, Value>().flatten().all(
                     |(k, _)| matches!(&k, Value::String(s) if shape.field(&s.to_string_lossy()).is_some()),
-                )
-        }
+                ),
+        },
     }
 }
 
