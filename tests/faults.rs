@@ -309,6 +309,40 @@ fn a_spack_that_prints_garbage_or_floods_is_survived() {
     assert!(trouble.contains("exit code 7") && trouble.contains("no luck today"), "{trouble}");
 }
 
+/// Success is what is observed afterwards: a Spack that says nothing useful, or nothing at all, is found out.
+#[test]
+fn a_spack_that_misbehaves_while_it_changes_the_site_is_found_out() {
+    let bed = Bed::new();
+    let before = bed.sound().as_array().unwrap().clone();
+    let cases = [
+        ("[verb.install]\ngarbage = true", "spack.install('osu-micro-benchmarks')", "not_done"),
+        (
+            "[verb.install]\nhang = true",
+            "spack.install('osu-micro-benchmarks', { timeout = '400ms' })",
+            "timeout",
+        ),
+        ("[verb.install]\ncode = 1\nmessage = 'no luck'", "spack.install('osu-micro-benchmarks')", "program"),
+        ("[verb.uninstall]\ngarbage = true", "spack.uninstall('zlib', { force = true })", "not_done"),
+        ("[verb.spec]\ngarbage = true", "spack.spec('hdf5')", "program"),
+        ("[package.gromacs]\nkill = true", "spack.install('gromacs')", "signal"),
+        ("[package.gromacs]\nfail = 'build'", "spack.install('gromacs')", "build"),
+        ("[package.gromacs]\nfail = 'fetch'", "spack.install('gromacs')", "fetch"),
+        ("[verb.concretize]\ngarbage = true", "env.add('next', 'fftw'); env.concretize('next')", "not_done"),
+    ];
+    for (fault, script, kind) in cases {
+        let mut command = bed.command(&["--json", "--quiet", "eval", script]);
+        let result = said(command.env("MOONSTACK_PRACTICE_FAULTS", fault));
+        let case = format!("{fault}: {script}");
+        let error = result.error(&case);
+        assert_eq!(error["kind"], kind, "{case}: {error}");
+        assert!(result.took < Duration::from_secs(8), "{case}: {result:?}");
+    }
+    assert_eq!(left_running(&bed), Vec::<String>::new());
+    let after = bed.records().json();
+    let after: Vec<&Value> = after.as_array().unwrap().iter().map(|row| &row["hash"]).collect();
+    assert!(before.iter().all(|row| after.contains(&&row["hash"])), "nothing that was there is lost");
+}
+
 #[test]
 fn mistakes_in_scripts_are_told_once_with_their_line() {
     let bed = Bed::new();
