@@ -67,7 +67,7 @@ proptest! {
     }
 }
 
-/// Found by damaging specs: what begins like a git version, and what is read again from each of its tokens.
+/// Found by damaging specs: what asks for nothing, what begins like a git version, and what is read again from each of its tokens.
 #[test]
 fn odd_versions_and_long_words_are_read_once() {
     for text in

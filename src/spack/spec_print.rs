@@ -14,7 +14,8 @@ impl fmt::Display for Spec {
         for edge in direct.into_iter().chain(other) {
             dependency(edge, &mut out);
         }
-        f.write_str(out.trim())
+        // What asks for nothing needs a text as well.
+        f.write_str(if out.trim().is_empty() { "@:" } else { out.trim() })
     }
 }
 
