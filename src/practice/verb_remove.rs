@@ -249,7 +249,13 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     let mut keep = BTreeSet::new();
     let named = options.values("--except-environment");
     let everywhere = options.has("--except-any-environment") || !named.is_empty();
-    if !everywhere {
+    if let Some(environment) = session.environment.as_ref().filter(|_| !everywhere) {
+        // Everything outside of the environment, and its roots.
+        let lock = environment.lock()?;
+        let outside = records.0.keys().filter(|h| !lock.nodes.contains_key(*h)).cloned();
+        let roots = lock.roots.iter().map(|r| r.hash.clone());
+        keep.extend(closure(&nodes, outside.chain(roots), types));
+    } else if !everywhere {
         let explicit = records.0.values().filter(|r| r.installed && r.explicit).map(|r| r.spec.hash.clone());
         keep.extend(closure(&nodes, explicit, types));
     }
@@ -257,8 +263,8 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     for word in &named {
         keepers.push(Environment::find(word, &session.environments, false)?);
     }
-    if named.is_empty() {
-        keepers = session.managed();
+    if options.has("--except-any-environment") {
+        keepers.extend(session.managed());
     }
     for environment in keepers {
         let lock = environment.lock()?;

@@ -139,25 +139,23 @@ pub fn gather(
 /// A lone table where a positional argument could stand: options, unless that argument is itself a table.
 fn is_options(value: &Value, shape: &Shape, name: &str) -> bool {
     let Value::Table(table) = value else { return false };
-    shape.field(name).is_none_or(|field| are_options(table, shape, name, &field.kind))
+    shape.field(name).is_none_or(|field| cannot_be(table, &field.kind, shape, name))
 }
 
-fn are_options(table: &Table, shape: &Shape, name: &str, kind: &FieldKind) -> bool {
+/// Whether a table cannot be meant as a value of this kind.
+fn cannot_be(table: &Table, kind: &FieldKind, shape: &Shape, name: &str) -> bool {
     match kind {
         FieldKind::Text | FieldKind::Number | FieldKind::Integer | FieldKind::Flag | FieldKind::OneOf(_) => {
             true
         }
         FieldKind::List(_) => table.raw_len() == 0 && !table.is_empty(),
-        FieldKind::Either(kinds) => {
-            table.raw_len() == 0 && !table.is_empty() && !kinds.contains(&FieldKind::Table)
-        }
+        FieldKind::Either(kinds) => kinds.iter().all(|kind| cannot_be(table, kind, shape, name)),
         // What may be any table is the value: `json.encode{ value = 1 }` must not lose its name.
         FieldKind::Table | FieldKind::Any => false,
         FieldKind::Named(definition) => match shape.definitions.get(definition).map(FieldKind::of) {
-            // `string | string[]` under a name is still no table with names.
             Some(
-                kind @ (FieldKind::Either(_) | FieldKind::List(_) | FieldKind::Text | FieldKind::OneOf(_)),
-            ) => are_options(table, shape, name, &kind),
+                kind @ (FieldKind::Either(_) | FieldKind::OneOf(_) | FieldKind::List(_) | FieldKind::Text),
+            ) => cannot_be(table, &kind, shape, name),
             // A table of a named type: options only if every name in it is one.
             _ => table.contains_key(name).unwrap_or(false)
                 && table.pairs::<Value, Value>().flatten().all(

@@ -45,6 +45,7 @@ pub fn to_lua(lua: &Lua, value: &dyn erased_serde::Serialize) -> Result<Value> {
 /// A Lua value as JSON, for printing and `--json`. What JSON cannot say becomes its text.
 pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
     let options = DeserializeOptions::new()
+        .sort_keys(true)
         .deny_unsupported_types(false)
         .deny_recursive_tables(false)
         .encode_empty_tables_as_array(false);

@@ -72,6 +72,7 @@ const SIGNS: &[(Kind, &[&str])] = &[
             "PackageNotFoundError",
             "Cannot build package",
             "could be found to match",
+            "Use 'spack create' to create",
         ],
     ),
     (

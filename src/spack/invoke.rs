@@ -232,6 +232,8 @@ pub fn variables(cx: &Cx, further: &[String]) -> BTreeMap<String, String> {
         .collect();
     out.extend(EDITORS.iter().map(|name| ((*name).to_owned(), "/bin/true".to_owned())));
     out.insert("SPACK_COLOR".to_owned(), "never".to_owned());
+    // Into a pipe Python prints when its buffer is full: progress would come late, and silence look like a hang.
+    out.insert("PYTHONUNBUFFERED".to_owned(), "1".to_owned());
     out.remove("SPACK_ENV");
     out
 }

@@ -10,6 +10,7 @@ use super::database::State;
 use super::held::{self, Named};
 use super::invoke::{self, Invocation};
 use super::look::{UserRow, users_of};
+use super::query::short;
 use super::session::{Scope, scope};
 use super::{failure, guard};
 use crate::base::{Kind, Result, Trouble};
@@ -96,7 +97,8 @@ fn plan(cx: &Cx, scope: &Scope, args: &UninstallArgs) -> Result<(Vec<Named>, Nee
 fn refusal(query: &str, needed: &Needed) -> Trouble {
     let mut reasons = Vec::new();
     if !needed.dependents.is_empty() {
-        let names: Vec<&str> = needed.dependents.iter().map(|d| d.name.as_str()).collect();
+        let names: Vec<String> =
+            needed.dependents.iter().map(|d| format!("{}/{}", d.name, short(&d.hash))).collect();
         reasons.push(format!("installed specs need it: {}", names.join(", ")));
     }
     let environments: BTreeSet<&str> = needed.environments.iter().map(|u| u.env.as_str()).collect();
