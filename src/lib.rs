@@ -1,11 +1,11 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, reference, term } → api → domains → site → world → base
-//! domains: spack ← { general, check, practice }
+//! main → cli → repl → { script, term } → reference → api → { general, check, practice } → spack → site → world → base
 //! ```
 //!
-//! Each layer may use those to its right. `tests/layers.rs` keeps it so.
+//! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
+//! processes or opens sockets. `tests/layers.rs` reads this picture and keeps it so.
 
 // Tests may unwrap; the product may not.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -1,66 +1,146 @@
-//! Who may use whom. Reads the sources and names the offending line; the picture is in `src/lib.rs`.
+//! Who may use whom, and who may touch the machine. The picture in `src/lib.rs` is read, so it cannot go stale; each
+//! line that breaks it is named.
 
+#[path = "layers/source.rs"]
+mod source;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A folder below `src`, and what it may `use crate::…`.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("base", &["base"]),
-    ("world", &["base", "world"]),
-    ("site", &["base", "world", "site"]),
-    ("spack", &["base", "world", "site", "spack"]),
-    ("general", &["base", "world", "site", "spack", "general"]),
-    ("check", &["base", "world", "site", "spack", "check"]),
-    ("practice", &["base", "world", "site", "spack", "practice"]),
-    ("api", &["base", "world", "site", "spack", "general", "check", "practice", "api"]),
-    ("reference", &["base", "world", "site", "api", "reference"]),
-    ("term", &["base", "world", "site", "api", "reference", "term"]),
-    ("script", &["base", "world", "site", "api", "reference", "script"]),
-    ("repl", &["base", "world", "site", "api", "reference", "term", "script", "repl"]),
-    (
-        "cli",
-        &[
-            "base",
-            "world",
-            "site",
-            "spack",
-            "general",
-            "check",
-            "practice",
-            "api",
-            "reference",
-            "term",
-            "script",
-            "repl",
-            "cli",
-        ],
-    ),
+/// Layers that may not be used although they lie below: above `api`, Spack is met through the registry only, and
+/// the command line alone opens the pieces that a session is made of.
+const SKIPPED: &[(&str, &[&str])] = &[
+    ("reference", &["general", "check", "practice", "spack"]),
+    ("term", &["general", "check", "practice", "spack"]),
+    ("script", &["general", "check", "practice", "spack"]),
+    ("repl", &["general", "check", "practice", "spack"]),
+    ("api", &["practice"]),
 ];
 
-/// A word, and the folders (or files) that may name it.
-const WORDS: &[(&str, &[&str])] = &[
+/// What reaches the machine, and who may name it. The longest prefix that fits decides; `""` is everybody.
+const NAMES: &[(&str, &[&str])] = &[
+    // Processes. Ending one's own is the command line's business.
+    ("std::process", &["world"]),
+    ("std::process::id", &[""]),
+    ("std::process::exit", &["cli"]),
+    ("std::process::ExitCode", &["main.rs"]),
+    ("tokio::process", &["world"]),
+    // Sockets.
+    ("std::net", &["world"]),
+    ("std::os::unix::net", &["world"]),
+    ("tokio::net", &["world"]),
+    ("reqwest", &["world"]),
+    ("rustls", &["world"]),
+    // Files. Practice plays Spack, a program of its own: it looks by itself, and changes only in `disk`.
+    ("fs_err", &["world"]),
+    ("tokio::fs", &["world"]),
+    ("std::fs", &["world", "base/atomic.rs", "practice/disk.rs"]),
+    ("std::fs::File", &["world", "base/atomic.rs", "practice/disk.rs"]),
+    ("std::fs::File::open", &["world", "base", "practice"]),
+    ("std::fs::Metadata", &["world", "base", "practice"]),
+    ("std::fs::canonicalize", &["world", "practice"]),
+    ("std::fs::metadata", &["world", "base", "practice"]),
+    ("std::fs::symlink_metadata", &["world", "practice"]),
+    ("std::fs::read", &["world", "practice"]),
+    ("std::fs::read_dir", &["world", "practice", "script/loader.rs"]),
+    ("std::fs::read_link", &["world", "base", "practice"]),
+    ("std::fs::read_to_string", &["world", "practice", "cli/mod.rs"]),
+    ("std::os::unix::fs", &["world", "practice/disk.rs"]),
+    ("std::os::unix::fs::PermissionsExt", &["world", "base", "practice/disk.rs"]),
+    ("std::os::unix::fs::MetadataExt", &["world", "practice"]),
+    ("walkdir", &["world", "base/digest.rs", "practice"]),
+    ("tempfile", &["world", "base/atomic.rs", "cli/setup.rs"]),
+    ("rusqlite", &["world", "check/history.rs"]),
+    // The system below the standard library: only what asks who and where we are.
+    ("libc", &["world"]),
+    ("nix", &["world"]),
+    ("nix::unistd::User", &[""]),
+    ("nix::unistd::geteuid", &[""]),
+    ("nix::unistd::getuid", &[""]),
+    ("nix::unistd::gethostname", &[""]),
+    ("nix::unistd::getpid", &[""]),
+    // The fault "Spack is killed in the middle of a build" is played in earnest.
+    ("nix::sys::signal", &["world", "practice/install_steps.rs"]),
+    ("std::env::set_var", &[]),
+    ("std::env::remove_var", &[]),
+    ("std::env::set_current_dir", &[]),
+    // Lua, the command line and the terminal stay in their corners.
     ("mlua", &["script", "repl", "cli"]),
-    ("clap::", &["script/workflow.rs", "cli"]),
+    ("clap", &["script/workflow.rs", "cli"]),
     ("clap_complete", &["cli"]),
     ("rustyline", &["repl"]),
     ("comfy_table", &["term"]),
     ("annotate_snippets", &["term"]),
+    ("indicatif", &["term"]),
+    ("signal_hook", &["cli"]),
+    ("print!", &["term", "cli", "repl"]),
     ("println!", &["term", "cli", "repl"]),
+    ("eprint!", &["term", "cli", "repl"]),
     ("eprintln!", &["term", "cli", "repl"]),
-    ("std::process::Command", &["world"]),
-    ("tokio::process", &["world"]),
-    ("fs::write", &["world", "base/atomic.rs", "practice/disk.rs"]),
-    ("fs::create_dir", &["world", "practice/disk.rs"]),
-    ("fs::remove", &["world", "practice/disk.rs"]),
-    ("fs::rename", &["world", "practice/disk.rs"]),
-    ("fs::copy", &["world", "practice/disk.rs"]),
-    ("fs::set_permissions", &["world", "practice/disk.rs"]),
-    ("File::create", &["world", "practice/disk.rs"]),
-    ("OpenOptions", &["world", "practice/disk.rs"]),
-    ("unix::fs::symlink", &["world", "practice/disk.rs"]),
-    ("reqwest", &["general/http.rs", "world"]),
-    ("rusqlite", &["world", "check/history.rs"]),
-    ("unsafe ", &["script/error.rs"]),
+    ("dbg!", &[]),
 ];
+
+/// The longest file that is still one idea.
+const LINES: usize = 400;
+
+type Picture = BTreeMap<String, Vec<String>>;
+
+/// `a → { b, c } → d`: each may use itself and everything to its right, those in braces not each other.
+fn picture(lib: &str) -> Picture {
+    let drawn =
+        lib.split("```text").nth(1).and_then(|t| t.split("```").next()).expect("a picture in src/lib.rs");
+    let drawn = drawn.replace("//!", " ");
+    let groups: Vec<Vec<String>> = drawn
+        .split('→')
+        .map(|group| group.trim().trim_matches(['{', '}']).split(',').map(|n| n.trim().to_owned()).collect())
+        .collect();
+    let mut allowed = Picture::new();
+    for (i, group) in groups.iter().enumerate() {
+        for layer in group {
+            let right = groups[i + 1..].iter().flatten().cloned();
+            allowed.insert(layer.clone(), right.chain([layer.clone()]).collect());
+        }
+    }
+    for (layer, skipped) in SKIPPED {
+        allowed.get_mut(*layer).expect("a layer").retain(|l| !skipped.contains(&l.as_str()));
+    }
+    allowed
+}
+
+/// What a file does that it may not.
+fn broken(allowed: &Picture, file: &str, text: &str) -> Vec<String> {
+    let folder = file.split_once('/').map_or(file.trim_end_matches(".rs"), |(folder, _)| folder);
+    let mut bad = Vec::new();
+    let Some(may) = allowed.get(folder).or_else(|| (folder == "lib").then_some(&allowed["main"])) else {
+        return vec![format!("src/{file}: '{folder}' has no place in the picture in src/lib.rs")];
+    };
+    for named in source::names(file, text) {
+        let at = format!("src/{file}:{}", named.line);
+        let path = named.path.replacen("moonstack::", "crate::", 1);
+        if let Some(layer) = path.strip_prefix("crate::").and_then(|rest| rest.split("::").next())
+            && allowed.contains_key(layer)
+            && !may.iter().any(|l| l == layer)
+        {
+            bad.push(format!("{at}: {folder} may not use {layer} ({path})"));
+        }
+        let whole = path.strip_suffix("::*").unwrap_or(&path);
+        let fits = |prefix: &str| {
+            whole.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        // A module or type with parts of its own rules does nothing by its name; what is taken from it is followed.
+        if whole == path && NAMES.iter().any(|(prefix, _)| prefix.starts_with(&format!("{path}::"))) {
+            continue;
+        }
+        let rule = NAMES.iter().filter(|(prefix, _)| fits(prefix)).max_by_key(|(prefix, _)| prefix.len());
+        let Some((prefix, places)) = rule else { continue };
+        let fine = places.iter().any(|p| p.is_empty() || file == *p || file.starts_with(&format!("{p}/")));
+        if !fine {
+            let owner = if places.is_empty() { "nobody".to_owned() } else { places.join(", ") };
+            bad.push(format!("{at}: {path}: '{prefix}' belongs to {owner}"));
+        }
+    }
+    bad
+}
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -73,51 +153,126 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The part of a file that is shipped: everything before its test module.
-fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
-    text[..end]
-        .lines()
-        .enumerate()
-        .map(|(n, line)| (n + 1, line.split_once("//").map_or(line, |(code, _)| code)))
-        .filter(|(_, line)| !line.trim().is_empty())
-}
-
-fn violations() -> Vec<String> {
+/// Each file below `src` with its text; a `tests.rs` is only compiled for tests.
+fn shipped() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    let mut bad = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        let folder = relative.split_once('/').map_or("", |(f, _)| f);
-        let allowed = LAYERS.iter().find(|(name, _)| *name == folder).map(|(_, may)| *may);
-        if !folder.is_empty() && allowed.is_none() {
-            bad.push(format!("src/{relative}: the folder has no place in the layers"));
-        }
-        let text = std::fs::read_to_string(&file).unwrap();
-        for (number, line) in shipped(&text) {
-            for used in line.split("crate::").skip(1) {
-                let module: String =
-                    used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let is_layer = LAYERS.iter().any(|(name, _)| *name == module);
-                if is_layer && allowed.is_some_and(|may| !may.contains(&module.as_str())) {
-                    bad.push(format!("src/{relative}:{number}: {folder} may not use {module}"));
-                }
-            }
-            for (word, may) in WORDS {
-                let permitted = may.iter().any(|m| relative == *m || relative.starts_with(&format!("{m}/")));
-                if !folder.is_empty() && line.contains(word) && !permitted {
-                    bad.push(format!("src/{relative}:{number}: '{word}' belongs to {}", may.join(", ")));
-                }
-            }
-        }
-    }
-    bad
+    files.sort();
+    let read = |file: PathBuf| {
+        let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&file).unwrap())
+    };
+    files
+        .into_iter()
+        .map(read)
+        .filter(|(n, _)| !n.ends_with("_test.rs") && !n.ends_with("/tests.rs"))
+        .collect()
+}
+
+fn drawn() -> Picture {
+    picture(&std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap())
 }
 
 #[test]
 fn each_layer_uses_only_those_below_it() {
-    let bad = violations();
+    let allowed = drawn();
+    let bad: Vec<String> = shipped().iter().flat_map(|(file, text)| broken(&allowed, file, text)).collect();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+#[test]
+fn every_layer_in_the_picture_exists() {
+    let files = shipped();
+    for layer in drawn().keys() {
+        let there =
+            files.iter().any(|(f, _)| f.starts_with(&format!("{layer}/")) || *f == format!("{layer}.rs"));
+        assert!(there, "'{layer}' is drawn in src/lib.rs, but is not there");
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_one_idea() {
+    let long: Vec<String> = shipped()
+        .iter()
+        .map(|(file, text)| (file, text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES)
+        .map(|(file, lines)| format!("src/{file} has {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// The guard itself: each of these is found, however it is spelt.
+#[test]
+fn a_forbidden_import_is_found() {
+    let allowed = drawn();
+    let cases = [
+        ("base/x.rs", "use crate::world::Eyes;"),
+        ("base/x.rs", "use crate::{base::Kind, world::Eyes};"),
+        ("base/x.rs", "fn f() { crate::api::registry(); }"),
+        ("base/a/x.rs", "use super::super::super::script::Host;"),
+        ("spack/x.rs", "use crate::check::Finding;"),
+        ("check/x.rs", "use crate::practice::create;"),
+        ("practice/x.rs", "use crate::check::Finding;"),
+        ("general/x.rs", "use crate::api::Registry;"),
+        ("script/x.rs", "use crate::spack::spec::Spec;"),
+        ("script/x.rs", "use crate::term::Printer;"),
+        ("term/x.rs", "use crate::script::Host;"),
+        ("repl/x.rs", "use crate::cli::main;"),
+        ("api/x.rs", "use crate::script::Host;"),
+        ("nowhere/x.rs", ""),
+        ("spack/x.rs", "fn f() { std::process::Command::new(\"ls\"); }"),
+        ("spack/x.rs", "use std::process;\nfn f() { process::Command::new(\"ls\"); }"),
+        ("spack/x.rs", "use std::process::Command as Run;\nfn f() { Run::new(\"ls\"); }"),
+        ("spack/x.rs", "use std::{process::*};"),
+        ("spack/x.rs", "use tokio::process::Command;"),
+        ("cli/x.rs", "fn f() { std::process::abort(); }"),
+        ("check/x.rs", "use std::fs;\nfn f() { fs::write(\"a\", \"b\"); }"),
+        ("check/x.rs", "use std::{fs as disk, path::Path};\nfn f() { disk::remove_file(\"a\"); }"),
+        ("check/x.rs", "use std::fs::*;"),
+        ("check/x.rs", "use std::fs::{self, write};"),
+        ("check/x.rs", "use std::fs::File;\nfn f() { File::create(\"a\"); }"),
+        ("check/x.rs", "fn f() { std::fs::OpenOptions::new(); }"),
+        ("check/x.rs", "fn f() { std::os::unix::fs::symlink(\"a\", \"b\"); }"),
+        ("check/x.rs", "fn f() { fs_err::write(\"a\", \"b\"); }"),
+        ("check/x.rs", "use tokio::fs::write;"),
+        ("check/x.rs", "fn f() { std::fs::read(\"a\"); }"),
+        ("practice/x.rs", "fn f() { std::fs::rename(\"a\", \"b\"); }"),
+        ("site/x.rs", "use tempfile::tempdir;"),
+        ("general/x.rs", "use reqwest::Client;"),
+        ("general/x.rs", "use std::net::TcpStream;"),
+        ("general/x.rs", "use std::os::unix::net::UnixStream;"),
+        ("spack/x.rs", "use nix::sys::signal::kill;"),
+        ("spack/x.rs", "fn f() { nix::unistd::unlink(\"a\"); }"),
+        ("spack/x.rs", "fn f() { libc::fork(); }"),
+        ("spack/x.rs", "fn f() { println!(\"x\"); }"),
+        ("check/x.rs", "use mlua::Lua;"),
+        ("world/x.rs", "fn f() { std::env::set_var(\"a\", \"b\"); }"),
+        ("check/x.rs", "#[cfg(test)]\nmod tests {}\nuse std::fs::write;"),
+        ("check/x.rs", "const A: &str = \"// no comment\"; use std::fs::write;"),
+        ("check/x.rs", "fn f<'a>(x: &'a str) { std::fs::write(\"a\", \"b\"); }"),
+    ];
+    for (file, text) in cases {
+        assert!(!broken(&allowed, file, text).is_empty(), "not found in src/{file}:\n{text}");
+    }
+}
+
+#[test]
+fn what_is_allowed_is_not_called_broken() {
+    let allowed = drawn();
+    let cases = [
+        ("world/x.rs", "use std::process::Command;\nfn f() { std::fs::write(\"a\", \"b\"); }"),
+        ("cli/x.rs", "use crate::{api::Registry, practice};\nfn f() { std::process::exit(1); }"),
+        ("check/x.rs", "// std::fs::write\n/* println!() */ const A: &str = \"std::process::Command\";"),
+        ("check/x.rs", "const A: &str = r#\"\" use std::fs::write; \"#;"),
+        ("check/x.rs", "#[cfg(test)]\nmod tests {\n    use std::fs::write;\n}"),
+        ("check/checks/x.rs", "use super::super::finding::Finding;\nuse crate::spack::spec::Spec;"),
+        ("spack/x.rs", "fn f() { std::process::id(); nix::unistd::getuid(); }"),
+        ("practice/x.rs", "use std::fs;\nfn f() { fs::read(\"a\"); fs::File::open(\"b\"); }"),
+        ("script/x.rs", "use mlua::Lua;\nuse crate::api::Registry;\nuse crate::reference::help;"),
+        ("spack/x.rs", "mod process {}\nfn f(general: u8) { general.script(); }"),
+    ];
+    for (file, text) in cases {
+        assert_eq!(broken(&allowed, file, text), Vec::<String>::new(), "{text}");
+    }
 }

@@ -4,8 +4,9 @@ mod common;
 
 use common::{Bench, shown};
 use libtest_mimic::{Arguments, Trial};
+use mlua::Value;
 
-/// Modules whose examples need a Spack.
+/// Modules whose examples need a Spack; they get a practice site.
 const WITH_SPACK: &[&str] = &["spack", "env", "check"];
 
 fn main() {
@@ -14,16 +15,13 @@ fn main() {
     let handmade = registry.handmade().iter().map(|h| (h.path, h.module(), h.example));
     let trials = declared
         .chain(handmade)
-        .map(|(path, module, example)| {
-            let ignored = WITH_SPACK.contains(&module) || path == "help";
-            Trial::test(path, move || run(path, example)).with_ignored_flag(ignored)
-        })
+        .map(|(path, module, example)| Trial::test(path, move || run(path, module, example)))
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-fn run(path: &str, example: &str) -> Result<(), libtest_mimic::Failed> {
-    let bench = Bench::new(&[]);
+fn run(path: &str, module: &str, example: &str) -> Result<(), libtest_mimic::Failed> {
+    let bench = if WITH_SPACK.contains(&module) { Bench::practice() } else { Bench::new(&[]) };
     // As at the prompt: an expression, or statements.
     let expression = format!("return {example}");
     let source = |text: &str| moonstack::script::loader::Source {
@@ -31,5 +29,15 @@ fn run(path: &str, example: &str) -> Result<(), libtest_mimic::Failed> {
         text: text.as_bytes().to_vec(),
     };
     let text = if bench.host.compile(&source(&expression)).is_ok() { &expression } else { example };
-    bench.run(path, text).map(drop).map_err(|t| format!("{example}\n{}", shown(&t)).into())
+    let values = bench.run(path, text).map_err(|t| format!("{example}\n{}", shown(&t)))?;
+    // An example that shows nothing explains nothing, and on a practice site there is something to find.
+    let printed = bench.printed.borrow().join("");
+    if (example.contains("print(") || path == "help") && printed.trim().is_empty() {
+        return Err(format!("{example}\nprinted nothing").into());
+    }
+    let nothing = |v: &Value| matches!(v, Value::Table(t) if t.is_empty()) || v.is_nil();
+    if ["spack", "env"].contains(&module) && values.iter().all(nothing) {
+        return Err(format!("{example}\nfound nothing on the practice site").into());
+    }
+    Ok(())
 }

@@ -115,6 +115,27 @@ fn the_history_outlives_the_session() {
     s.exp_string("'first' .. 'session'").unwrap();
 }
 
+/// The editor sits in its read when the signal comes, and cannot tidy up by itself.
+#[test]
+fn a_session_that_is_told_to_end_leaves_the_terminal_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    let inner = r#"sh -c 'echo pid=$$.; exec "$0" repl' "$0"; echo code=$?; stty -a; echo done"#;
+    shell.args(["-c", inner, env!("CARGO_BIN_EXE_moonstack")]);
+    shell.env("HOME", home.path()).env("NO_COLOR", "1").env("TERM", "xterm").env_remove("XDG_STATE_HOME");
+    let mut s = spawn_command(shell, Some(20_000)).unwrap();
+    s.exp_string("pid=").unwrap();
+    let pid: i32 = s.exp_string(".").unwrap().trim().parse().unwrap();
+    s.exp_string(PROMPT).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
+    s.exp_string("code=130").unwrap();
+    let settings = s.exp_string("done").unwrap();
+    for mode in ["icanon", "echo", "isig", "icrnl", "opost"] {
+        let words: Vec<&str> = settings.split([' ', ';', '\r', '\n']).collect();
+        assert!(words.contains(&mode), "{mode} is not as it was:\n{settings}");
+    }
+}
+
 /// Runs statements from a pipe: output, error output, exit code.
 fn piped(text: &str) -> (String, String, i32) {
     let home = tempfile::tempdir().unwrap();

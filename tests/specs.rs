@@ -67,6 +67,20 @@ proptest! {
     }
 }
 
+/// Found by damaging specs: what asks for nothing, what begins like a git version, and what is read again from each of its tokens.
+#[test]
+fn odd_versions_and_long_words_are_read_once() {
+    for text in
+        ["foo@ git.main:1=2", "foo@\n0123456789abcdef0123456789abcdef01234567:1=2", "foo@git.main=1.2"]
+    {
+        let spec = Spec::parse(text, Dialect::Direct).unwrap();
+        assert_eq!(Spec::parse(&spec.to_string(), Dialect::Direct).unwrap(), spec, "{text}");
+    }
+    let begin = std::time::Instant::now();
+    assert!(Spec::parse_all(&"/abc".repeat(10_000), Dialect::Direct).is_ok());
+    assert!(begin.elapsed() < std::time::Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
 #[test]
 fn errors_say_where_and_what_is_refused_is_named() {
     for (text, kind, column, word) in [

@@ -22,7 +22,7 @@ pub fn declare(reg: &mut Registry) {
         "env.remove",
         Changes,
         &["name", "specs"],
-        r#"env.remove("next", "openmpi")"#,
+        r#"env.remove("next", "gromacs")"#,
         env_change::remove,
     );
     reg.add(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -44,7 +45,9 @@ impl Registry {
             positional,
             example,
             args: || schemars::schema_for!(A),
-            result: || schemars::schema_for!(R),
+            result: || {
+                SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<R>()
+            },
             call: Box::new(move |cx, arguments| {
                 let args: A =
                     serde_path_to_error::deserialize(arguments).map_err(|e| argument_trouble(&e))?;

@@ -44,6 +44,9 @@ impl Selection {
                 return Err(Trouble::unknown("check", name, all.iter().copied()));
             }
         }
+        if let Some(name) = site.skip.iter().find(|name| !all.contains(&name.as_str())) {
+            return Err(misspelt(cx, name, &all));
+        }
         let asked = |name: &str| wanted.only.is_empty() || wanted.only.iter().any(|n| n == name);
         let skipped = |name: &str| wanted.skip.iter().any(|n| n == name);
         let barred = |name: &str| site.skip.iter().any(|n| n == name);
@@ -59,6 +62,14 @@ impl Selection {
             timeout: timeout(cx, wanted)?,
         })
     }
+}
+
+/// A check that the site file skips and that nothing has: a typing error, by which the check would run after all.
+fn misspelt(cx: &Cx, name: &str, known: &[&str]) -> Trouble {
+    let unknown = Trouble::unknown("check", name, known.iter().copied());
+    let file = cx.site.loaded.origins.get("check.skip").map_or("site file", String::as_str);
+    let place = Trouble::new(Kind::Configuration, format!("{file}: check.skip: {}", unknown.message()));
+    unknown.hints().iter().fold(place, Trouble::hint)
 }
 
 fn timeout(cx: &Cx, wanted: &Wanted) -> Result<Option<Duration>> {
@@ -104,12 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_check_in_the_site_file_is_refused() {
+        let error = Selection::of(&context("[check]\nskip = ['dsik']\n"), &wanted(&[], &[])).unwrap_err();
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(error.message().contains("check.skip: check 'dsik'"), "{error}");
+        assert_eq!(error.hints(), ["did you mean 'disk'?"]);
+    }
+
+    #[test]
     fn the_site_file_bars_a_check_and_an_option_beats_its_limit() {
         let cx = context("[check]\nskip = ['git']\ntimeout = '7s'\n");
         let selection = Selection::of(&cx, &wanted(&["git", "gpu"], &[])).unwrap();
         assert_eq!((selection.names, selection.refused), (vec!["gpu".to_owned()], vec!["git".to_owned()]));
         assert_eq!(selection.timeout, Some(Duration::from_secs(7)));
         assert!(Selection::of(&cx, &wanted(&[], &[])).unwrap().refused.is_empty());
+        let own = context("[check]\nskip = ['mine']\n");
+        assert!(Selection::of(&own, &wanted(&[], &[])).is_ok(), "a defined check may be skipped");
         let mut own = wanted(&[], &[]);
         own.timeout = Some(json!("2s"));
         assert_eq!(Selection::of(&cx, &own).unwrap().timeout, Some(Duration::from_secs(2)));

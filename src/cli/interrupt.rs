@@ -7,7 +7,7 @@ use signal_hook::iterator::Signals;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::cancel::Cancel;
-use crate::world::process;
+use crate::world::{process, terminal};
 
 /// Knows the scope that the next signal cancels.
 #[derive(Clone, Default)]
@@ -38,6 +38,7 @@ impl Interrupts {
                         }
                         _ => {
                             process::kill_all();
+                            terminal::restore();
                             std::process::exit(i32::from(Kind::Cancelled.exit_code()));
                         }
                     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::base::argument::{Size, Span};
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
-use crate::world::action::{Ended, Program, Ran, Stdin, Tail};
+use crate::world::action::{Ended, Grace, Program, Ran, Stdin, Tail};
 use crate::world::{Action, Effect};
 
 /// How much of the standard error an error carries.
@@ -36,6 +36,8 @@ pub struct RunArgs {
     timeout: Option<Span>,
     /// End it when it prints nothing for this long.
     silence: Option<Span>,
+    /// How long it may take to end by itself after a limit or a cancel, before it is killed; `"10s"` by default.
+    grace: Option<Span>,
     /// Append both streams to this file as they come.
     log: Option<PathBuf>,
     /// How much of each stream's end to keep in memory; 256 KiB by default.
@@ -83,6 +85,7 @@ pub async fn run(cx: Cx, args: RunArgs) -> Result<RunResult> {
         stdin: args.stdin.map_or(Stdin::Null, Stdin::Text),
         timeout: args.timeout.map(|s| s.0),
         silence: args.silence.map(|s| s.0),
+        grace: args.grace.map_or_else(Grace::default, |s| Grace(s.0)),
         log: args.log,
         tail: args.tail.map_or_else(Tail::default, |s| Tail(s.0 as usize)),
         ..Program::default()

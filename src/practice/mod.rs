@@ -15,12 +15,15 @@
 
 mod build;
 mod catalogue;
+mod choose;
 mod config;
 mod disk;
 mod environment;
 mod fault;
 mod format;
 mod halt;
+mod install_steps;
+mod installer;
 mod mirror;
 mod query;
 mod record;

@@ -10,12 +10,12 @@ use super::config::{Config, Variables};
 use super::disk;
 use super::environment::{Environment, Lock, MANIFEST, Root};
 use super::halt::Halt;
+use super::installer::enter;
 use super::mirror;
 use super::query::parse_one;
 use super::record::{Nodes, build_order};
 use super::solve::{Solution, Solver};
 use super::store::Store;
-use super::verb_install::enter;
 use super::{MARKER, VERSION, view};
 use crate::base::{Kind, Result, Trouble};
 

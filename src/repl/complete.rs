@@ -9,6 +9,7 @@ use super::lex::{KEYWORDS, Kind, Token, tokens};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::reference::signature::Signature;
+use crate::script::module;
 
 /// What completion may look at.
 pub struct Known<'a> {
@@ -220,7 +221,10 @@ impl Known<'_> {
         for name in path.split('.') {
             table = table.and_then(|t| t.raw_get::<Option<Table>>(name).ok().flatten());
         }
-        words.extend(table.map(|t| names(&t)).unwrap_or_default());
+        // A module's functions stand behind it.
+        let table = table.map(|t| module::functions(&t).unwrap_or(t));
+        let live = table.map(|t| names(&t)).unwrap_or_default();
+        words.extend(live.into_iter().filter(|name| !self.registry.names(path).contains(&name.as_str())));
         words
     }
 

@@ -19,6 +19,7 @@ use crate::script::host::Uncompiled;
 use crate::script::{Host, help, value};
 use crate::term::{ClosedPipe, Printer};
 use crate::world::cancel::Cancel;
+use crate::world::terminal;
 
 use reader::{Reader, Request};
 
@@ -43,7 +44,13 @@ pub struct ReplOptions {
 pub async fn run(host: Rc<Host>, options: ReplOptions) -> Result<u8> {
     host.allow_globals();
     let session = Session { host, options, told_local: std::cell::Cell::new(false) };
-    if std::io::stdin().is_terminal() { session.talk().await } else { session.follow().await }
+    if !std::io::stdin().is_terminal() {
+        return session.follow().await;
+    }
+    terminal::remember();
+    let code = session.talk().await;
+    terminal::restore();
+    code
 }
 
 struct Session {

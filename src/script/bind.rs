@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
 use super::error::raise;
-use super::value;
+use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::base::{Kind, Trouble};
@@ -17,41 +17,20 @@ use crate::world::{Effect, journal};
 /// Puts a table for each module into the globals.
 pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
     let globals = lua.globals();
-    for module in registry.modules() {
-        let table = lua.create_table()?;
-        let meta = lua.create_table()?;
+    for name in registry.modules() {
         let owner = Rc::clone(registry);
         let context = cx.clone();
-        meta.raw_set(
-            "__index",
-            lua.create_function(move |lua, (table, key): (Table, Value)| {
-                let Value::String(name) = &key else { return Ok(Value::Nil) };
-                let name = name.to_string_lossy();
-                let path = format!("{module}.{name}");
-                let Some(index) = owner.position(&path) else {
-                    return Err(raise(Trouble::unknown(
-                        &format!("{module}: function"),
-                        &name,
-                        owner.names(module),
-                    )));
-                };
-                let made = function(lua, &owner, index, &context)?;
-                table.raw_set(key, made.clone())?;
-                Ok(Value::Function(made))
-            })?,
-        )?;
-        meta.raw_set(
-            "__newindex",
-            lua.create_function(move |_, (_, key, _): (Table, Value, Value)| -> Result<()> {
-                let key = key.to_string().unwrap_or_default();
-                Err(raise(Trouble::usage(format!(
-                    "{module}.{key} cannot be assigned: modules are read only"
-                ))))
-            })?,
-        )?;
-        meta.raw_set("__name", module)?;
-        table.set_metatable(Some(meta))?;
-        globals.raw_set(module, table)?;
+        let missing = lua.create_function(move |lua, (made, key): (Table, Value)| {
+            let Value::String(word) = &key else { return Ok(Value::Nil) };
+            let word = word.to_string_lossy();
+            let Some(index) = owner.position(&format!("{name}.{word}")) else {
+                return Err(raise(Trouble::unknown(&format!("{name}: function"), &word, owner.names(name))));
+            };
+            let function = function(lua, &owner, index, &context)?;
+            made.raw_set(key, function.clone())?;
+            Ok(Value::Function(function))
+        })?;
+        globals.raw_set(name, module::read_only(lua, name, &lua.create_table()?, missing)?)?;
     }
     Ok(())
 }

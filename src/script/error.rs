@@ -177,7 +177,7 @@ pub fn first_lua_frame(traceback: &str) -> Option<Place> {
     traceback.lines().map(str::trim).filter(|l| !l.starts_with("[C]") && !l.starts_with('=')).find_map(
         |line| {
             let (place, _) = place_prefix(line)?;
-            let ours = place.file.starts_with("moonstack/") || place.file == "__mlua_async_poll";
+            let ours = place.file.starts_with("moonstack/") || place.file.starts_with("__mlua");
             (!ours && place.file != "stack traceback").then_some(place)
         },
     )
@@ -221,5 +221,9 @@ mod tests {
         let t = from_text("[string \"eval\"]:1: unexpected symbol");
         assert_eq!(t.place().unwrap().file, "eval");
         assert!(from_text("no place: here").place().is_none());
+        // A primitive in a tail call leaves no frame of the script's.
+        let frames =
+            "stack traceback:\n\t[C]: in ?\n\t__mlua_async_poll:5: in function <x>\n\ta.lua:7: in main chunk";
+        assert_eq!(first_lua_frame(frames).map(|p| (p.file, p.line)), Some(("a.lua".to_owned(), 7)));
     }
 }

@@ -7,6 +7,7 @@ use mlua::{Function, Lua, Result as LuaResult, Table, Value};
 use super::error::raise;
 use super::host::Print;
 use super::loader::{Loader, MODULES};
+use super::module;
 use super::workflow::Workflow;
 use crate::api::Registry;
 use crate::base::{Result, Trouble};
@@ -68,11 +69,11 @@ pub fn with_library<T>(
 pub fn path_of(lua: &Lua, registry: &Registry, function: &Function) -> Option<String> {
     let globals = lua.globals();
     let within = |table: &Table, name: &str| matches!(table.raw_get::<Value>(name), Ok(Value::Function(f)) if &f == function);
-    for module in registry.modules() {
-        // Bound functions are put into the module's table when they are first used.
-        let Ok(Some(table)) = globals.raw_get::<Option<Table>>(module) else { continue };
-        if let Some(name) = registry.names(module).into_iter().find(|name| within(&table, name)) {
-            return Some(format!("{module}.{name}"));
+    for name in registry.modules() {
+        let Ok(Some(table)) = globals.raw_get::<Option<Table>>(name) else { continue };
+        let Some(made) = module::functions(&table) else { continue };
+        if let Some(function) = registry.names(name).into_iter().find(|function| within(&made, function)) {
+            return Some(format!("{name}.{function}"));
         }
     }
     registry.handmade().iter().find(|h| within(&globals, h.path)).map(|h| h.path.to_owned())

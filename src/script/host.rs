@@ -9,13 +9,12 @@ use mlua::{
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, help, task};
+use super::{bind, help, module, task};
 use crate::api::Registry;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::cancel::Cancel;
-use crate::world::event::{Event, Level};
 
 /// Declared by hand and written in Lua; each places its functions with `host.place`.
 const HANDMADE: &[(&str, &str)] = &[("check", include_str!("check.lua"))];
@@ -56,7 +55,7 @@ impl Host {
         install_output(&lua, Rc::clone(&print))?;
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
-        lua.load(include_str!("prelude.lua")).set_name("=prelude").call::<()>(&host)?;
+        lua.load(include_str!("prelude.lua")).set_name("@moonstack/prelude.lua").call::<()>(&host)?;
         for (name, text) in HANDMADE {
             lua.load(*text).set_name(format!("@moonstack/{name}.lua")).call::<()>(&host)?;
         }
@@ -245,7 +244,7 @@ fn host_table(
     host.raw_set(
         "warn",
         lua.create_function(move |_, text: String| {
-            world.tell(Event::Message { level: Level::Warn, text, fields: serde_json::Map::new() });
+            world.warn(text);
             Ok(())
         })?,
     )?;
@@ -289,8 +288,11 @@ fn place_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>) -> LuaResult<()
             let Some(handmade) = declared.handmade().iter().find(|h| h.path == path) else {
                 return Err(raise(Trouble::new(Kind::Internal, format!("{path} is not declared"))));
             };
-            let module: Table = lua.globals().raw_get(handmade.module())?;
-            module.raw_set(handmade.name(), function)
+            let owner: Table = lua.globals().raw_get(handmade.module())?;
+            match module::functions(&owner) {
+                Some(functions) => functions.raw_set(handmade.name(), function),
+                None => Err(raise(Trouble::new(Kind::Internal, format!("{path} has no module")))),
+            }
         })?,
     )?;
     let begin = std::time::Instant::now();
@@ -336,25 +338,15 @@ fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Ce
     )
 }
 
-/// A table whose unknown names are refused with the nearest.
-fn strict_module(lua: &Lua, (name, table): (String, Table)) -> LuaResult<Table> {
-    let meta = lua.create_table()?;
-    let label = name.clone();
-    meta.raw_set(
-        "__index",
-        lua.create_function(move |_, (table, key): (Table, Value)| -> LuaResult<Value> {
-            let key = key.to_string().unwrap_or_default();
-            let known: Vec<String> = table.pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
-            Err(raise(Trouble::unknown(
-                &format!("{label}: function"),
-                &key,
-                known.iter().map(String::as_str),
-            )))
-        })?,
-    )?;
-    meta.raw_set("__name", name)?;
-    table.set_metatable(Some(meta))?;
-    Ok(table)
+/// A module over functions that are there already; unknown names are refused with the nearest.
+fn strict_module(lua: &Lua, (name, functions): (String, Table)) -> LuaResult<Table> {
+    let label = format!("{name}: function");
+    let missing = lua.create_function(move |_, (made, key): (Table, Value)| -> LuaResult<Value> {
+        let key = key.to_string().unwrap_or_default();
+        let known: Vec<String> = made.pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
+        Err(raise(Trouble::unknown(&label, &key, known.iter().map(String::as_str))))
+    })?;
+    module::read_only(lua, &name, &functions, missing)
 }
 
 /// `fail(kind, message, facts)`.

@@ -5,6 +5,7 @@ pub mod error;
 pub mod help;
 pub mod host;
 pub mod loader;
+pub mod module;
 pub mod task;
 pub mod value;
 pub mod workflow;

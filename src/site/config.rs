@@ -32,7 +32,7 @@ pub struct SiteConfig {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckConfig {
-    /// Checks that never run here.
+    /// Checks that never run here. A name that no check of a sweep has is refused.
     pub skip: Vec<String>,
     /// Thresholds by name, as `check.run`'s option of that name takes them.
     pub thresholds: BTreeMap<String, Value>,

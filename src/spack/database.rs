@@ -38,6 +38,11 @@ impl DatabaseText {
         &self.path
     }
 
+    /// The store has no index.
+    pub fn is_absent(&self) -> bool {
+        self.text.is_none()
+    }
+
     pub fn parse(&self) -> Result<Database<'_>> {
         let Some(text) = &self.text else { return Ok(Database::new(&self.path, "", "8", Vec::new())) };
         let index = super::database_index::read(&self.path, text)?;

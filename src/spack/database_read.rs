@@ -68,10 +68,15 @@ fn if_there<T>(path: &Path, eyes: &dyn Eyes, read: Result<T>) -> Result<Option<T
 
 /// A store without an index: nothing was installed into it, or the index was lost.
 fn without_index(eyes: &dyn Eyes, root: &Path, index: &Path) -> Result<DatabaseText> {
+    // The first installation of all is under way.
+    let held = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
+    if held.iter().any(|holder| holder.mode == Mode::Write) {
+        return Ok(DatabaseText::empty(index));
+    }
     let Some(prefix) = some_prefix(eyes, root)? else { return Ok(DatabaseText::empty(index)) };
     let (index, prefix) = (index.display().to_string(), prefix.display().to_string());
     Err(Trouble::new(Kind::Corrupt, format!("{index} is missing, but {prefix} is installed"))
-        .hint("`spack reindex` makes it anew; during the very first installation, wait until it has ended")
+        .hint("restore it from a backup, or let `spack reindex` build it again from the prefixes")
         .fact("path", index)
         .fact("prefix", prefix))
 }

@@ -1,7 +1,7 @@
 //! One Spack as a run uses it: the installation, the effective configuration with or without an environment,
 //! and the store that follows from it. What was read is kept until something is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +22,8 @@ pub struct Spack {
     cwd: PathBuf,
     /// By the folder of the environment; none for the configuration outside of environments.
     configs: Mutex<BTreeMap<Option<PathBuf>, Arc<Config>>>,
+    /// Upstream databases that were told to be missing.
+    missed: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Spack {
@@ -40,6 +42,7 @@ impl Spack {
             installation: locate(&*cx.world.eyes, &search)?,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             configs: Mutex::default(),
+            missed: Mutex::default(),
         })
     }
 
@@ -65,6 +68,14 @@ impl Spack {
         let config = Arc::new(Config::load(&*cx.world.eyes, &self.installation, &inputs)?);
         configs.insert(key, Arc::clone(&config));
         Ok(config)
+    }
+
+    /// An upstream without a database: as with Spack, what is there is still worth an answer, but somebody has to
+    /// know, once.
+    fn miss(&self, cx: &Cx, upstream: &str, index: &Path) {
+        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(index.to_owned()) {
+            cx.world.warn(format!("upstream {upstream} is left out: there is no {}", index.display()));
+        }
     }
 
     /// Something was changed: what was read before is not true any more.
@@ -116,7 +127,13 @@ impl Scope {
             .config
             .upstreams()?
             .iter()
-            .map(|upstream| DatabaseText::read_unlocked(eyes, &upstream.install_tree))
+            .map(|upstream| {
+                let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
+                if text.is_absent() {
+                    self.spack.miss(cx, &upstream.name, text.path());
+                }
+                Ok(text)
+            })
             .collect::<Result<_>>()?;
         let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
         let stores = Stores::new(local.parse()?, others);

@@ -70,8 +70,9 @@ impl Config {
         let tree = self.get("config:install_tree")?;
         let root = match tree {
             Some(tree) if tree.is_map() => tree.get("root"),
-            other => other.filter(|t| t.text().is_some()),
+            other => other.filter(|t| !t.is_null()),
         };
+        let root = root.map(|root| a_path(root, "config:install_tree")).transpose()?;
         let (written, origin) = match root {
             Some(root) => (self.sub.resolve(root).text, root.mark.to_string()),
             None => {
@@ -130,7 +131,7 @@ impl Config {
             let modules = entry.get("modules").map(Yaml::entries).unwrap_or_default();
             out.push(Upstream {
                 name: name.name.clone(),
-                install_tree: self.sub.resolve(tree).path(),
+                install_tree: self.sub.resolve(a_path(tree, "the install_tree of an upstream")?).path(),
                 modules: modules.iter().map(|(k, v)| (k.name.clone(), self.sub.resolve(v).path())).collect(),
                 origin: tree.mark.to_string(),
             });
@@ -162,7 +163,9 @@ impl Config {
     }
 
     fn folder(&self, path: &str, default: &Path) -> Result<Located> {
-        Ok(match self.get(path)?.filter(|value| value.text().is_some_and(|t| !t.is_empty())) {
+        let written = self.get(path)?.filter(|value| !value.is_null());
+        let written = written.map(|value| a_path(value, path)).transpose()?;
+        Ok(match written.filter(|value| value.text().is_some_and(|t| !t.is_empty())) {
             Some(value) => Located { path: self.sub.resolve(value).path(), origin: value.mark.to_string() },
             None => Located { path: default.to_owned(), origin: "Spack's built-in value".to_owned() },
         })
@@ -222,6 +225,12 @@ fn padding(value: &Yaml) -> Option<u64> {
         Value::Int(n) => u64::try_from(n).ok().filter(|n| *n > 0),
         _ => None,
     }
+}
+
+/// A value that must be text. Another one is refused, as Spack does: the built-in path in its place would be an answer
+/// about another store.
+fn a_path<'y>(value: &'y Yaml, what: &str) -> Result<&'y Yaml> {
+    if value.text().is_some() { Ok(value) } else { Err(value.wrong(format!("{what} must be a path"))) }
 }
 
 /// Old forms in one scope's `config`, rewritten as Spack does when it reads them.

@@ -69,13 +69,17 @@ pub fn trouble_at(kind: Kind, text: &str, at: usize, message: impl Into<String>)
 pub fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Placed<'_>>> {
     let mut out = Vec::new();
     let mut at = 0;
+    // How far the text was looked at for paths: a long word must not be looked at again from each of its tokens.
+    let mut looked = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let blank = rest.len() - rest.trim_start().len();
         if blank > 0 {
             at += blank;
             continue;
         }
-        refuse_file(text, at, rest)?;
+        if at >= looked {
+            looked = at + refuse_file(text, at, rest)?;
+        }
         let mut cursor = Cursor { rest, dialect };
         let Some(token) = cursor.token() else {
             return Err(unexpected(text, at, rest));
@@ -103,8 +107,8 @@ fn unexpected(text: &str, at: usize, rest: &str) -> Trouble {
     }
 }
 
-/// A path of a spec file instead of a spec.
-fn refuse_file(text: &str, at: usize, rest: &str) -> Result<()> {
+/// A path of a spec file instead of a spec; gives the length of the word that is none.
+fn refuse_file(text: &str, at: usize, rest: &str) -> Result<usize> {
     let word = run(rest, |c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     let begins = word.starts_with(['.', '/']) || word.contains('/');
     let file = [".json", ".yaml"].iter().any(|end| word.ends_with(end));
@@ -118,7 +122,7 @@ fn refuse_file(text: &str, at: usize, rest: &str) -> Result<()> {
         )
         .hint("write the spec, or '/' and its hash"));
     }
-    Ok(())
+    Ok(word.len())
 }
 
 fn run(text: &str, of: impl Fn(char) -> bool) -> &str {
@@ -241,10 +245,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn version(&mut self) -> Option<Token<'a>> {
-        if let Some(length) = git_length(self.rest) {
-            let (git, tail) = self.rest.split_at_checked(length)?;
-            let version = tail.strip_prefix('=').map(|t| version_word(t).len()).filter(|n| *n > 0);
-            let length = git.len() + version.map_or(0, |n| n + 1);
+        if let Some(length) = git_version(self.rest) {
             let found = self.rest.get(..length)?;
             self.skip(length);
             return Some(Token::Version(found));
@@ -319,6 +320,14 @@ fn git_length(text: &str) -> Option<usize> {
     }
     let commit = text.get(..40)?;
     commit.bytes().all(|b| b.is_ascii_hexdigit()).then_some(40)
+}
+
+/// The length of a git version at the beginning, with the version that it stands for: `git.REF=1.2`. After `@` and a
+/// blank there is none; the same letters are an ordinary version then.
+pub(super) fn git_version(text: &str) -> Option<usize> {
+    let length = git_length(text)?;
+    let version = text.get(length..)?.strip_prefix('=').map(|t| version_word(t).len()).filter(|n| *n > 0);
+    Some(length + version.map_or(0, |n| n + 1))
 }
 
 /// A version, which ends with a letter, digit or underscore.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::spec::{Compiler, Edge, Flag, Spec, Variant, VariantValue};
+use super::spec_lexer::git_version;
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,7 +14,8 @@ impl fmt::Display for Spec {
         for edge in direct.into_iter().chain(other) {
             dependency(edge, &mut out);
         }
-        f.write_str(out.trim())
+        // What asks for nothing needs a text as well.
+        f.write_str(if out.trim().is_empty() { "@:" } else { out.trim() })
     }
 }
 
@@ -42,7 +44,10 @@ fn node(spec: &Spec, out: &mut String) {
         out.push_str(name);
     }
     if !spec.versions.is_any() {
-        out.push_str(&format!("@{}", spec.versions));
+        let versions = spec.versions.to_string();
+        // `@git.a` is a git version to its end; what only begins like one stands apart.
+        let apart = git_version(&versions).is_some_and(|length| length < versions.len());
+        out.push_str(&format!("@{}{versions}", if apart { " " } else { "" }));
     }
     if let Some(Compiler { name, versions }) = &spec.compiler {
         out.push_str(&format!("%{name}"));

@@ -36,6 +36,8 @@ pub struct Program {
     pub tail: Tail,
     /// The signal that asks it to end before it is killed; Spack unwinds on an interrupt.
     pub gentle: Gentle,
+    /// How long it may take to end after that signal.
+    pub grace: Grace,
     /// Is told each line as it comes.
     pub listener: Option<Listener>,
 }
@@ -58,6 +60,18 @@ pub struct Tail(pub usize);
 impl Default for Tail {
     fn default() -> Self {
         Tail(256 * 1024)
+    }
+}
+
+/// How long a program and its group may take to end by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace(pub Duration);
+
+impl Default for Grace {
+    /// Spack ends its builders one after the other, and removes what they left from stages that may lie on a
+    /// network file system; killed in the middle it leaves partial prefixes. Batch systems grant about as much.
+    fn default() -> Self {
+        Grace(Duration::from_secs(10))
     }
 }
 

@@ -15,11 +15,13 @@ pub mod lock_test;
 pub mod process;
 pub mod space;
 pub mod store;
+pub mod terminal;
 
 use std::sync::Arc;
 
 use crate::base::Result;
 use crate::base::clock::Clock;
+use event::Level;
 
 pub use action::{Action, Effect, Outcome};
 pub use event::{Event, Watcher};
@@ -43,5 +45,11 @@ impl World {
 
     pub fn tell(&self, event: Event) {
         self.watcher.see(&event);
+    }
+
+    /// Tells of something that did not stop the work, but that a person should know.
+    pub fn warn(&self, text: impl Into<String>) {
+        let fields = serde_json::Map::new();
+        self.tell(Event::Message { level: Level::Warn, text: text.into(), fields });
     }
 }

@@ -20,8 +20,8 @@ use super::cancel::Cancel;
 use super::event::Stream;
 use crate::base::{Kind, Result, Trouble};
 
-/// How long a group may take to end after the gentle signal, before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a killed group may take to be gone: what waits for a disk ends late.
+const GONE: Duration = Duration::from_secs(10);
 /// How long a pipe may stay open after the program itself has ended.
 const LINGER: Duration = Duration::from_secs(2);
 /// A line longer than this is delivered in pieces.
@@ -154,7 +154,7 @@ pub async fn run(program: Program) -> Result<Ran> {
         }
     }
     if ending.why.is_some() {
-        let patience = Instant::now() + GRACE;
+        let patience = Instant::now() + GONE;
         while group.alive() && Instant::now() < patience {
             group.signal(Signal::SIGKILL);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -342,6 +342,7 @@ struct Ending {
     heard: Instant,
     why: Option<Why>,
     kill_at: Option<Instant>,
+    grace: Duration,
 }
 
 impl Ending {
@@ -352,6 +353,7 @@ impl Ending {
             heard: begin,
             why: None,
             kill_at: None,
+            grace: program.grace.0,
         }
     }
 
@@ -387,7 +389,7 @@ impl Ending {
 
     fn begin(&mut self, why: Why, group: &Group, gentle: Gentle) {
         self.why = Some(why);
-        self.kill_at = Instant::now().checked_add(GRACE);
+        self.kill_at = Instant::now().checked_add(self.grace);
         group.signal(match gentle {
             Gentle::Terminate => Signal::SIGTERM,
             Gentle::Interrupt => Signal::SIGINT,

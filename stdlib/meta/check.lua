@@ -45,7 +45,7 @@
 ---@field measure? Measure What was measured.
 ---@field reference? string What the measure was compared with.
 ---@field kind? string The kind of error when the check could not do its work, such as `timeout`.
----@field seconds? number How long the check took.
+---@field seconds number How long the check took.
 
 ---Something that a check cannot do without.
 ---@class (exact) Unmet

@@ -96,6 +96,25 @@
 ---@field from string[] The specs before.
 ---@field to string[] The specs after.
 
+---Whether and where an environment has a view.
+---@alias ViewChoice boolean | string
+
+---What a manifest asks for now.
+---@class (exact) ManifestChange
+---@field changed string[] What was asked for newly, or no longer.
+---@field unchanged string[] What was so before.
+---@field specs string[] Everything that the manifest asks for now.
+
+---A lock as it is now, and what changed in it.
+---@class (exact) Concretization
+---@field name string The environment.
+---@field changed boolean The lock asks for something else than before.
+---@field changes DiffRow[] What changed, package by package.
+---@field roots RootRow[] Its roots.
+---@field specs integer Concrete specs in the lock.
+---@field missing integer Of these, not installed.
+---@field log? string What Spack printed.
+
 ---@class (exact) env
 env = {}
 
@@ -154,3 +173,121 @@ function env.status(name) end
 ---@return DiffRow[]
 ---@overload fun(arguments: env.diff.Arguments): DiffRow[]
 function env.diff(from, to) end
+
+---@class (exact) env.create.Options
+---@field independent? boolean A folder that Spack does not list, instead of a name.
+---@field from? string A `spack.yaml` or `spack.lock` to begin with.
+---@field view? ViewChoice `false` for none, or the folder to put it in; left out, the usual one.
+---@field include? string[] Environments whose locks it includes.
+
+---@class (exact) env.create.Arguments: env.create.Options
+---@field name string Its name, or with `independent` its folder.
+---@field specs? Specs What it asks for: a spec or a list.
+
+---Creates an environment. If one of its specs is refused, the environment is not left behind.
+---
+---Changes the site. Example: `env.create("new", { "zlib" })`
+---@param name string Its name, or with `independent` its folder.
+---@param specs? Specs What it asks for: a spec or a list.
+---@param options? env.create.Options
+---@return EnvironmentInfo
+---@overload fun(arguments: env.create.Arguments): EnvironmentInfo
+---@overload fun(name: string, options: env.create.Options): EnvironmentInfo
+function env.create(name, specs, options) end
+
+---@class (exact) env.add.Arguments
+---@field name string Name of the environment, or its folder.
+---@field specs Specs The spec, or a list.
+
+---Adds specs to what an environment asks for. Concretize it afterwards.
+---
+---Changes the site. Example: `env.add("science", "zlib")`
+---@param name string Name of the environment, or its folder.
+---@param specs Specs The spec, or a list.
+---@return ManifestChange
+---@overload fun(arguments: env.add.Arguments): ManifestChange
+function env.add(name, specs) end
+
+---@class (exact) env.remove.Options
+---@field force? boolean From the lock as well.
+
+---@class (exact) env.remove.Arguments: env.remove.Options
+---@field name string Name of the environment, or its folder.
+---@field specs Specs The spec, or a list, as the manifest has them.
+
+---Removes specs from what an environment asks for. The lock keeps them until it is concretized again.
+---
+---Changes the site. Example: `env.remove("next", "gromacs")`
+---@param name string Name of the environment, or its folder.
+---@param specs Specs The spec, or a list, as the manifest has them.
+---@param options? env.remove.Options
+---@return ManifestChange
+---@overload fun(arguments: env.remove.Arguments): ManifestChange
+function env.remove(name, specs, options) end
+
+---@class (exact) env.concretize.Options
+---@field force? boolean Everything again, also what the lock has already.
+---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured.
+---@field test? TestScope With what the packages' own tests need: `root` or `all`.
+---@field timeout? string | number End it after this long: seconds or words such as `"1h"`.
+
+---@class (exact) env.concretize.Arguments: env.concretize.Options
+---@field name string Name of the environment, or its folder.
+
+---Concretizes an environment and tells what changed in its lock.
+---
+---Changes the site. Example: `env.concretize("next", { force = true })`
+---@param name string Name of the environment, or its folder.
+---@param options? env.concretize.Options
+---@return Concretization
+---@overload fun(arguments: env.concretize.Arguments): Concretization
+function env.concretize(name, options) end
+
+---@class (exact) env.install.Options
+---@field add? boolean Add the specs to the environment first.
+---@field only_concrete? boolean Only what the environment's lock file holds; never concretize.
+---@field jobs? integer Processes of one build.
+---@field concurrent_packages? integer Packages built at a time (Spack 1.0 and newer).
+---@field fail_fast? boolean Stop at the first package that fails.
+---@field cache_only? boolean Only from build caches; never build.
+---@field no_cache? boolean Never from build caches.
+---@field no_check_signature? boolean Accept binaries without a valid signature.
+---@field overwrite? boolean Build again in place what is installed.
+---@field keep_stage? boolean Keep the build folder also after success.
+---@field keep_prefix? boolean Keep what a failed build has installed.
+---@field fake? boolean Record packages without building them; for tests of a site.
+---@field test? TestScope Run the packages' own tests: `root` or `all`.
+---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); without it as configured.
+---@field variables? string[] Names of further environment variables that Spack may see.
+---@field timeout? string | number End it after this long: seconds or words such as `"6h"`.
+---@field silence? string | number End it when it prints nothing for this long.
+
+---@class (exact) env.install.Arguments: env.install.Options
+---@field name string Name of the environment, or its folder.
+---@field specs? Specs Only these: a spec or a list.
+
+---Installs an environment, or some of its specs, and proves it by the database.
+---
+---Changes the site. Example: `env.install("science", { fail_fast = true })`
+---@param name string Name of the environment, or its folder.
+---@param specs? Specs Only these: a spec or a list.
+---@param options? env.install.Options
+---@return InstallResult
+---@overload fun(arguments: env.install.Arguments): InstallResult
+---@overload fun(name: string, options: env.install.Options): InstallResult
+function env.install(name, specs, options) end
+
+---@class (exact) env.delete.Options
+---@field force? boolean Although others include it.
+
+---@class (exact) env.delete.Arguments: env.delete.Options
+---@field name string Its name.
+
+---Deletes an environment. What it had installed stays in the store, until garbage is collected.
+---
+---Changes the site. Example: `env.delete("next")`
+---@param name string Its name.
+---@param options? env.delete.Options
+---@return EnvironmentInfo
+---@overload fun(arguments: env.delete.Arguments): EnvironmentInfo
+function env.delete(name, options) end

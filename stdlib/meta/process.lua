@@ -25,6 +25,7 @@ process = {}
 ---@field stdin? string What it reads; nothing by default.
 ---@field timeout? string | number End it after this long: seconds or words such as `"10m"`.
 ---@field silence? string | number End it when it prints nothing for this long.
+---@field grace? string | number How long it may take to end by itself after a limit or a cancel, before it is killed; `"10s"` by default.
 ---@field log? string Append both streams to this file as they come.
 ---@field tail? string | number How much of each stream's end to keep in memory; 256 KiB by default.
 ---@field reads? boolean The program only looks: no record in the journal, and a plan may run it.

@@ -10,7 +10,7 @@
 
 ---A configured value.
 ---@class (exact) site.GetResult
----@field value? any The value; none if no file sets it.
+---@field value any The value; none if no file sets it.
 ---@field origins table<string, string> The file that it, or each name below it, came from.
 
 ---@class (exact) site

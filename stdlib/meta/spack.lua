@@ -33,13 +33,13 @@
 ---Where a spec that Spack did not build comes from.
 ---@class (exact) ExternalRow
 ---@field path? string
----@field modules string[]
+---@field modules? string[]
 
 ---@class (exact) DependencyRow
 ---@field name string
 ---@field hash string
 ---@field types string[] build, link, run, test.
----@field virtuals string[]
+---@field virtuals? string[]
 
 ---A concrete spec and its record.
 ---@class (exact) SpecRow
@@ -53,9 +53,9 @@
 ---@field namespace? string
 ---@field arch ArchRow
 ---@field compiler? string The compiler, as `gcc@12.2.0`; of several, the one for C.
----@field languages table<string, string> Language (`c`, `cxx`, `fortran`) and its compiler.
+---@field languages? table<string, string> Language (`c`, `cxx`, `fortran`) and its compiler.
 ---@field variants table<string, VariantRow>
----@field flags table<string, string[]>
+---@field flags? table<string, string[]>
 ---@field external? ExternalRow
 ---@field dependencies DependencyRow[]
 ---@field installed_at? number Unix seconds.
@@ -127,6 +127,87 @@
 ---@field value any The value as written, before substitution; nothing if it is not set.
 ---@field origin? string `file:line` of the value.
 ---@field not_understood string[] What of the configuration only Spack itself can evaluate; the value may differ where this is not empty.
+
+---One spec or several.
+---@alias Specs string | string[]
+
+---A concretized request.
+---@class (exact) Concretized
+---@field roots string[] The hashes of what was asked for, in order.
+---@field specs SpecRow[] Every spec of it; `installed` tells whether it is there.
+---@field to_install integer How many would have to be installed. Build dependencies count as well.
+
+---What became of an installed spec.
+---@alias Verdict "same" | "changed" | "gone" | "no_manifest" | "unreadable"
+
+---An installed spec and what was found.
+---@class (exact) Verified
+---@field name string The package.
+---@field version string Its version.
+---@field hash string Its hash.
+---@field prefix string Where it is.
+---@field verdict Verdict What became of it.
+---@field differences? table<string, string[]> By path: added, deleted, mode, owner, group, link, size, mtime, hash.
+---@field error? string Why it cannot be read.
+
+---Whose tests are run.
+---@alias TestScope "root" | "all"
+
+---A package that is installed now and was not before.
+---@class (exact) InstalledRow
+---@field hash string
+---@field name string
+---@field version string
+---@field prefix? string
+---@field from_cache boolean Unpacked from a build cache, not built.
+---@field seconds? number As far as Spack's output told.
+
+---A spec as results and errors name it.
+---@class (exact) Named
+---@field name string
+---@field version? string
+---@field hash string
+---@field prefix? string
+
+---A package that failed.
+---@class (exact) PackageFailure
+---@field name string
+---@field hash? string
+---@field kind string fetch, build, lock, disk, permission, signal, …
+---@field errors string[] The first lines that say why.
+---@field log? string Its build log.
+
+---What an installation did, as the database shows it.
+---@class (exact) InstallResult
+---@field ok boolean
+---@field installed InstalledRow[]
+---@field already Named[] Asked for and there before.
+---@field failed PackageFailure[]
+---@field log? string What Spack printed.
+---@field seconds number
+
+---What was removed, or would be.
+---@class (exact) Removal
+---@field specs Named[] What went, or with `dry_run` would go.
+---@field dry_run boolean
+---@field log? string What Spack printed.
+
+---How a spec counts.
+---@alias Mark "explicit" | "implicit"
+
+---What was marked.
+---@class (exact) Marked
+---@field specs Named[]
+---@field changed integer How many of them were marked otherwise before.
+
+---How a command ended.
+---@class (exact) ExecResult
+---@field ok boolean Ended by itself with exit code 0. Spack's exit codes do not always tell.
+---@field code? integer Exit code; none when a signal ended it.
+---@field stdout string What it printed as results.
+---@field stderr string What else it printed.
+---@field log? string The log of a change.
+---@field seconds number How long it took.
 
 ---@class (exact) spack
 spack = {}
@@ -255,3 +336,140 @@ function spack.mirrors(options) end
 ---@return ConfigValue
 ---@overload fun(arguments: spack.config.Arguments): ConfigValue
 function spack.config(path, options) end
+
+---@class (exact) spack.spec.Options
+---@field env? string Inside this environment: a name or folder.
+---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); without it as configured.
+
+---@class (exact) spack.spec.Arguments: spack.spec.Options
+---@field spec Specs The spec, or a list of them.
+
+---Concretizes a spec without installing it and tells what is there already.
+---
+---Reads. Example: `spack.spec("hdf5+mpi", { fresh = true })`
+---@param spec Specs The spec, or a list of them.
+---@param options? spack.spec.Options
+---@return Concretized
+---@overload fun(arguments: spack.spec.Arguments): Concretized
+function spack.spec(spec, options) end
+
+---@class (exact) spack.verify.Options
+---@field env? string Only what is in the lock of this environment.
+
+---@class (exact) spack.verify.Arguments: spack.verify.Options
+---@field query? string What to compare, in Spack's syntax; left out, everything in this store.
+
+---Compares what is installed with the manifests that Spack wrote, and lists what was changed since. Reads every file; starts no Spack.
+---
+---Reads. Example: `spack.verify("zlib")`
+---@param query? string What to compare, in Spack's syntax; left out, everything in this store.
+---@param options? spack.verify.Options
+---@return Verified[]
+---@overload fun(arguments: spack.verify.Arguments): Verified[]
+function spack.verify(query, options) end
+
+---@class (exact) spack.install.Options
+---@field env? string Into this environment: a name or folder.
+---@field add? boolean Add the specs to the environment first.
+---@field only_concrete? boolean Only what the environment's lock file holds; never concretize.
+---@field jobs? integer Processes of one build.
+---@field concurrent_packages? integer Packages built at a time (Spack 1.0 and newer).
+---@field fail_fast? boolean Stop at the first package that fails.
+---@field cache_only? boolean Only from build caches; never build.
+---@field no_cache? boolean Never from build caches.
+---@field no_check_signature? boolean Accept binaries without a valid signature.
+---@field overwrite? boolean Build again in place what is installed.
+---@field keep_stage? boolean Keep the build folder also after success.
+---@field keep_prefix? boolean Keep what a failed build has installed.
+---@field fake? boolean Record packages without building them; for tests of a site.
+---@field test? TestScope Run the packages' own tests: `root` or `all`.
+---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); without it as configured.
+---@field variables? string[] Names of further environment variables that Spack may see.
+---@field timeout? string | number End it after this long: seconds or words such as `"6h"`.
+---@field silence? string | number End it when it prints nothing for this long.
+
+---@class (exact) spack.install.Arguments: spack.install.Options
+---@field spec? Specs The spec, or a list; left out, everything that the environment asks for.
+
+---Installs a spec, several, or with `env` a whole environment, and proves it by the database.
+---
+---Changes the site. Example: `spack.install("zlib", { jobs = 8 })`
+---@param spec? Specs The spec, or a list; left out, everything that the environment asks for.
+---@param options? spack.install.Options
+---@return InstallResult
+---@overload fun(arguments: spack.install.Arguments): InstallResult
+function spack.install(spec, options) end
+
+---@class (exact) spack.uninstall.Options
+---@field env? string Only among what this environment holds: a name or folder.
+---@field all? boolean Everything that matches the query, not only one.
+---@field dependents? boolean Also everything that needs it.
+---@field force? boolean Although others need it.
+---@field dry_run? boolean Only tell what would go.
+
+---@class (exact) spack.uninstall.Arguments: spack.uninstall.Options
+---@field query string The one installed spec, in Spack's syntax.
+
+---Uninstalls a spec. What others need is refused and nothing is changed, unless options say otherwise.
+---
+---Changes the site. Example: `spack.uninstall("hdf5", { dependents = true, dry_run = true, force = true })`
+---@param query string The one installed spec, in Spack's syntax.
+---@param options? spack.uninstall.Options
+---@return Removal
+---@overload fun(arguments: spack.uninstall.Arguments): Removal
+function spack.uninstall(query, options) end
+
+---@class (exact) spack.mark.Options
+---@field all? boolean Everything that matches the query, not only one.
+
+---@class (exact) spack.mark.Arguments: spack.mark.Options
+---@field query string The one installed spec, in Spack's syntax.
+---@field as Mark `explicit` or `implicit`.
+
+---Marks an installed spec as `explicit` (asked for) or `implicit` (came along, and garbage when nothing needs it).
+---
+---Changes the site. Example: `spack.mark("zlib", "explicit")`
+---@param query string The one installed spec, in Spack's syntax.
+---@param as Mark `explicit` or `implicit`.
+---@param options? spack.mark.Options
+---@return Marked
+---@overload fun(arguments: spack.mark.Arguments): Marked
+function spack.mark(query, as, options) end
+
+---@class (exact) spack.gc.Options
+---@field env? string Only what this environment holds and its roots do not need.
+---@field except? string[] Everything that these environments do not need, also what users asked for.
+---@field unused? boolean Everything that no environment needs, also what users asked for.
+---@field keep_build_dependencies? boolean Keep what is needed only to build.
+---@field dry_run? boolean Only tell what would go.
+
+---@class (exact) spack.gc.Arguments: spack.gc.Options
+---@field query? string Only of what matches this, in Spack's syntax.
+
+---Uninstalls what nothing needs: neither a spec that a user asked for nor, with `env`, `except` or `unused`, an environment. Try it with `dry_run` first.
+---
+---Changes the site. Example: `spack.gc(nil, { dry_run = true })`
+---@param query? string Only of what matches this, in Spack's syntax.
+---@param options? spack.gc.Options
+---@return Removal
+---@overload fun(arguments: spack.gc.Arguments): Removal
+function spack.gc(query, options) end
+
+---@class (exact) spack.exec.Options
+---@field env? string Inside this environment: a name or folder.
+---@field variables? string[] Names of further environment variables that Spack may see.
+---@field timeout? string | number End it after this long: seconds or words such as `"10m"`.
+---@field silence? string | number End it when it prints nothing for this long.
+---@field check? boolean Raise an error unless it ends with exit code 0 in time (the default).
+
+---@class (exact) spack.exec.Arguments: spack.exec.Options
+---@field words string[] The verb and its arguments: `{ "buildcache", "list", "-a" }`.
+
+---Runs a command of Spack, each word as it is, without a shell. Commands that are known to look are not recorded; all others count as changes. Nothing is read back: use the primitive where there is one.
+---
+---Changes the site. Example: `spack.exec({ "find", "--json", "zlib" })`
+---@param words string[] The verb and its arguments: `{ "buildcache", "list", "-a" }`.
+---@param options? spack.exec.Options
+---@return ExecResult
+---@overload fun(arguments: spack.exec.Arguments): ExecResult
+function spack.exec(words, options) end

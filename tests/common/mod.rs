@@ -4,13 +4,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moonstack::base::clock::Clock;
 use moonstack::base::{Result, Trouble};
+use moonstack::practice;
 use moonstack::script::Host;
 use moonstack::script::loader::{Loader, Source};
 use moonstack::site::Cx;
@@ -50,6 +51,20 @@ impl Bench {
         Bench::with(cx, folder, ears, modules)
     }
 
+    /// On a practice site of its own, as `--practice` gives one.
+    pub fn practice() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let executable = Path::new(env!("CARGO_BIN_EXE_moonstack"));
+        let made = practice::create(&folder.path().join("site"), executable).unwrap();
+        let ears = Arc::new(Ears::default());
+        let mut variables: BTreeMap<String, String> = std::env::vars().collect();
+        variables.extend(made.env);
+        let state = made.root.join("state");
+        let cx =
+            context_of(state, Arc::clone(&ears), Some(made.spack_root), variables, Some(made.root.clone()));
+        Bench::with(cx, folder, ears, &[])
+    }
+
     /// On any site.
     pub fn with(cx: Cx, folder: tempfile::TempDir, ears: Arc<Ears>, modules: &[&Path]) -> Bench {
         let loader = Loader {
@@ -79,8 +94,17 @@ impl Bench {
 }
 
 pub fn context(folder: &Path, ears: Arc<Ears>) -> Cx {
+    context_of(folder.join("state"), ears, None, BTreeMap::new(), None)
+}
+
+fn context_of(
+    state: PathBuf,
+    ears: Arc<Ears>,
+    spack: Option<PathBuf>,
+    variables: BTreeMap<String, String>,
+    practice: Option<PathBuf>,
+) -> Cx {
     let clock = Clock::default();
-    let state = folder.join("state");
     let store = Arc::new(Store::at(state.join("state.db")));
     let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), About::default()));
     let world = World {
@@ -89,7 +113,7 @@ pub fn context(folder: &Path, ears: Arc<Ears>) -> Cx {
         watcher: ears,
         clock,
     };
-    let site = Site::new(Loaded::default(), state, store, journal, None, BTreeMap::new(), None);
+    let site = Site::new(Loaded::default(), state, store, journal, spack, variables, practice);
     Cx { world, site: Arc::new(site) }
 }
 

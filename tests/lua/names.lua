@@ -30,6 +30,17 @@ assert(e.kind == "usage" and e.hint == "write: local surprise = …")
 e = caught(function() fs.read = nil end)
 assert(e.kind == "usage" and e.message:find("read only", 1, true))
 assert(type(fs.read) == "function")
+-- … also once a function was used, and those written in Lua; nor can the table behind be had.
+for _, assign in ipairs{
+  function() fs.read = nil end, function() fs.read = print end, function() fs.mine = 1 end,
+  function() check.run = nil end, function() task.map = nil end, function() os.time = nil end,
+} do
+  e = caught(assign)
+  assert(e.kind == "usage" and e.message:find("read only", 1, true), tostring(e))
+end
+assert(type(check.run) == "function" and type(task.map) == "function" and type(os.time) == "function")
+assert(getmetatable(fs) == false and not pcall(setmetatable, fs, {}))
+assert(fs.read == fs.read, "a function is made once")
 
 -- Arguments: missing, too many, of the wrong kind, given twice.
 e = caught(fs.read)

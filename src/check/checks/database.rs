@@ -50,6 +50,9 @@ fn judge(look: &Look) -> Result<Vec<Finding>> {
     let mut out = Vec::new();
     for upstream in config.upstreams()? {
         match DatabaseText::read_unlocked(eyes, &upstream.install_tree) {
+            Ok(text) if text.is_absent() => {
+                out.push(upstream_absent(&text, &upstream.name, &upstream.origin));
+            }
             Ok(text) => upstream_texts.push((upstream.name, text)),
             Err(trouble) => out.push(upstream_unreadable(&trouble, &upstream.name, &upstream.origin)),
         }
@@ -101,6 +104,14 @@ fn unreadable(trouble: &crate::base::Trouble, root: &Path) -> Finding {
 fn upstream_unreadable(trouble: &crate::base::Trouble, name: &str, origin: &str) -> Finding {
     let message = format!("upstream {name}: {}", trouble.message());
     Finding::fail(message).kind(trouble.kind()).about(format!("upstream {name}")).fix(format!("see {origin}"))
+}
+
+/// Spack only warns, and takes what is installed there for missing.
+fn upstream_absent(text: &DatabaseText, name: &str, origin: &str) -> Finding {
+    let message = format!("upstream {name}: there is no {}", text.path().display());
+    Finding::warn(message)
+        .about(format!("upstream {name}"))
+        .fix(format!("mount it, or take it out of the configuration; it is named at {origin}"))
 }
 
 /// A Spack of another series than the one that wrote the store refuses it.
