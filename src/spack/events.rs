@@ -133,7 +133,8 @@ impl Recogniser {
             self.progress.finish(&m[3], &m[1]);
             return Some(Event::PackageFinished { name: m[1].to_owned(), hash: Some(m[3].to_owned()) });
         }
-        let m = matched(&PRESENT, text)?;
+        // What was not built here is not progress.
+        let m = matched(&PRESENT, text).filter(|m| !m[1].contains(" (external "))?;
         let hash = m[1].get(m[1].len().saturating_sub(32)..).unwrap_or_default();
         if self.progress.packages.get(hash).is_some_and(|seen| seen.finished) {
             return None;

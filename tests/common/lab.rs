@@ -142,7 +142,7 @@ const ENVIRONMENTS: &[(&str, &str, bool, bool)] = &[
     (
         "lists",
         "  definitions:\n  - zlibs: [lab-zlib@1.2.13, lab-zlib@1.3.1]\n  - others: [lab-hwloc@2.9]\n  specs:\n  \
-         - $zlibs\n  - matrix:\n    - [lab-hdf5]\n    - [~mpi, +mpi]\n  concretizer: {unify: false}\n",
+         - $zlibs\n  - matrix:\n    - [lab-hdf5]\n    - [~mpi, +mpi]\n  concretizer: {unify: false}\n  view: false\n",
         true,
         false,
     ),
