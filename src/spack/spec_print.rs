@@ -71,7 +71,9 @@ fn node(spec: &Spec, out: &mut String) {
         out.push_str(&format!(" {name}{colon}{equals}{text}"));
     }
     for (name, flags) in &spec.flags {
-        for run in flags.chunk_by(|a, b| a.propagate == b.propagate) {
+        // A word without a dash would belong to the flag before it, as in '-I path'.
+        let together = |a: &Flag, b: &Flag| a.propagate == b.propagate && b.text.starts_with('-');
+        for run in flags.chunk_by(together) {
             let text: Vec<&str> = run.iter().map(|flag: &Flag| flag.text.as_str()).collect();
             let equals = if run.iter().any(|flag| flag.propagate) { "==" } else { "=" };
             out.push_str(&format!(" {name}{equals}{}", quoted(&text.join(" "))));
