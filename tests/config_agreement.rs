@@ -1,6 +1,9 @@
 //! The native reading of configuration against Spack's own, value by value, file by file, on every real site
-//! named in `MOONSTACK_LAB_SITES` (folders with an `env.sh`, separated by colons or commas).
+//! of `tests/common/lab.rs`.
 #![allow(clippy::unwrap_used)]
+
+#[path = "common/lab.rs"]
+mod lab;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -452,25 +455,21 @@ fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
 
 #[test]
 fn agrees_with_spack() {
-    let Ok(sites) = std::env::var("MOONSTACK_LAB_SITES") else {
-        eprintln!("SKIPPED: MOONSTACK_LAB_SITES names no real Spack sites");
-        return;
-    };
     let mut wrong = Vec::new();
-    for site in sites.split([':', ',']).filter(|s| !s.is_empty()) {
+    for site in lab::sites() {
         let tmp = tempfile::tempdir().unwrap();
         let folder = tmp.path().canonicalize().unwrap();
         let mut score = Score::default();
-        let all = setups(Path::new(site), &folder);
+        let all = setups(&site, &folder);
         for setup in &all {
             compare(setup, &mut score);
         }
         for setup in all.iter().take(2) {
             compare_commands(setup, &mut score);
         }
-        println!("{site}: {} values agree, {} differ", score.agreed, score.wrong.len());
+        println!("{}: {} values agree, {} differ", site.display(), score.agreed, score.wrong.len());
         score.wrong.iter().for_each(|w| println!("  {w}"));
-        wrong.extend(score.wrong.into_iter().map(|w| format!("{site}: {w}")));
+        wrong.extend(score.wrong.into_iter().map(|w| format!("{}: {w}", site.display())));
     }
     assert!(wrong.is_empty(), "{} values differ:\n  {}", wrong.len(), wrong.join("\n  "));
 }

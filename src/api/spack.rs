@@ -1,7 +1,7 @@
 //! The primitives over one Spack installation.
 
 use super::Registry;
-use crate::spack::{concretize, exec, gc, install, look, mark, site_look, uninstall, verify};
+use crate::spack::{concretize, config_value, exec, gc, install, look, mark, site_look, uninstall, verify};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -31,7 +31,7 @@ pub fn declare(reg: &mut Registry) {
         Reads,
         &["path"],
         r#"spack.config("config:install_tree:root")"#,
-        site_look::config,
+        config_value::config,
     );
     reg.add("spack.spec", Reads, &["spec"], r#"spack.spec("hdf5+mpi", { fresh = true })"#, concretize::spec);
     reg.add("spack.verify", Reads, &["query"], r#"spack.verify("zlib")"#, verify::verify);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use super::env_args::EnvCommand;
+
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
 4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";
 
@@ -81,7 +83,7 @@ pub enum Command {
     },
     /// List installed specs, without starting Spack.
     Find(Find),
-    /// Look at environments.
+    /// Look at environments and change them.
     #[command(subcommand)]
     Env(EnvCommand),
     /// Run health checks: the workflow health-sweep.
@@ -127,25 +129,6 @@ pub struct Find {
     /// Also the prefixes.
     #[arg(short, long)]
     pub paths: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum EnvCommand {
-    /// List the environments.
-    List,
-    /// What an environment asks for and what its lock holds.
-    Show { name: String },
-    /// The concrete specs of an environment.
-    Specs {
-        name: String,
-        /// Only the roots.
-        #[arg(long)]
-        roots: bool,
-    },
-    /// Root by root: installed, missing, not concretized, stale.
-    Status { name: String },
-    /// Compare two locks, or a lock with the store.
-    Diff { from: String, to: Option<String> },
 }
 
 /// The whole command tree.

@@ -1,21 +1,28 @@
 //! `env …`: the primitives of the module of that name, with the same verbs.
 
-use serde_json::{Map, Value, json};
+use std::io::{IsTerminal as _, Write as _};
 
-use super::args::EnvCommand;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use super::call::{primitive, to_value};
+use super::env_args::EnvCommand;
 use super::setup::Session;
-use crate::base::Result;
+use crate::base::{Kind, Result, Trouble};
 
 pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
-    let (path, options) = call_of(command);
+    if let EnvCommand::Delete(args) = command
+        && !args.yes
+    {
+        confirm(session, "delete the environment?")?;
+    }
+    let (path, options) = call_of(command)?;
     let reply = primitive(session, path, options).await?;
     let value = to_value(path, &*reply)?;
     // What needs attention: roots that are not installed, locks that are not current.
-    let attention =
-        matches!(command, EnvCommand::Status { .. }) && value.get("ok") == Some(&Value::Bool(false));
+    let attention = matches!(command, EnvCommand::Status(_)) && value.get("ok") == Some(&Value::Bool(false));
     match command {
-        EnvCommand::Status { .. } if !session.printer.json => {
+        EnvCommand::Status(_) if !session.printer.json => {
             session.printer.value(value.get("roots").unwrap_or(&Value::Null))?;
         }
         _ => session.printer.give(&value)?,
@@ -23,19 +30,51 @@ pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
     Ok(u8::from(attention))
 }
 
-fn call_of(command: &EnvCommand) -> (&'static str, Map<String, Value>) {
-    let (path, options) = match command {
-        EnvCommand::List => ("env.list", json!({})),
-        EnvCommand::Show { name } => ("env.show", json!({ "name": name })),
-        EnvCommand::Specs { name, roots } => ("env.specs", json!({ "name": name, "roots": roots })),
-        EnvCommand::Status { name } => ("env.status", json!({ "name": name })),
-        EnvCommand::Diff { from, to } => ("env.diff", json!({ "from": from, "to": to })),
+/// The primitive and its arguments.
+fn call_of(command: &EnvCommand) -> Result<(&'static str, Map<String, Value>)> {
+    let (path, mut options) = match command {
+        EnvCommand::List => ("env.list", Map::new()),
+        EnvCommand::Show(args) => ("env.show", map(args)?),
+        EnvCommand::Specs(args) => ("env.specs", map(args)?),
+        EnvCommand::Status(args) => ("env.status", map(args)?),
+        EnvCommand::Diff(args) => ("env.diff", map(args)?),
+        EnvCommand::Create(args) => ("env.create", map(args)?),
+        EnvCommand::Add(args) => ("env.add", map(args)?),
+        EnvCommand::Remove(args) => ("env.remove", map(args)?),
+        EnvCommand::Concretize(args) => ("env.concretize", map(args)?),
+        EnvCommand::Install(args) => ("env.install", map(args)?),
+        EnvCommand::Delete(args) => ("env.delete", map(args)?),
     };
-    match options {
-        Value::Object(mut map) => {
-            map.retain(|_, v| !v.is_null());
-            (path, map)
-        }
-        _ => (path, Map::new()),
+    if command.reuses() {
+        options.insert(String::from("fresh"), false.into());
     }
+    if matches!(command, EnvCommand::Create(args) if args.without_view) {
+        options.insert(String::from("view"), false.into());
+    }
+    Ok((path, options))
+}
+
+/// What was given; an option that was not stays with the primitive's default.
+fn map(args: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(args) {
+        Ok(Value::Object(mut map)) => {
+            map.retain(|_, v| !v.is_null());
+            Ok(map)
+        }
+        _ => Err(Trouble::new(Kind::Internal, "the command's arguments are no table")),
+    }
+}
+
+/// Asks on a terminal; where nobody can answer, refuses.
+fn confirm(session: &Session, question: &str) -> Result<()> {
+    let refused =
+        |message: &str| Err(Trouble::new(Kind::Refused, message).hint("--yes goes on without asking"));
+    if session.printer.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return refused("this needs a confirmation, and nobody can be asked");
+    }
+    let mut stderr = std::io::stderr();
+    let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { refused("not confirmed") }
 }

@@ -1,61 +1,123 @@
-//! `find`: installed specs, for people as lines, for programs as one array.
+//! `find`: installed specs, for people as lines, for programs as one array. The answer is written from the records
+//! as they stand in the database, and only when all of it is there.
+
+use std::io::Write as _;
 
 use anstyle::AnsiColor;
-use serde_json::{Map, Value, json};
 
 use super::args::Find;
-use super::call::primitive;
 use super::setup::Session;
-use crate::base::{Result, words};
+use crate::base::{Kind, Result, Trouble, words};
+use crate::spack::look::{self, FindArgs, StateName};
+use crate::spack::row::Row;
+use crate::spack::stores::{Entry, Stores};
+use crate::term::printer::Printer;
+
+/// Rows are written on so many threads at most, and so few are not worth another one.
+const THREADS: usize = 8;
+const FEWEST: usize = 1000;
 
 pub async fn find(session: &Session, args: &Find) -> Result<u8> {
-    let mut options = Map::new();
-    if !args.query.is_empty() {
-        options.insert(String::from("query"), args.query.join(" ").into());
-    }
-    if args.explicit || args.implicit {
-        options.insert(String::from("explicit"), args.explicit.into());
-    }
-    if let Some(env) = &args.env {
-        options.insert(String::from("env"), env.as_str().into());
-    }
-    if args.missing {
-        options.insert(String::from("states"), json!(["installed", "missing"]));
-    }
-    let reply = primitive(session, "spack.find", options).await?;
+    let wanted = FindArgs {
+        query: (!args.query.is_empty()).then(|| args.query.join(" ")),
+        explicit: (args.explicit || args.implicit).then_some(args.explicit),
+        env: args.env.clone(),
+        states: if args.missing { vec![StateName::Installed, StateName::Missing] } else { Vec::new() },
+    };
+    let style = Style::of(&session.printer, args);
+    let work = look::found(session.cx.clone(), wanted, move |stores, entries| {
+        Ok((entries.len(), style.pieces(stores, entries)?))
+    });
+    let work = session.scope.enter(session.scope.guard(work));
+    let (count, pieces) = work.await.map_err(|t| session.ended(t))?;
+    session.printer.write(|out| pieces.iter().try_for_each(|piece| out.write_all(piece)))?;
     if session.printer.json {
-        session.printer.json(&*reply)?;
         return Ok(0);
     }
-    let rows = super::call::to_value("spack.find", &*reply)?;
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    session
-        .printer
-        .write(|out| rows.iter().try_for_each(|row| writeln!(out, "{}", line(session, row, args))))?;
-    session.printer.note(&match rows.len() {
+    session.printer.note(&match count {
         0 => String::from("no installed spec matches"),
         n => words::count(n, "spec"),
     });
     // As `grep`: nothing found is not a failure, but a caller may want to know.
-    Ok(u8::from(rows.is_empty() && !args.query.is_empty()))
+    Ok(u8::from(count == 0 && !args.query.is_empty()))
 }
 
-/// `hash7 name@version+variants arch  prefix`.
-fn line(session: &Session, row: &Value, args: &Find) -> String {
-    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-    let flag = |key: &str| row.get(key).and_then(Value::as_bool).unwrap_or_default();
-    let hash = if args.long { text("hash") } else { text("hash").get(..7).unwrap_or_default() };
-    let mark = match (row.get("external").is_some(), flag("installed"), flag("explicit")) {
-        (true, ..) => "e",
-        (_, false, _) => "-",
-        (_, _, true) => "x",
-        _ => " ",
-    };
-    let hash = if session.printer.out_colour {
-        session.printer.paint(hash, AnsiColor::BrightBlack)
-    } else {
-        hash.to_owned()
-    };
-    let spec = format!("{mark} {hash} {}", text("spec"));
-    if args.paths { format!("{spec}  {}", text("prefix")) } else { spec }
+/// How the answer is to look.
+struct Style {
+    json: bool,
+    colour: bool,
+    whole_hashes: bool,
+    paths: bool,
+}
+
+impl Style {
+    fn of(printer: &Printer, args: &Find) -> Style {
+        Style { json: printer.json, colour: printer.out_colour, whole_hashes: args.long, paths: args.paths }
+    }
+
+    /// The whole answer in pieces, made on several threads where there is much of it.
+    fn pieces(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let each = entries.len().div_ceil(threads).max(FEWEST);
+        let mut pieces = std::thread::scope(|scope| {
+            let mut chunks = entries.chunks(each);
+            let first = chunks.next().unwrap_or_default();
+            let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || self.piece(stores, chunk))).collect();
+            let mut pieces = vec![self.piece(stores, first)?];
+            for other in others {
+                let ended = |_| Err(Trouble::new(Kind::Internal, "a thread that writes rows ended early"));
+                pieces.push(other.join().unwrap_or_else(ended)?);
+            }
+            Ok(pieces)
+        })?;
+        if self.json {
+            // Every row follows a comma; before the first the list begins instead.
+            match pieces.first_mut().and_then(|piece| piece.first_mut()) {
+                Some(first) => *first = b'[',
+                None => pieces.push(b"[".to_vec()),
+            }
+            pieces.push(b"]\n".to_vec());
+        }
+        Ok(pieces)
+    }
+
+    fn piece(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        for entry in entries {
+            let node = entry.read_node()?;
+            let row = Row::of_installed(stores, *entry, &node);
+            if self.json {
+                out.push(b',');
+                serde_json::to_writer(&mut out, &row).map_err(unwritten)?;
+            } else {
+                self.line(&mut out, &row).map_err(unwritten)?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// `hash7 name@version+variants arch  prefix`.
+    fn line(&self, out: &mut Vec<u8>, row: &Row<&str>) -> std::io::Result<()> {
+        let hash = if self.whole_hashes { row.hash } else { row.hash.get(..7).unwrap_or(row.hash) };
+        let mark = match (row.external.is_some(), row.installed, row.explicit) {
+            (true, ..) => 'e',
+            (_, false, _) => '-',
+            (_, _, true) => 'x',
+            _ => ' ',
+        };
+        if self.colour {
+            let style = anstyle::Style::new().fg_color(Some(AnsiColor::BrightBlack.into())).bold();
+            write!(out, "{mark} {style}{hash}{style:#} {}", row.spec)?;
+        } else {
+            write!(out, "{mark} {hash} {}", row.spec)?;
+        }
+        if self.paths {
+            write!(out, "  {}", row.prefix.unwrap_or_default())?;
+        }
+        writeln!(out)
+    }
+}
+
+fn unwritten(error: impl std::fmt::Display) -> Trouble {
+    Trouble::new(Kind::Internal, format!("the answer cannot be written: {error}"))
 }

@@ -3,15 +3,16 @@
 
 mod args;
 mod call;
-mod complete;
 mod config;
 mod docs;
 mod env;
+mod env_args;
 mod find;
 mod interrupt;
 mod repl;
 mod run;
 mod setup;
+mod workflows;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -79,19 +80,14 @@ fn usage_error(error: &clap::Error) -> u8 {
 }
 
 fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
-    match &cli.command {
-        Command::Completions { shell } => complete::script(*shell, printer),
-        command => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start the runtime: {e}")))?;
-            let code = runtime.block_on(with_session(cli, command, printer));
-            // Blocking work that cannot be interrupted must not keep a cancelled command alive.
-            runtime.shutdown_background();
-            code
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start the runtime: {e}")))?;
+    let code = runtime.block_on(with_session(cli, &cli.command, printer));
+    // Blocking work that cannot be interrupted must not keep a cancelled command alive.
+    runtime.shutdown_background();
+    code
 }
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
@@ -104,11 +100,11 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Env(command) => env::env(&session, command).await,
         Command::Check { args } => run::workflow(&session, "health-sweep", args).await,
         Command::Repl => repl::repl(&session).await,
-        Command::Workflows => run::list(&session),
+        Command::Workflows => workflows::list(&session).await,
         Command::Config => config::show(&session),
         Command::Docs { name } => docs::show(&session, name.as_deref()),
         Command::Types { folder } => docs::types(&session, folder).await,
-        Command::Completions { .. } => Ok(0),
+        Command::Completions { shell } => workflows::completions(&session, *shell).await,
     };
     session.close(&result);
     result

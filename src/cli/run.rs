@@ -115,11 +115,3 @@ pub async fn eval(session: &Session, code: &str) -> Result<u8> {
     }
     Ok(0)
 }
-
-/// Lists the workflows.
-pub fn list(session: &Session) -> Result<u8> {
-    for name in session.loader(None).names() {
-        session.printer.result(&name)?;
-    }
-    Ok(0)
-}

@@ -25,6 +25,7 @@ use crate::world::cancel::Cancel;
 use crate::world::eyes::LiveEyes;
 use crate::world::journal::{About, Journal};
 use crate::world::live::LiveHands;
+use crate::world::space;
 use crate::world::store::Store;
 
 /// Everything that one command works with.
@@ -37,6 +38,9 @@ pub struct Session {
     pub timeout: Option<Duration>,
     _practice: Option<Practice>,
 }
+
+/// A throw-away practice site takes two; what is done on it may take more.
+const PRACTICE_BYTES: u64 = 32 << 20;
 
 /// A practice site; a throw-away one goes with it.
 struct Practice {
@@ -52,10 +56,11 @@ impl Practice {
         if let Some(dir) = dir {
             return Ok(Practice { site: practice::open(dir, &executable)?, _folder: None });
         }
+        let parent = space::scratch(PRACTICE_BYTES);
         let folder = tempfile::Builder::new()
             .prefix("moonstack-practice-")
-            .tempdir()
-            .map_err(|e| Trouble::io("create a folder in", &std::env::temp_dir(), e))?;
+            .tempdir_in(&parent)
+            .map_err(|e| Trouble::io("create a folder in", &parent, e))?;
         Ok(Practice { site: practice::create(folder.path(), &executable)?, _folder: Some(folder) })
     }
 }

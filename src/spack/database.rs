@@ -67,6 +67,8 @@ pub enum State {
 pub struct Record<'a> {
     pub hash: &'a str,
     pub name: Text<'a>,
+    pub version: Text<'a>,
+    pub namespace: Option<Text<'a>>,
     /// The prefix.
     pub path: Option<Text<'a>>,
     pub installed: bool,
@@ -92,6 +94,11 @@ impl Record<'_> {
         } else {
             State::Missing
         }
+    }
+
+    /// Whether its node says name and version where every format since 0.18 does.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.name.is_empty() && !self.version.is_empty()
     }
 
     /// Does the node still have the hash that Spack gave it?
@@ -168,10 +175,16 @@ impl<'a> Database<'a> {
         if let Some(node) = cell.get() {
             return Ok(node);
         }
+        let node = self.read_node(record)?;
+        Ok(cell.get_or_init(|| Box::new(node)))
+    }
+
+    /// The node of a record, parsed for one look at it.
+    pub fn read_node(&self, record: &Record<'a>) -> Result<Node<'a>> {
         let base = offset_in(self.text, record.raw);
         let node = Node::from_json(record.raw).map_err(|e| corrupt_json(&self.path, record.raw, base, &e))?;
         self.check_node(record, &node, base)?;
-        Ok(cell.get_or_init(|| Box::new(node)))
+        Ok(node)
     }
 
     fn check_node(&self, record: &Record<'a>, node: &Node<'a>, base: usize) -> Result<()> {

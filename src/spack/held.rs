@@ -95,8 +95,8 @@ pub fn closure(
     while let Some(hash) = queue.pop() {
         let Some(row) = specs.get(&hash) else { continue };
         if seen.insert(hash) {
-            let needed = |types: &[String]| types.iter().any(|t| t == "link" || t == "run");
-            queue.extend(row.dependencies.iter().filter(|d| needed(&d.types)).map(|d| d.hash.clone()));
+            let needed = row.dependencies.iter().filter(|d| d.types.has("link") || d.types.has("run"));
+            queue.extend(needed.map(|d| d.hash.clone()));
         }
     }
     seen

@@ -112,11 +112,9 @@ pub struct InstallResult {
 impl InstallOptions {
     /// Refuses what cannot be meant, or what this Spack cannot do.
     pub fn check(&self, scope: &Scope) -> Result<()> {
-        if scope.environment.is_none() {
-            if self.add || self.only_concrete {
-                let name = if self.add { "add" } else { "only_concrete" };
-                return Err(Trouble::usage(format!("'{name}' needs an environment in 'env'")));
-            }
+        if scope.environment.is_none() && (self.add || self.only_concrete) {
+            let name = if self.add { "add" } else { "only_concrete" };
+            return Err(Trouble::usage(format!("'{name}' needs an environment in 'env'")));
         }
         if self.cache_only && self.no_cache {
             return Err(Trouble::usage("'cache_only' and 'no_cache' exclude each other"));

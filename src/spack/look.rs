@@ -50,13 +50,22 @@ impl StateName {
 }
 
 pub async fn find(cx: Cx, args: FindArgs) -> Result<Vec<SpecRow>> {
+    found(cx, args, rows).await
+}
+
+/// Finds as `find` does and lets `work` look at the records where they are, without rows of their own.
+pub async fn found<T: Send + 'static>(
+    cx: Cx,
+    args: FindArgs,
+    work: impl FnOnce(&Stores<'_>, &[Entry<'_, '_>]) -> Result<T> + Send + 'static,
+) -> Result<T> {
     within(&cx, args.env.clone(), move |cx, scope| {
         let mut query = query(cx, scope, args.query.as_deref().unwrap_or_default())?;
         query.explicit = args.explicit;
         if !args.states.is_empty() {
             query.states = args.states.iter().map(|s| s.state()).collect();
         }
-        scope.with_stores(cx, |stores, recipes| rows(stores, &query.run(stores, Some(recipes))?))
+        scope.with_stores(cx, |stores, recipes| work(stores, &query.run(stores, Some(recipes))?))
     })
     .await
 }

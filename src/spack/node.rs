@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::spec::FLAG_NAMES;
 
@@ -70,18 +71,66 @@ pub struct External<'a> {
     pub compilers: Vec<(Text<'a>, Text<'a>)>,
 }
 
+/// What a dependency is needed for: a bit for each of `EDGE_TYPES`. A file holds ten edges a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EdgeTypes(u8);
+
+/// In Spack's order.
+const EDGE_TYPES: [&str; 4] = ["build", "link", "run", "test"];
+
+impl EdgeTypes {
+    pub fn has(self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        EDGE_TYPES.into_iter().enumerate().filter(move |(at, _)| self.0 & 1 << at != 0).map(|(_, name)| name)
+    }
+}
+
+impl Serialize for EdgeTypes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+impl<'de> Deserialize<'de> for EdgeTypes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TypesVisitor;
+        impl<'de> Visitor<'de> for TypesVisitor {
+            type Value = EdgeTypes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("types of a dependency")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<EdgeTypes, A::Error> {
+                let mut types = 0;
+                while let Some(name) = seq.next_element::<Text<'de>>()? {
+                    let Some(at) = EDGE_TYPES.iter().position(|known| **known == *name) else {
+                        return Err(A::Error::custom(format!("'{name}' is no type of a dependency")));
+                    };
+                    types |= 1 << at;
+                }
+                Ok(EdgeTypes(types))
+            }
+        }
+        deserializer.deserialize_seq(TypesVisitor)
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Dependency<'a> {
     pub name: Text<'a>,
     pub hash: Text<'a>,
-    pub types: Vec<Text<'a>>,
+    pub types: EdgeTypes,
     pub virtuals: Vec<Text<'a>>,
     pub direct: bool,
 }
 
 impl Dependency<'_> {
     pub fn has_type(&self, name: &str) -> bool {
-        self.types.iter().any(|t| &**t == name)
+        self.types.has(name)
     }
 
     pub fn provides(&self, name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::node::{Arch, Dependency, External, NodeCompiler, Text, Value, sequence};
+use super::node::{Arch, Dependency, EdgeTypes, External, NodeCompiler, Text, Value, sequence};
 
 pub struct ArchPart<'a>(pub Arch<'a>);
 
@@ -245,16 +245,16 @@ struct DependencyFields<'a> {
     build_hash: Option<Text<'a>>,
     #[serde(borrow, default)]
     full_hash: Option<Text<'a>>,
-    #[serde(rename = "type", borrow, default)]
-    types: Vec<Text<'a>>,
+    #[serde(rename = "type", default)]
+    types: EdgeTypes,
     #[serde(borrow, default)]
     parameters: Option<EdgeFields<'a>>,
 }
 
 #[derive(Deserialize)]
 struct EdgeFields<'a> {
-    #[serde(borrow, default)]
-    deptypes: Vec<Text<'a>>,
+    #[serde(default)]
+    deptypes: EdgeTypes,
     #[serde(borrow, default)]
     virtuals: Vec<Text<'a>>,
     #[serde(default)]

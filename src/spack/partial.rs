@@ -31,7 +31,7 @@ fn among(eyes: &dyn Eyes, root: &Path, stores: &Stores<'_>) -> Vec<String> {
     let known: HashSet<PathBuf> = stores
         .databases()
         .iter()
-        .flat_map(|db| db.records())
+        .flat_map(super::database::Database::records)
         .filter_map(|record| record.path.as_ref().map(|path| PathBuf::from(path.to_string())))
         .collect();
     let held = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
@@ -93,7 +93,7 @@ mod tests {
         let known = HashSet::from([dir.path().join("linux-x86_64/known-1.0")]);
         let mut found = Vec::new();
         walk(&LiveEyes, dir.path(), &known, 0, &mut found);
-        assert_eq!(found, [prefix.clone()]);
+        assert_eq!(found, std::slice::from_ref(&prefix));
         let offset = lock_offset(hash).unwrap();
         let holder = |start| Holder { mode: Mode::Write, range: lock::Range { start, length: 1 }, pid: 1 };
         assert!(being_built(&prefix, &[holder(offset)]));

@@ -1,7 +1,6 @@
 //! What `spack find` would list: specs to match, which records to look at, and the answer in Spack's order.
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Kind, Result, Trouble};
 
@@ -130,30 +129,29 @@ pub fn short(hash: &str) -> &str {
     hash.get(..7).unwrap_or(hash)
 }
 
+/// As Spack sorts: by name, namespace, version, hash.
 fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
-    // Versions are parsed only where names are equal, which is rare.
-    let mut trouble = None;
-    found.sort_by(|a, b| {
-        let by_name = a.record.name.cmp(&b.record.name);
-        if by_name != Ordering::Equal {
-            return by_name;
+    // There are few names and many namesakes: each version is parsed once, and names are not compared again.
+    let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for entry in &*found {
+        by_name.entry(&entry.record.name).or_default().push(*entry);
+    }
+    let mut places = found.iter_mut();
+    for namesakes in by_name.into_values() {
+        let mut keyed = Vec::with_capacity(namesakes.len());
+        for entry in namesakes {
+            keyed.push((entry.record.namespace.as_deref(), plain_version(entry)?, entry.record.hash, entry));
         }
-        compare_versions(*a, *b).unwrap_or_else(|error| {
-            trouble.get_or_insert(error);
-            Ordering::Equal
-        })
-    });
-    trouble.map_or(Ok(()), Err)
+        keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
+        for ((.., entry), place) in keyed.into_iter().zip(places.by_ref()) {
+            *place = entry;
+        }
+    }
+    Ok(())
 }
 
-fn compare_versions(a: Entry<'_, '_>, b: Entry<'_, '_>) -> Result<Ordering> {
-    let (one, other) = (a.node()?, b.node()?);
-    let spaces = one.namespace.cmp(&other.namespace);
-    let versions = if one.version == other.version {
-        Ordering::Equal
-    } else {
-        let plain = |text: &str| text.rsplit('=').next().map_or_else(|| Version::parse(text), Version::parse);
-        plain(&one.version)?.cmp(&plain(&other.version)?)
-    };
-    Ok(spaces.then(versions).then_with(|| a.record.hash.cmp(b.record.hash)))
+/// The version without the reference that may stand before it.
+fn plain_version(entry: Entry<'_, '_>) -> Result<Version> {
+    let text = &*entry.record.version;
+    Version::parse(text.rsplit('=').next().unwrap_or(text))
 }

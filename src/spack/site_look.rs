@@ -8,7 +8,6 @@ use super::compilers::Compiler;
 use super::mirrors::Mirror;
 use super::repos::Repo;
 use super::session::within;
-use super::yaml::Mark;
 use crate::base::Result;
 use crate::site::Cx;
 
@@ -105,38 +104,4 @@ pub struct MirrorsArgs {
 
 pub async fn mirrors(cx: Cx, args: MirrorsArgs) -> Result<Vec<Mirror>> {
     within(&cx, args.env, |_, scope| scope.config.mirrors()).await
-}
-
-/// Tells a value of Spack's configuration, merged as Spack merges it, and where it was written.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct ConfigArgs {
-    /// A section, or a path into one: `mirrors`, `config:install_tree:root`.
-    pub path: String,
-    /// As this environment sees it.
-    pub env: Option<String>,
-}
-
-/// A value of Spack's configuration.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ConfigValue {
-    /// The value as written, before substitution; nothing if it is not set.
-    pub value: Value,
-    /// `file:line` of the value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
-    /// What of the configuration only Spack itself can evaluate; the value may differ where this is not empty.
-    pub not_understood: Vec<String>,
-}
-
-pub async fn config(cx: Cx, args: ConfigArgs) -> Result<ConfigValue> {
-    within(&cx, args.env.clone(), move |_, scope| {
-        let config = &scope.config;
-        let value = config.get(&args.path)?;
-        Ok(ConfigValue {
-            value: value.map(super::yaml::Yaml::to_json).unwrap_or_default(),
-            origin: config.origin(&args.path)?.as_ref().map(Mark::to_string),
-            not_understood: config.not_understood.clone(),
-        })
-    })
-    .await
 }

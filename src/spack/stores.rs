@@ -26,6 +26,11 @@ impl<'s, 'a> Entry<'s, 'a> {
     pub fn node(&self) -> Result<&'s Node<'a>> {
         self.database.node(self.record)
     }
+
+    /// The node for one look at it: not kept.
+    pub fn read_node(&self) -> Result<Node<'a>> {
+        self.database.read_node(self.record)
+    }
 }
 
 impl<'a> Stores<'a> {

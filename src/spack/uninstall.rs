@@ -60,7 +60,8 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
     let _lock = guard::changing(&cx, &scope).await?;
     let (again, asked) = (scope.clone(), args.clone());
     let (specs, needed) = cx.blocking(move |cx| plan(&cx, &again, &asked)).await?;
-    if !args.force && !(needed.dependents.is_empty() && needed.environments.is_empty()) {
+    let is_free = needed.dependents.is_empty() && needed.environments.is_empty();
+    if !args.force && !is_free {
         return Err(refusal(&args.query, &needed));
     }
     if args.dry_run {

@@ -122,11 +122,15 @@
 ---@field autopush boolean Each source build is pushed at once.
 ---@field origin string
 
+---Who told the value.
+---@alias Teller "files" | "spack"
+
 ---A value of Spack's configuration.
 ---@class (exact) ConfigValue
 ---@field value any The value as written, before substitution; nothing if it is not set.
 ---@field origin? string `file:line` of the value.
----@field not_understood string[] What of the configuration only Spack itself can evaluate; the value may differ where this is not empty.
+---@field source Teller Who told it.
+---@field not_understood string[] What of the configuration only Spack itself can evaluate: why it was asked.
 
 ---One spec or several.
 ---@alias Specs string | string[]
@@ -328,7 +332,7 @@ function spack.mirrors(options) end
 ---@class (exact) spack.config.Arguments: spack.config.Options
 ---@field path string A section, or a path into one: `mirrors`, `config:install_tree:root`.
 
----Tells a value of Spack's configuration, merged as Spack merges it, and where it was written.
+---Tells a value of Spack's configuration, merged as Spack merges it, and where it was written. Where a condition in the files is beyond this reader, Spack is asked.
 ---
 ---Reads. Example: `spack.config("config:install_tree:root")`
 ---@param path string A section, or a path into one: `mirrors`, `config:install_tree:root`.

@@ -106,3 +106,78 @@ pub fn done(what: &str, output: &Output) -> Result<(), String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Err(format!("{what}: {}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)))
 }
+
+/// The populated sites to compare on: those that `MOONSTACK_LAB_SITES` names (separated by ':'), else a small one
+/// for each checkout, made once and kept in the build folder. None on a machine without checkouts.
+pub fn sites() -> Vec<PathBuf> {
+    if let Ok(named) = std::env::var("MOONSTACK_LAB_SITES") {
+        return named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect();
+    }
+    let made: Vec<PathBuf> = RELEASES
+        .iter()
+        .filter_map(|release| Some((*release, spack(release)?)))
+        .map(|(release, root)| {
+            populated(release, &root).unwrap_or_else(|e| panic!("the lab site of {release}: {e}"))
+        })
+        .collect();
+    if made.is_empty() {
+        eprintln!("skipped: no Spack checkouts under MOONSTACK_LAB or ~/.cache/moonstack-lab");
+    }
+    made
+}
+
+const INSTALLS: &[&str] = &[
+    "lab-app@2.0 ^lab-openmpi",
+    "lab-app@1.0 ^lab-mpich",
+    "lab-hdf5@1.12.3~mpi",
+    "lab-solver@2.4 precision=single ^lab-openmpi",
+    "lab-zlib@1.2.13",
+];
+
+/// Name, what the manifest asks for, and whether it is concretized and installed.
+const ENVIRONMENTS: &[(&str, &str, bool, bool)] = &[
+    ("fresh", "  specs: [lab-app@2.0]\n", false, false),
+    ("concrete", "  specs: [lab-netcdf@4.9.0, lab-big kib=12]\n  view: false\n", true, false),
+    ("installed", "  specs: [lab-hdf5~mpi, lab-zlib]\n  concretizer: {unify: when_possible}\n", true, true),
+    (
+        "lists",
+        "  definitions:\n  - zlibs: [lab-zlib@1.2.13, lab-zlib@1.3.1]\n  - others: [lab-hwloc@2.9]\n  specs:\n  \
+         - $zlibs\n  - matrix:\n    - [lab-hdf5]\n    - [~mpi, +mpi]\n  concretizer: {unify: false}\n",
+        true,
+        false,
+    ),
+    ("stale", "  specs: [lab-hwloc, lab-zlib@1.3.1]\n", true, false),
+];
+
+fn populated(release: &str, root: &Path) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lab-{release}"));
+    let finished = folder.join("populated");
+    if finished.is_file() {
+        return Ok(folder);
+    }
+    let io = |e: std::io::Error| e.to_string();
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(io)?;
+    }
+    let site = LabSite::make(root, &folder, false)?;
+    for spec in INSTALLS {
+        let words = std::iter::once("install").chain(spec.split(' ')).collect::<Vec<_>>();
+        site.spack(&words)?;
+    }
+    for (name, asks, concretize, install) in ENVIRONMENTS {
+        let file = folder.join(format!("{name}.yaml"));
+        std::fs::write(&file, format!("spack:\n{asks}")).map_err(io)?;
+        site.spack(&["env", "create", name, &file.display().to_string()])?;
+        if *concretize {
+            // Spack 0.2x asks for this before it concretizes roots side by side, although the solver is there.
+            site.spack(&["-c", "bootstrap:enable:true", "-e", name, "concretize"])?;
+        }
+        if *install {
+            site.spack(&["-e", name, "install"])?;
+        }
+    }
+    site.spack(&["-e", "stale", "remove", "lab-hwloc"])?;
+    site.spack(&["-e", "stale", "add", "lab-big"])?;
+    std::fs::write(finished, "").map_err(io)?;
+    Ok(folder)
+}

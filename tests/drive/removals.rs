@@ -37,7 +37,7 @@ pub fn garbage(bed: &Bed) -> Outcome {
     let gone: BTreeSet<String> = before.difference(&installed()).cloned().collect();
     ensure(gone == planned, &format!("planned {planned:?}, gone {gone:?}\n{done:#}"))?;
     // What no environment needs, whoever asked for it.
-    let keep = bed.ok(r#"return spack.gc({ unused = true, dry_run = true })"#)?;
+    let keep = bed.ok("return spack.gc({ unused = true, dry_run = true })")?;
     let names = keep["specs"].to_string();
     ensure(names.contains("lab-slow") && !names.contains("lab-netcdf"), &names)
 }

@@ -68,12 +68,11 @@ pub fn killed(bed: &Bed) -> Outcome {
     let parent = child.id().to_string();
     let spack = listed
         .lines()
-        .filter_map(|line| {
+        .find_map(|line| {
             let mut words = line.split_whitespace();
             let (pid, ppid) = (words.next()?, words.next()?);
             (ppid == parent).then(|| pid.parse().ok()).flatten()
         })
-        .next()
         .ok_or("no child process")?;
     signal(spack, "KILL")?;
     let said = said(child.wait_with_output().map_err(|e| e.to_string())?)?;
