@@ -292,7 +292,11 @@ impl<'a> Parser<'a> {
             "target" => self.once(&mut spec.target, "target", Some(value)),
             "namespace" => self.once(&mut spec.namespace, "namespace", Some(value)),
             flags if FLAG_NAMES.contains(&flags) => {
-                spec.flags.entry(flags.to_owned()).or_default().extend(flags_of(value, propagate));
+                // No flags ask for nothing, and have no name of their own.
+                let given = flags_of(value, propagate);
+                if !given.is_empty() {
+                    spec.flags.entry(flags.to_owned()).or_default().extend(given);
+                }
                 Ok(())
             }
             variant => {
