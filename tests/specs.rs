@@ -91,6 +91,8 @@ fn errors_say_where_and_what_is_refused_is_named() {
         ("./spec.json", "unsupported", 1, "spec files"),
         ("hdf5 target=frontend", "unsupported", 6, "frontend"),
         ("hdf5@3:1", "usage", 5, "empty"),
+        ("hdf5 ^[virtuals=c,=d] gcc", "usage", 8, "virtual package"),
+        ("hdf5 ^[virtuals==c] gcc", "usage", 8, "name=value"),
         ("hdf5 ^a@1 ^a@2", "usage", 13, "contradicts"),
     ] {
         let error = Spec::parse(text, Dialect::Direct).unwrap_err();

@@ -204,6 +204,12 @@ impl<'a> Database<'a> {
         }
     }
 
+    /// The error for a record that says something impossible.
+    pub fn damaged(&self, record: &Record<'_>, what: impl std::fmt::Display) -> Trouble {
+        let what = format!("the record of {}: {what}", record.hash);
+        corrupt(&self.path, offset_in(self.text, record.raw), what)
+    }
+
     /// Everything reachable from a record, nearest first, without itself. Hashes that no record has are
     /// left out; see `Node::dependencies` for those.
     pub fn dependencies<'s>(&'s self, record: &'s Record<'a>) -> Result<Vec<&'s Record<'a>>> {

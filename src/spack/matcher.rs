@@ -56,13 +56,13 @@ impl<'s, 'a> Matcher<'s, 'a> {
         {
             return Ok(false);
         }
-        if !spec.versions.is_any() && !VersionList::concrete(&node.version)?.satisfies(&spec.versions) {
+        if !spec.versions.is_any() && !recorded(entry, &node.version)?.satisfies(&spec.versions) {
             return Ok(false);
         }
         if let Some(wanted) = &spec.compiler {
             let Some(found) = &node.compiler else { return Ok(false) };
-            let fits = *found.name == *wanted.name
-                && VersionList::concrete(&found.version)?.satisfies(&wanted.versions);
+            let fits =
+                *found.name == *wanted.name && recorded(entry, &found.version)?.satisfies(&wanted.versions);
             if !fits {
                 return Ok(false);
             }
@@ -290,7 +290,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
         };
         let node = current.node()?;
         if node.has_compiler_key() || (node.external.is_some() && node.dependencies.is_empty()) {
-            return compiler_fits(node, &edge.spec);
+            return compiler_fits(current, node, &edge.spec);
         }
         let wanted = self.wanted_virtuals(edge)?;
         let name = edge.spec.name.as_deref();
@@ -327,12 +327,17 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 }
 
+/// A version as a record has it; one that is none is damage, and no fault of the query.
+fn recorded(entry: Entry<'_, '_>, version: &str) -> Result<VersionList> {
+    VersionList::concrete(version).map_err(|t| entry.database.damaged(entry.record, t.message()))
+}
+
 fn hash_fits(entry: Entry<'_, '_>, spec: &Spec) -> bool {
     spec.hash.as_deref().is_none_or(|prefix| entry.record.hash.starts_with(prefix))
 }
 
 /// The compiler that a node keeps as a name and a version against `%name`.
-fn compiler_fits(node: &Node<'_>, wanted: &Spec) -> Result<bool> {
+fn compiler_fits(entry: Entry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
     let Some(found) = &node.compiler else { return Ok(false) };
     let modern = super::spec_parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
     let name = modern.map_or(&*found.name, |(_, modern)| *modern);
@@ -344,7 +349,7 @@ fn compiler_fits(node: &Node<'_>, wanted: &Spec) -> Result<bool> {
         && wanted.target.is_none();
     Ok(bare
         && wanted.name.as_deref().is_none_or(|wanted| wanted == name)
-        && VersionList::concrete(&found.version)?.satisfies(&wanted.versions))
+        && recorded(entry, &found.version)?.satisfies(&wanted.versions))
 }
 
 fn joined_flags<'n>(node: &'n Node<'_>, name: &str) -> Vec<&'n str> {

@@ -153,5 +153,6 @@ fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
 /// The version without the reference that may stand before it.
 fn plain_version(entry: Entry<'_, '_>) -> Result<Version> {
     let text = &*entry.record.version;
-    Version::parse(text.rsplit('=').next().unwrap_or(text))
+    let parsed = Version::parse(text.rsplit('=').next().unwrap_or(text));
+    parsed.map_err(|t| entry.database.damaged(entry.record, t.message()))
 }

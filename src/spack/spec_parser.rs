@@ -5,6 +5,7 @@ use crate::base::{Kind, Result, Trouble};
 
 use super::spec::{Compiler, Dialect, Edge, FLAG_NAMES, Flag, Spec, Variant, VariantValue};
 use super::spec_lexer::{Assignment, Placed, Token, tokens, trouble_at};
+use super::spec_print::is_identifier;
 use super::version_list::VersionList;
 
 /// Old names of compilers and the packages that they are from 1.0 on.
@@ -135,10 +136,15 @@ impl<'a> Parser<'a> {
         let mut edge = Edge::default();
         loop {
             match self.next() {
+                Some(Token::KeyValue { propagate: true, .. } | Token::KeyValue { exact: true, .. }) => {
+                    return Err(
+                        self.trouble_here(Kind::Usage, "a property of a dependency is written 'name=value'")
+                    );
+                }
                 Some(Token::KeyValue { name, value, .. }) => {
                     let values = value.trim_matches(['\'', '"', ' ']).split(',').map(str::to_owned);
                     match *name {
-                        "virtuals" => edge.virtuals.extend(values),
+                        "virtuals" => edge.virtuals.extend(self.virtuals(values.collect())?),
                         "deptypes" => edge.deptypes = self.deptypes(values.collect())?,
                         "when" => {
                             return Err(self.trouble_here(
@@ -159,6 +165,15 @@ impl<'a> Parser<'a> {
                     return Err(self.trouble(Kind::Usage, "a property of the dependency or ']' is expected"));
                 }
             }
+        }
+    }
+
+    fn virtuals(&self, names: Vec<String>) -> Result<Vec<String>> {
+        match names.iter().find(|name| !is_identifier(name)) {
+            Some(bad) => {
+                Err(self.trouble_here(Kind::Usage, format!("'{bad}' is not the name of a virtual package")))
+            }
+            None => Ok(names),
         }
     }
 
@@ -277,7 +292,11 @@ impl<'a> Parser<'a> {
             "target" => self.once(&mut spec.target, "target", Some(value)),
             "namespace" => self.once(&mut spec.namespace, "namespace", Some(value)),
             flags if FLAG_NAMES.contains(&flags) => {
-                spec.flags.entry(flags.to_owned()).or_default().extend(flags_of(value, propagate));
+                // No flags ask for nothing, and have no name of their own.
+                let given = flags_of(value, propagate);
+                if !given.is_empty() {
+                    spec.flags.entry(flags.to_owned()).or_default().extend(given);
+                }
                 Ok(())
             }
             variant => {

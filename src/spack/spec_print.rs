@@ -31,7 +31,12 @@ fn dependency(edge: &Edge, out: &mut String) {
         }
         out.push_str(&format!("[{}] ", attributes.join(" ")));
     }
-    out.push_str(&edge.spec.to_string());
+    let text = edge.spec.to_string();
+    // `^c=gcc` names a package for a virtual; a variant of a nameless dependency must not look like it.
+    if edge.spec.name.is_none() && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        out.push_str("@: ");
+    }
+    out.push_str(&text);
 }
 
 fn node(spec: &Spec, out: &mut String) {
@@ -71,7 +76,9 @@ fn node(spec: &Spec, out: &mut String) {
         out.push_str(&format!(" {name}{colon}{equals}{text}"));
     }
     for (name, flags) in &spec.flags {
-        for run in flags.chunk_by(|a, b| a.propagate == b.propagate) {
+        // A word without a dash would belong to the flag before it, as in '-I path'.
+        let together = |a: &Flag, b: &Flag| a.propagate == b.propagate && b.text.starts_with('-');
+        for run in flags.chunk_by(together) {
             let text: Vec<&str> = run.iter().map(|flag: &Flag| flag.text.as_str()).collect();
             let equals = if run.iter().any(|flag| flag.propagate) { "==" } else { "=" };
             out.push_str(&format!(" {name}{equals}{}", quoted(&text.join(" "))));
@@ -92,7 +99,7 @@ fn node(spec: &Spec, out: &mut String) {
     }
 }
 
-fn is_identifier(text: &str) -> bool {
+pub(super) fn is_identifier(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
