@@ -289,6 +289,10 @@ impl Failure {
                     first.name
                 )
             }
+            // Whoever was killed said nothing of it; the last line is not the reason.
+            None if let Some(signal) = answer.ran.signal => {
+                format!("{} was ended by signal {signal}", answer.title)
+            }
             None => format!("{} failed: {why}", answer.title),
         };
         let mut trouble = answer.about(Trouble::new(self.kind, message)).fact("errors", self.errors.clone());

@@ -78,6 +78,7 @@ pub fn killed(bed: &Bed) -> Outcome {
     let said = said(child.wait_with_output().map_err(|e| e.to_string())?)?;
     let error = error(&said, "signal")?;
     ensure(error["facts"]["missing"][0]["name"] == "lab-slow", &format!("{error:#}"))?;
+    ensure(error["message"] == "spack install was ended by signal 9", &format!("{error:#}"))?;
     bed.quiet()?;
     // What it left does not stand in the way of the next.
     let result = bed.ok(r#"return spack.install("lab-slow seconds=1")"#)?;
