@@ -181,12 +181,16 @@ async fn judge(
         .filter(|hash| !there(hash))
         .filter_map(|hash| named(&wanted, &after, hash))
         .collect();
-    let installed: Vec<InstalledRow> = wanted
+    let mut new: Vec<&SpecRow> = wanted
         .specs
         .values()
         .filter(|row| there(&row.hash) && is_new(&row.hash) && row.external.is_none())
-        .map(|row| installed_row(row, &after, answer))
         .collect();
+    // As they were installed, so that a script can tell what went first.
+    let when = |row: &SpecRow| after.get(&row.hash).and_then(|h| h.installed_at).unwrap_or_default();
+    new.sort_by(|a, b| when(a).total_cmp(&when(b)).then_with(|| a.name.cmp(&b.name)));
+    let installed: Vec<InstalledRow> =
+        new.into_iter().map(|row| installed_row(row, &after, answer)).collect();
     let already = wanted.roots.iter().filter(|h| there(h) && !is_new(h));
     let mut result = InstallResult {
         ok: answer.ran.ok() && missing.is_empty() && wanted.unknown.is_empty(),

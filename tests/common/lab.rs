@@ -113,13 +113,22 @@ pub fn sites() -> Vec<PathBuf> {
     if let Ok(named) = std::env::var("MOONSTACK_LAB_SITES") {
         return named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect();
     }
-    let made: Vec<PathBuf> = RELEASES
-        .iter()
-        .filter_map(|release| Some((*release, spack(release)?)))
-        .map(|(release, root)| {
-            populated(release, &root).unwrap_or_else(|e| panic!("the lab site of {release}: {e}"))
-        })
-        .collect();
+    let roots: Vec<(&str, PathBuf)> =
+        RELEASES.iter().filter_map(|release| Some((*release, spack(release)?))).collect();
+    let made: Vec<PathBuf> = std::thread::scope(|scope| {
+        let making: Vec<_> = roots
+            .iter()
+            .map(|(release, root)| (release, scope.spawn(move || populated(release, root))))
+            .collect();
+        making
+            .into_iter()
+            .map(|(release, made)| match made.join() {
+                Ok(Ok(folder)) => folder,
+                Ok(Err(error)) => panic!("the lab site of {release}: {error}"),
+                Err(_) => panic!("the lab site of {release}: its thread panicked"),
+            })
+            .collect()
+    });
     if made.is_empty() {
         eprintln!("skipped: no Spack checkouts under MOONSTACK_LAB or ~/.cache/moonstack-lab");
     }
