@@ -125,7 +125,7 @@ pub fn sites() -> Vec<PathBuf> {
             .map(|(release, made)| match made.join() {
                 Ok(Ok(folder)) => folder,
                 Ok(Err(error)) => panic!("the lab site of {release}: {error}"),
-                Err(_) => panic!("the lab site of {release}: its thread panicked"),
+                Err(panic) => std::panic::resume_unwind(panic),
             })
             .collect()
     });
