@@ -6,12 +6,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use sha1::{Digest as _, Sha1};
 
 use super::catalogue::Package;
 use super::disk;
 use super::record::{Node, Nodes, spec_file};
 use crate::base::{Kind, Result, Trouble};
+use crate::spack::prefix_manifest::content_hash;
+use crate::world::eyes::LiveEyes;
 
 /// The folder for Spack's own files in a prefix.
 pub const METADATA: &str = ".spack";
@@ -94,12 +95,6 @@ pub fn gzip(data: &[u8]) -> Result<Vec<u8>> {
         .map_err(|e| Trouble::new(Kind::Internal, "cannot compress").caused_by(e))
 }
 
-/// The hash in a manifest: SHA-1 in upper-case base 32.
-pub fn content_hash(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Trouble::io("read", path, e))?;
-    Ok(data_encoding::BASE32_NOPAD.encode(&Sha1::digest(bytes)))
-}
-
 /// Every path of a prefix with what Spack records of it.
 pub fn manifest(prefix: &Path) -> Result<Map<String, Value>> {
     let mut out = Map::new();
@@ -116,7 +111,7 @@ pub fn manifest(prefix: &Path) -> Result<Map<String, Value>> {
             let target = std::fs::read_link(path).map_err(|e| Trouble::io("read the link", path, e))?;
             row["dest"] = target.to_string_lossy().into();
         } else if meta.is_file() {
-            row["hash"] = content_hash(path)?.into();
+            row["hash"] = content_hash(&LiveEyes, path)?.into();
             row["time"] = seconds(&meta).into();
             row["size"] = meta.size().into();
         }

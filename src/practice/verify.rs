@@ -1,16 +1,17 @@
 //! `spack verify manifest`: a prefix against its manifest. As Spack does, it stops at the first package with
 //! findings.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::build::{METADATA, content_hash, manifest, seconds};
 use super::halt::Halt;
 use super::query;
 use super::record::Node;
 use super::session::{Options, Session};
+use crate::base::Kind;
+use crate::spack::prefix_manifest;
+use crate::world::eyes::LiveEyes;
 
 pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let arguments = match arguments.split_first() {
@@ -73,56 +74,12 @@ fn print(session: &mut Session<'_, '_>, node: &Node, findings: &Map<String, Valu
 
 /// What differs, by path.
 fn compare(prefix: &Path) -> Result<Map<String, Value>, Halt> {
-    let mut whole = Map::new();
-    let path = prefix.join(METADATA).join("install_manifest.json");
-    let Ok(text) = std::fs::read(path) else {
-        // Spack says so of externals too.
-        whole.insert(prefix.to_string_lossy().into_owned(), Value::from(vec!["manifest missing"]));
-        return Ok(whole);
-    };
-    let Ok(recorded) = serde_json::from_slice::<Map<String, Value>>(&text) else {
-        whole.insert(prefix.to_string_lossy().into_owned(), Value::from(vec!["manifest corrupted"]));
-        return Ok(whole);
-    };
-    let mut found = Map::new();
-    for path in manifest(prefix)?.keys().filter(|p| !recorded.contains_key(*p)) {
-        found.insert(path.clone(), Value::from(vec!["added"]));
+    // Spack says so of externals too.
+    let whole = |why: &str| (prefix.to_string_lossy().into_owned(), Value::from(vec![why]));
+    match prefix_manifest::compare(&LiveEyes, prefix) {
+        Ok(Some(found)) => Ok(found.into_iter().map(|(path, kinds)| (path, kinds.into())).collect()),
+        Ok(None) => Ok(Map::from_iter([whole("manifest missing")])),
+        Err(trouble) if trouble.is(Kind::Corrupt) => Ok(Map::from_iter([whole("manifest corrupted")])),
+        Err(trouble) => Err(trouble.into()),
     }
-    for (path, row) in &recorded {
-        let kinds = differences(Path::new(path), row)?;
-        if !kinds.is_empty() {
-            found.insert(path.clone(), Value::from(kinds));
-        }
-    }
-    Ok(found)
-}
-
-fn differences(path: &Path, row: &Value) -> Result<Vec<&'static str>, Halt> {
-    let Ok(meta) = std::fs::symlink_metadata(path) else {
-        return Ok(vec!["deleted"]);
-    };
-    let number = |name: &str| row.get(name).and_then(Value::as_u64);
-    let mut kinds = Vec::new();
-    for (name, now) in [("mode", meta.mode()), ("owner", meta.uid()), ("group", meta.gid())] {
-        if number(name).is_some_and(|was| was != u64::from(now)) {
-            kinds.push(name);
-        }
-    }
-    if let Some(dest) = row.get("dest").and_then(Value::as_str)
-        && std::fs::read_link(path).ok().as_deref() != Some(Path::new(dest))
-    {
-        kinds.push("link");
-    }
-    let Some(hash) = row.get("hash").and_then(Value::as_str) else { return Ok(kinds) };
-    if number("size") != Some(meta.size()) {
-        kinds.push("size");
-    }
-    let time = seconds(&meta);
-    if row.get("time").and_then(Value::as_f64).is_some_and(|was| (was - time).abs() > 1e-3) {
-        kinds.push("mtime");
-    }
-    if meta.is_file() && content_hash(path)? != hash {
-        kinds.push("hash");
-    }
-    Ok(kinds)
 }

@@ -14,8 +14,8 @@ use crate::world::Eyes;
 use crate::world::eyes::FileKind;
 use crate::world::lock::{self, Holder, Mode};
 
-/// Projections are not deeper than this; a tree that is was not made by Spack.
-const DEEPEST: usize = 8;
+/// Levels below the store at which a prefix is looked for.
+const DEPTH: usize = 8;
 
 /// Prefixes without a record that nobody is building now.
 pub fn partial_prefixes(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
@@ -28,54 +28,93 @@ pub fn partial_prefixes(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
 }
 
 fn among(eyes: &dyn Eyes, root: &Path, stores: &Stores<'_>) -> Vec<String> {
-    let known: HashSet<PathBuf> = stores
-        .databases()
-        .iter()
-        .flat_map(super::database::Database::records)
-        .filter_map(|record| record.path.as_ref().map(|path| PathBuf::from(path.to_string())))
-        .collect();
+    let records = stores.databases().iter().flat_map(super::database::Database::records);
+    let known = records.filter_map(|record| record.path.as_deref()).map(Path::new);
     let held = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
-    let mut found = Vec::new();
-    walk(eyes, root, &known, 0, &mut found);
-    found.retain(|path| !being_built(path, &held));
-    found.into_iter().map(|path| path.display().to_string()).collect()
+    unknown(eyes, root, known, &held).into_iter().map(|path| path.display().to_string()).collect()
 }
 
-fn walk(eyes: &dyn Eyes, folder: &Path, known: &HashSet<PathBuf>, depth: usize, found: &mut Vec<PathBuf>) {
-    // A folder that cannot be listed hides what is in it; this is a report, not a judgement.
-    for name in eyes.list(folder).unwrap_or_default() {
-        let path = folder.join(&name);
-        let is_folder = || eyes.lstat(&path).is_ok_and(|s| s.kind == FileKind::Folder);
-        if (depth == 0 && (name.starts_with('.') || name == "bin" || name == "gpg"))
-            || known.contains(&path)
-            || !is_folder()
-        {
-            continue;
-        }
-        if eyes.is_folder(&path.join(".spack")) {
-            found.push(path);
-        } else if depth < DEEPEST {
-            walk(eyes, &path, known, depth + 1, found);
-        }
-    }
+/// The prefixes below a store's root that are not known, without those that somebody builds at the moment.
+pub fn unknown<'k>(
+    eyes: &'k dyn Eyes,
+    root: &Path,
+    known: impl IntoIterator<Item = &'k Path>,
+    held: &[Holder],
+) -> Vec<PathBuf> {
+    let mut walk = Walk::new(eyes, known.into_iter().collect(), root);
+    walk.folder(root, DEPTH);
+    let mut found = walk.found;
+    found.retain(|prefix| !hash_of(eyes, prefix).is_some_and(|hash| is_held(held, &hash)));
+    found
 }
 
-/// Whether somebody holds the prefix's lock for writing; its place follows from the hash (contract 2.5).
-fn being_built(prefix: &Path, held: &[Holder]) -> bool {
-    let name = prefix.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let offset = name.get(name.len().saturating_sub(32)..).and_then(lock_offset);
-    held.iter().filter(|h| h.mode == Mode::Write).any(|holder| {
-        let range = holder.range;
-        let covers = |at: i64| at >= range.start && (range.length == 0 || at - range.start < range.length);
-        offset.is_none_or(covers)
+/// Whether somebody holds a prefix's lock for writing: it is being built, or removed.
+pub fn is_held(holders: &[Holder], hash: &str) -> bool {
+    let Some(at) = lock_offset(hash) else { return false };
+    holders.iter().any(|h| {
+        let end = if h.range.length == 0 { i64::MAX } else { h.range.start.saturating_add(h.range.length) };
+        h.mode == Mode::Write && (h.range.start..end).contains(&at)
     })
 }
 
-/// The byte of `prefix_lock` that stands for a hash.
+/// The byte that stands for a hash in `prefix_lock` and `prefix_failures`: its first 63 bits (contract 2.5).
 pub fn lock_offset(hash: &str) -> Option<i64> {
     let bytes = BASE32_NOPAD.decode(hash.to_ascii_uppercase().as_bytes()).ok()?;
     let first: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
     i64::try_from(u64::from_be_bytes(first) >> 1).ok()
+}
+
+/// The hash that a prefix states, or that its name ends with.
+fn hash_of(eyes: &dyn Eyes, prefix: &Path) -> Option<String> {
+    let stated = eyes.read(&prefix.join(".spack/spec.json")).ok();
+    let json: Option<serde_json::Value> = stated.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let stated = json.as_ref().and_then(|j| j.pointer("/spec/nodes/0/hash")).and_then(|h| h.as_str());
+    let named = || prefix.file_name()?.to_str()?.rsplit('-').next();
+    stated.or_else(named).map(str::to_owned)
+}
+
+struct Walk<'w> {
+    eyes: &'w dyn Eyes,
+    known: HashSet<&'w Path>,
+    /// Folders that hold a known prefix at some level.
+    above: HashSet<&'w Path>,
+    /// Folders that hold a known prefix directly.
+    parents: HashSet<&'w Path>,
+    found: Vec<PathBuf>,
+}
+
+impl<'w> Walk<'w> {
+    fn new(eyes: &'w dyn Eyes, known: HashSet<&'w Path>, root: &Path) -> Self {
+        let inside = known.iter().copied().filter(|p| p.starts_with(root));
+        let above = inside.clone().flat_map(|p| p.ancestors().skip(1)).collect();
+        let parents = inside.filter_map(Path::parent).collect();
+        Walk { eyes, known, above, parents, found: Vec::new() }
+    }
+
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        let eyes = self.eyes;
+        let own = depth == DEPTH;
+        for name in eyes.list(folder).unwrap_or_default() {
+            // Spack's own: the database, the interpreter hook, temporary names of prefixes.
+            if name.starts_with('.') || (own && matches!(name.as_str(), "bin" | "environments" | "gpg")) {
+                continue;
+            }
+            let path = folder.join(&name);
+            let real = eyes.lstat(&path).is_ok_and(|s| s.kind == FileKind::Folder);
+            if !real || self.known.contains(path.as_path()) {
+                continue;
+            }
+            if eyes.is_folder(&path.join(".spack")) {
+                self.found.push(path);
+            } else if self.above.contains(path.as_path()) || !self.parents.contains(folder) {
+                if depth > 1 {
+                    self.folder(&path, depth - 1);
+                }
+            } else if eyes.list(&path).is_ok_and(|names| !names.is_empty()) {
+                self.found.push(path);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,16 +128,24 @@ mod tests {
         let hash = "gwnt2rdwxkzskhftc6y3cqkdnkcwsnbz";
         let prefix = dir.path().join(format!("linux-x86_64/left-1.0-{hash}"));
         std::fs::create_dir_all(prefix.join(".spack")).unwrap();
-        std::fs::create_dir_all(dir.path().join("linux-x86_64/known-1.0/.spack")).unwrap();
-        let known = HashSet::from([dir.path().join("linux-x86_64/known-1.0")]);
-        let mut found = Vec::new();
-        walk(&LiveEyes, dir.path(), &known, 0, &mut found);
-        assert_eq!(found, std::slice::from_ref(&prefix));
+        let recorded = dir.path().join("linux-x86_64/known-1.0");
+        std::fs::create_dir_all(recorded.join(".spack")).unwrap();
+        let found = |held: &[Holder]| unknown(&LiveEyes, dir.path(), [recorded.as_path()], held);
         let offset = lock_offset(hash).unwrap();
         let holder = |start| Holder { mode: Mode::Write, range: lock::Range { start, length: 1 }, pid: 1 };
-        assert!(being_built(&prefix, &[holder(offset)]));
-        assert!(!being_built(&prefix, &[holder(offset + 1)]));
-        let whole = Holder { range: lock::Range::WHOLE, ..holder(0) };
-        assert!(being_built(&prefix, &[whole]));
+        assert_eq!(found(&[holder(offset + 1)]), std::slice::from_ref(&prefix));
+        assert!(found(&[holder(offset)]).is_empty());
+        assert!(found(&[Holder { range: lock::Range::WHOLE, ..holder(0) }]).is_empty());
+    }
+
+    #[test]
+    fn the_offset_is_the_first_63_bits() {
+        assert_eq!(lock_offset(&"a".repeat(32)), Some(0));
+        assert_eq!(lock_offset(&"7".repeat(32)), Some(i64::MAX));
+        // The fifth bit pattern: 'b' is 00001, so bit 59 of the first 64 is set, halved.
+        assert_eq!(lock_offset(&format!("b{}", "a".repeat(31))), Some(1 << 58));
+        for bad in ["", "abc", "not a hash, but of thirty-two ch"] {
+            assert_eq!(lock_offset(bad), None);
+        }
     }
 }

@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use data_encoding::BASE32_NOPAD;
-
 use super::super::definition::{Check, Look, Looking};
 use super::super::finding::{Finding, some};
 use super::database_records::label;
 use crate::base::Result;
 use crate::spack::database::{Database, DatabaseText};
+use crate::spack::partial::lock_offset;
 use crate::world::lock::{self, Holder, Mode};
 use crate::world::lock_test::{Trial, try_locks};
 
@@ -125,7 +124,7 @@ fn describe(look: &Look, holder: &Holder, database: Option<&Database<'_>>) -> St
     let mode = if holder.mode == Mode::Write { "write" } else { "read" };
     let what = match (holder.range.length, database) {
         (1, Some(database)) => {
-            let of = database.records().iter().find(|r| offset(r.hash) == Some(holder.range.start));
+            let of = database.records().iter().find(|r| lock_offset(r.hash) == Some(holder.range.start));
             of.map_or_else(|| format!("byte {}", holder.range.start), label)
         }
         (1, None) => format!("byte {}", holder.range.start),
@@ -141,27 +140,4 @@ fn owner(look: &Look, holder: &Holder) -> String {
     let name = look.cx.world.eyes.read_text(Path::new(&format!("/proc/{}/comm", holder.pid)));
     let name = name.map_or_else(|_| String::new(), |n| format!(" ({})", n.trim()));
     format!("process {}{name}", holder.pid)
-}
-
-/// The byte that stands for a hash in `prefix_lock` and `prefix_failures`: its first 63 bits.
-pub fn offset(hash: &str) -> Option<i64> {
-    let bytes = BASE32_NOPAD.decode(hash.to_ascii_uppercase().as_bytes()).ok()?;
-    let first: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
-    i64::try_from(u64::from_be_bytes(first) >> 1).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_offset_is_the_first_63_bits() {
-        assert_eq!(offset(&"a".repeat(32)), Some(0));
-        assert_eq!(offset(&"7".repeat(32)), Some(i64::MAX));
-        // The fifth bit pattern: 'b' is 00001, so bit 59 of the first 64 is set, halved.
-        assert_eq!(offset(&format!("b{}", "a".repeat(31))), Some(1 << 58));
-        for bad in ["", "abc", "not a hash, but of thirty-two ch"] {
-            assert_eq!(offset(bad), None);
-        }
-    }
 }
