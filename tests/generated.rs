@@ -22,7 +22,7 @@ use moonstack::site::cx::Site;
 use moonstack::world::World;
 use moonstack::world::event::Blind;
 use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::{About, Journal};
+use moonstack::world::journal::Journal;
 use moonstack::world::live::LiveHands;
 use moonstack::world::store::Store;
 
@@ -84,7 +84,7 @@ fn the_reference_page_is_up_to_date() {
 
 fn host(state: &Path) -> Host {
     let store = Arc::new(Store::at(state.join("state.db")));
-    let journal = Arc::new(Journal::new(Arc::clone(&store), Clock::default(), About::default()));
+    let journal = Arc::new(Journal::new(Arc::clone(&store), Clock::default()));
     let world = World {
         eyes: Arc::new(LiveEyes),
         hands: Arc::new(LiveHands::new(None)),
@@ -93,7 +93,7 @@ fn host(state: &Path) -> Host {
     };
     let site =
         Site::new(Loaded::default(), state.into(), store, journal, None, std::env::vars().collect(), None);
-    let loader = Loader { eyes: Arc::new(LiveEyes), folders: Vec::new() };
+    let loader = Loader { eyes: Arc::new(LiveEyes), folders: Vec::new(), taken: Default::default() };
     let cx = Cx { world, site: Arc::new(site) };
     Host::new(cx, Rc::new(api::registry()), loader, Rc::new(|_| Ok(()))).unwrap()
 }

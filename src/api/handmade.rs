@@ -76,6 +76,36 @@ const ALL: &[Handmade] = &[
         example: "check.run{ only = { \"spack\" } }",
     },
     Handmade {
+        path: "run.step",
+        signature: "fun(name: string, options: { needs?: string[], inputs?: any, files?: string[], check?: (fun(result: any): boolean), always?: boolean }, body: fun(): any): any",
+        doc: "Runs a step now and gives its result. The journal keeps it: when the run is resumed, a step that has ended \
+              well is not run again while its `inputs`, the content of its `files`, its own text and what it left behind \
+              are as they were (and `check` says true); its result is given again. `needs` names steps that must have \
+              ended well, or this one is skipped; with `always` it runs all the same.",
+        example: "run.step(\"lock\", { inputs = { \"science\" } }, function() return env.status(\"science\").locked end)",
+    },
+    Handmade {
+        path: "run.steps",
+        signature: "fun(steps: table[], options?: { limit?: integer }): table<string, any>",
+        doc: "Runs a list of steps, `{ name = …, needs = …, run = function(results) … end }` each: those that wait for no \
+              other side by side, at most `limit` (8) at once. `results` has what the steps before gave, by name.",
+        example: "run.steps{ { name = \"a\", run = function() return 1 end }, { name = \"b\", needs = { \"a\" }, run = function(r) return r.a + 1 end } }",
+    },
+    Handmade {
+        path: "run.compensate",
+        signature: "fun(undo: fun())",
+        doc: "Says how to take back what the current step has done. When the step fails or is cancelled its compensations \
+              run, newest first; under `on_fail = \"roll_back\"` then those of the steps before it. Outside of steps: when \
+              the run fails.",
+        example: "run.compensate(function() log.info(\"taken back\") end)",
+    },
+    Handmade {
+        path: "run.id",
+        signature: "fun(): integer",
+        doc: "The number of the run, as `moonstack runs` shows it; 0 in a plan.",
+        example: "run.id()",
+    },
+    Handmade {
         path: "defer",
         signature: "fun(cleanup: fun()): any",
         doc: "`local _ <close> = defer(function() … end)` runs the function when the block ends, also after an error \

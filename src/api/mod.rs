@@ -6,6 +6,7 @@ pub mod env;
 pub mod gather;
 pub mod general;
 pub mod handmade;
+pub mod perform;
 pub mod primitive;
 pub mod registry;
 pub mod spack;

@@ -30,7 +30,7 @@ pub fn file(path: &Path) -> Result<String> {
 /// One digest of a whole tree: relative path, kind, executable bit, content or link target of every entry.
 /// Times and owners do not count. A file that vanishes or cannot be read is an error, not a gap.
 pub fn tree(root: &Path) -> Result<String> {
-    let mut hasher = Sha256::new();
+    let mut tree = Tree::default();
     for entry in walkdir::WalkDir::new(root).follow_links(false).sort_by_file_name() {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(root).to_owned();
@@ -42,25 +42,53 @@ pub fn tree(root: &Path) -> Result<String> {
         })?;
         let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let kind = entry.file_type();
-        let line = if kind.is_symlink() {
-            let target =
-                std::fs::read_link(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
-            format!("l {}", bytes(target.as_os_str().as_bytes()))
+        let fail = |e| Trouble::io("read", entry.path(), e);
+        if kind.is_symlink() {
+            tree.link(relative, &std::fs::read_link(entry.path()).map_err(fail)?);
         } else if kind.is_dir() {
-            "d".to_owned()
+            tree.folder(relative);
         } else if kind.is_file() {
-            let meta = std::fs::metadata(entry.path()).map_err(|e| Trouble::io("read", entry.path(), e))?;
-            let bit = if meta.permissions().mode() & 0o111 == 0 { '-' } else { 'x' };
-            format!("f{bit} {}", file(entry.path())?)
+            let meta = std::fs::metadata(entry.path()).map_err(fail)?;
+            tree.file(relative, meta.permissions().mode(), &file(entry.path())?);
         } else {
-            "o".to_owned()
-        };
-        hasher.update(relative.as_os_str().as_bytes());
-        hasher.update([0]);
-        hasher.update(line.as_bytes());
-        hasher.update([b'\n']);
+            tree.other(relative);
+        }
     }
-    Ok(HEXLOWER.encode(&hasher.finalize()))
+    Ok(tree.finish())
+}
+
+/// The digest of a tree whose entries come one by one: a folder before what it holds, names sorted.
+#[derive(Default)]
+pub struct Tree(Sha256);
+
+impl Tree {
+    pub fn folder(&mut self, relative: &Path) {
+        self.entry(relative, "d");
+    }
+
+    pub fn file(&mut self, relative: &Path, mode: u32, digest: &str) {
+        let bit = if mode & 0o111 == 0 { '-' } else { 'x' };
+        self.entry(relative, &format!("f{bit} {digest}"));
+    }
+
+    pub fn link(&mut self, relative: &Path, target: &Path) {
+        self.entry(relative, &format!("l {}", bytes(target.as_os_str().as_bytes())));
+    }
+
+    pub fn other(&mut self, relative: &Path) {
+        self.entry(relative, "o");
+    }
+
+    fn entry(&mut self, relative: &Path, line: &str) {
+        self.0.update(relative.as_os_str().as_bytes());
+        self.0.update([0]);
+        self.0.update(line.as_bytes());
+        self.0.update([b'\n']);
+    }
+
+    pub fn finish(self) -> String {
+        HEXLOWER.encode(&self.0.finalize())
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::base::Result;
 use crate::site::Cx;
 use crate::world::Action;
-use crate::world::action::{Effect, Ended, Program, Ran, Tail};
+use crate::world::action::{Ended, Program, Ran, Tail};
 
 static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)+").ok());
 
@@ -26,7 +26,7 @@ pub async fn ask(cx: &Cx, argv: &[&str], limit: Duration) -> Result<Ran> {
         tail: Tail(64 * 1024),
         ..Program::default()
     };
-    Ok(cx.world.perform(Action::RunProgram { program, effect: Effect::Reads }).await?.ran())
+    Ok(cx.world.perform(Action::look(program)).await?.ran())
 }
 
 /// What a program says about its version.

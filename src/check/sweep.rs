@@ -95,7 +95,7 @@ pub mod tests {
     use crate::world::World;
     use crate::world::event::Blind;
     use crate::world::eyes::LiveEyes;
-    use crate::world::journal::{About, Journal};
+    use crate::world::journal::Journal;
     use crate::world::live::LiveHands;
     use crate::world::store::Store;
 
@@ -104,9 +104,8 @@ pub mod tests {
         let loaded = Loaded { config: toml::from_str(site_file).unwrap(), ..Loaded::default() };
         let state = tempfile::tempdir().unwrap().keep();
         let store = Arc::new(Store::at(state.join("state.db")));
-        let about = About { script: "test".into(), digest: None, options: serde_json::Value::Null };
         let clock = Clock::default();
-        let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), about));
+        let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone()));
         let world = World {
             eyes: Arc::new(LiveEyes),
             hands: Arc::new(LiveHands::new(None)),

@@ -37,6 +37,18 @@ pub struct Global {
     /// End the command after this long ("90s", "2h").
     #[arg(long, global = true, value_name = "DURATION", value_parser = crate::base::words::parse_span)]
     pub timeout: Option<std::time::Duration>,
+    /// Wait this long for another instance of the same workflow to end ("10m").
+    #[arg(long, global = true, value_name = "DURATION", value_parser = crate::base::words::parse_span)]
+    pub wait: Option<std::time::Duration>,
+    /// Say one line at the end of a run, if something was done or is wrong.
+    #[arg(long, global = true)]
+    pub summary: bool,
+    /// Write a report of the run as JSON.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write metrics of the run for Prometheus' textfile collector.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Say more; twice for debugging.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -69,6 +81,16 @@ pub enum Command {
         )]
         words: Vec<OsString>,
     },
+    /// Show what a workflow or script would do, without doing it.
+    #[command(disable_help_flag = true)]
+    Plan(PlanArgs),
+    /// Do exactly what a stored plan says, or nothing if what it was made from has changed.
+    Apply {
+        /// The plan, as `plan -o FILE` has written it.
+        file: PathBuf,
+    },
+    /// Look at the runs on record, and go on with an interrupted one.
+    Runs(Runs),
     /// Evaluate Lua and print the result.
     Eval {
         /// An expression or statements.
@@ -105,6 +127,75 @@ pub enum Command {
     Types { folder: PathBuf },
     /// Print a shell's completion script.
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// End with 6 if there is something to do.
+    #[arg(long)]
+    pub check: bool,
+    /// Store the plan, for `moonstack apply`.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Name of a workflow or path of a Lua file, and its options.
+    #[arg(
+        required = true,
+        value_name = "NAME|FILE [OPTIONS]",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub words: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Runs {
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+    #[command(flatten)]
+    pub list: RunsList,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// The runs on record, newest first.
+    List(RunsList),
+    /// One run: its steps and actions.
+    Show {
+        /// Number of the run.
+        id: i64,
+    },
+    /// What a run said while it was running.
+    Log {
+        /// Number of the run.
+        id: i64,
+    },
+    /// Go on with a run that failed or was interrupted.
+    Resume {
+        /// Number of the run.
+        id: i64,
+        /// Do everything again, in a run of its own.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Remove what the policy `keep` does not keep: rows of the journal and log files.
+    Prune {
+        /// Only tell what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunsList {
+    /// Only of this workflow or script.
+    pub script: Option<String>,
+    /// Only runs that did not end well.
+    #[arg(long)]
+    pub failed: bool,
+    /// At most this many.
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub limit: usize,
 }
 
 #[derive(Debug, Args)]

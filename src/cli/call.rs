@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::setup::Session;
 use crate::api::gather::Shape;
+use crate::api::perform::{self, Next};
 use crate::api::primitive::Reply;
 use crate::base::{Kind, Result, Trouble};
-use crate::world::journal;
+use crate::world::Effect;
 
 /// Calls a primitive by name with named arguments.
 pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Value>) -> Result<Reply> {
@@ -18,7 +19,13 @@ pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Val
     let work =
         (primitive.call)(session.cx.clone(), &mut <dyn erased_serde::Deserializer<'_>>::erase(&arguments))
             .map_err(|t| t.about(name))?;
-    let work = session.scope.guard(journal::from_place(String::from("command line"), work));
+    let place = Some(String::from("command line"));
+    let work = session.scope.guard(async {
+        match (primitive.effect, perform::next(&session.cx, name, &arguments, place)) {
+            (Effect::Changes, Next::Make(call)) => perform::make(&session.cx, call, work).await,
+            _ => work.await,
+        }
+    });
     session.scope.enter(work).await.map_err(|t| session.ended(t))
 }
 

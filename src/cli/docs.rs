@@ -41,7 +41,7 @@ pub async fn types(session: &Session, folder: &Path) -> Result<u8> {
         world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
         for (name, text) in files {
             world
-                .perform(Action::WriteFile { path: folder.join(&name), bytes: text.into_bytes(), mode: None })
+                .perform(Action::write(folder.join(&name), text.into_bytes()))
                 .await?;
             session.printer.result(&folder.join(name).display().to_string())?;
         }

@@ -9,8 +9,11 @@ mod env;
 mod env_args;
 mod find;
 mod interrupt;
+mod options;
+mod plan;
 mod repl;
 mod run;
+mod runs;
 mod setup;
 mod workflows;
 
@@ -20,11 +23,16 @@ use std::sync::Arc;
 use clap::FromArgMatches as _;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::plan::stored::StoredCommand;
 use crate::practice;
+use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
 
-use args::{Cli, Command};
-use setup::Session;
+use args::{Cli, Command, Global, Runs, RunsCommand};
+use options::words_of;
+use setup::{Mode, Session};
+
+use crate::world::store::Store;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
 
@@ -51,7 +59,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     }
 }
 
-fn printer(global: &args::Global) -> Printer {
+fn printer(global: &Global) -> Printer {
     let detail = match (global.quiet, global.verbose) {
         (true, _) => Detail::Quiet,
         (false, 0) => Detail::Normal,
@@ -90,10 +98,59 @@ fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
     code
 }
 
+/// What the options and a stored command line make of the whole: the site, what becomes of changes, the words.
+struct Opened {
+    global: Global,
+    mode: Mode,
+    words: Vec<OsString>,
+}
+
+/// A plan and an interrupted run bring their own command line along.
+fn opened(cli: &Cli) -> Result<Opened> {
+    let global = cli.global.clone();
+    let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
+        std::env::set_current_dir(&stored.cwd).map_err(|e| Trouble::io("enter", &stored.cwd, e))?;
+        let global = global.clone().or(stored);
+        Ok(Opened { global, mode, words: words_of(&stored.words) })
+    };
+    match &cli.command {
+        Command::Plan(args) => Ok(Opened { global, mode: Mode::Plan, words: args.words.clone() }),
+        Command::Apply { file } => {
+            let plan = plan::read(file)?;
+            again(&plan.command.clone(), Mode::Apply(plan))
+        }
+        Command::Runs(Runs { command: Some(RunsCommand::Resume { id, fresh }), .. }) => {
+            let store = Store::at(setup::state(&global)?.join("state.db"));
+            let row = read::run(&store, *id)?;
+            if matches!(row.state, RunState::Running) {
+                return Err(Trouble::new(Kind::Busy, format!("run {id} is still running"))
+                    .hint(format!("process {} on {}", row.pid, row.host)));
+            }
+            if matches!(row.state, RunState::Ok) && !fresh {
+                return Err(Trouble::new(Kind::Refused, format!("run {id} has ended well; nothing is left to do"))
+                    .hint("--fresh does everything again"));
+            }
+            let stored = read::command(&store, *id)?;
+            again(&stored, if *fresh { Mode::Live } else { Mode::Resume(*id) })
+        }
+        _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new() }),
+    }
+}
+
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
-    let session = Session::open(&cli.global, command, printer)?;
+    let opened = opened(cli)?;
+    let session = Session::open(&opened.global, opened.mode, printer)?;
     let result = match command {
         Command::Run { words } => run::words(&session, words).await,
+        Command::Plan(args) => {
+            session.ask_of_plan(args);
+            plan::plan(&session, &opened.words).await
+        }
+        Command::Apply { .. } => run::words(&session, &opened.words).await,
+        Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
+            run::words(&session, &opened.words).await
+        }
+        Command::Runs(args) => runs::runs(&session, args).await,
         Command::Eval { code } => run::eval(&session, code).await,
         Command::Call { name, arguments } => call::call(&session, name, arguments.as_deref()).await,
         Command::Find(args) => find::find(&session, args).await,

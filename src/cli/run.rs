@@ -1,16 +1,25 @@
-//! `run`, `eval`, `workflows`.
+//! `run`, `eval`: scripts and workflows, on record, one instance at a time.
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use mlua::{MultiValue, Value};
+use serde_json::json;
 
+use super::options::{Given, RunOptions};
 use super::setup::Session;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, digest};
+use crate::plan::inputs;
 use crate::script::host::Uncompiled;
-use crate::script::workflow::Workflow;
+use crate::script::loader::Source;
+use crate::script::workflow::{Instances, Workflow};
 use crate::script::{Host, error, value};
+use crate::spack::session::Spack;
 use crate::term::printer::Detail;
+use crate::world::input::{Input, InputKind};
+use crate::world::journal::{About, Note};
+use crate::world::own_lock::{self, OwnLock};
 
 /// The words after `run`.
 pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
@@ -37,20 +46,45 @@ pub async fn workflow(session: &Session, name: &str, args: &[OsString]) -> Resul
         .map(Path::to_owned)
         .filter(|_| name.contains('/') || Path::new(&source.name).exists());
     let host = session.host(folder)?;
+    let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    session.given.add(Input::new(InputKind::Script, &source.name, digest::bytes(&source.text)));
+    let about = about(session, name, &source, &words);
+    session.cx.site.journal.describe(about.clone());
     let plain: Vec<Value> = args
         .iter()
         .map(|a| host.lua().create_string(a.as_encoded_bytes()).map(Value::String))
         .collect::<mlua::Result<_>>()
         .map_err(|e| error::from_error(&e))?;
-    let results = host.run(&session.scope, &source, MultiValue::from_vec(plain)).await?;
-    match results.front() {
-        Some(declared) if host.is_workflow(declared) => {
-            let Value::Table(table) = declared else { return Ok(0) };
-            let workflow = Workflow::read(table)?;
-            declared_workflow(session, &host, &workflow, args).await
-        }
-        _ => exit_code(&results),
-    }
+    // A plain script does its work as it is loaded; a workflow only declares it.
+    let begun = if declares(&source) {
+        None
+    } else {
+        session.given.add(options_input(&json!(words)));
+        Some(begin(session, &source.name, Some(format!("script {} {}", source.name, words.join(" ")))).await?)
+    };
+    let results = host.run(&session.scope, &source, MultiValue::from_vec(plain)).await;
+    let code = match results {
+        Ok(results) => match results.front() {
+            Some(declared) if host.is_workflow(declared) => {
+                let Value::Table(table) = declared else { return Ok(0) };
+                drop(begun);
+                let workflow = Workflow::read(table)?;
+                return declared_workflow(session, &host, &workflow, args, about).await;
+            }
+            _ => exit_code(&results),
+        },
+        Err(trouble) => Err(trouble),
+    };
+    finish(session, &host, code).await
+}
+
+/// Whether a text declares a workflow: then its lock follows from its options.
+fn declares(source: &Source) -> bool {
+    let text = String::from_utf8_lossy(&source.text);
+    text.lines().any(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("return").unwrap_or(line).trim_start().starts_with("workflow")
+    })
 }
 
 async fn declared_workflow(
@@ -58,25 +92,21 @@ async fn declared_workflow(
     host: &Host,
     workflow: &Workflow,
     args: &[OsString],
+    about: About,
 ) -> Result<u8> {
-    let matches = match workflow.command().try_get_matches_from(args) {
+    let command = RunOptions::extend(workflow.command(), session.planning.is_some());
+    let matches = match command.try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(e) if !e.use_stderr() => {
             session.printer.result(e.to_string().trim_end())?;
             return Ok(0);
         }
-        Err(e) => {
-            let text = e.to_string();
-            let mut lines = text.trim_end().lines();
-            let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let mut trouble = Trouble::usage(first);
-            for line in lines.map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("Usage")) {
-                trouble = trouble.hint(line.trim_start_matches("tip: "));
-            }
-            return Err(trouble);
-        }
+        Err(e) => return Err(wrong_options(&e)),
     };
+    session.options.borrow_mut().add(&matches);
     let options = workflow.arguments(host.lua(), &matches)?;
+    let chosen = value::to_json(host.lua(), &Value::Table(options.clone()));
+    session.given.add(options_input(&chosen));
     // What was asked of moonstack as a whole holds for a workflow that knows the word.
     for (name, asked) in [("json", session.printer.json), ("quiet", session.printer.detail == Detail::Quiet)]
     {
@@ -84,8 +114,131 @@ async fn declared_workflow(
             options.raw_set(name, true).map_err(|e| error::from_error(&e))?;
         }
     }
+    session.cx.site.journal.describe(About { options: chosen.clone(), ..about });
+    let instance = match &workflow.lock {
+        Instances::Many => None,
+        Instances::OnePer(names) => {
+            let values: Vec<String> = names.iter().map(|n| format!("{n}={}", chosen[n.as_str()])).collect();
+            Some(format!("workflow {} {}", workflow.name, values.join(" ")).trim_end().to_owned())
+        }
+    };
+    let _lock = begin(session, &workflow.name, instance).await?;
+    host.on_fail(&workflow.on_fail)?;
     let arguments = MultiValue::from_vec(vec![Value::Table(options)]);
-    exit_code(&host.call(&session.scope, workflow.run.clone(), arguments).await?)
+    let code = host.call(&session.scope, workflow.run.clone(), arguments).await;
+    let code = code.and_then(|results| exit_code(&results));
+    finish(session, host, code).await
+}
+
+fn wrong_options(error: &clap::Error) -> Trouble {
+    let text = error.to_string();
+    let mut lines = text.trim_end().lines();
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut trouble = Trouble::usage(first);
+    for line in lines.map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("Usage")) {
+        trouble = trouble.hint(line.trim_start_matches("tip: "));
+    }
+    trouble
+}
+
+fn options_input(options: &serde_json::Value) -> Input {
+    Input::new(InputKind::Options, "options", digest::bytes(options.to_string().as_bytes()))
+}
+
+fn about(session: &Session, name: &str, source: &Source, words: &[String]) -> About {
+    let mut stored = session.stored.clone();
+    stored.words = std::iter::once(name.to_owned()).chain(words.iter().cloned()).collect();
+    *session.ran.borrow_mut() = stored.clone();
+    let plan = session.plan.as_ref().map(|plan| {
+        json!({ "digest": plan.digest, "planned_by": plan.planned.user, "planned_on": plan.planned.host,
+                "planned_at": plan.planned.at })
+    });
+    About {
+        kind: if plan.is_some() { "apply" } else { "run" }.to_owned(),
+        script: name.to_owned(),
+        digest: Some(digest::bytes(&source.text)),
+        options: json!(words),
+        command: serde_json::to_value(&stored).unwrap_or_default(),
+        plan,
+    }
+}
+
+/// Sees to it that this is the only instance, that its plan still holds, and that it is on record.
+async fn begin(session: &Session, title: &str, instance: Option<String>) -> Result<Option<OwnLock>> {
+    if let Some(plan) = &session.plan {
+        inputs::check(&session.cx, plan, &session.given_now()?)?;
+    }
+    let lock = match instance {
+        Some(instance) => only_one(session, title, &instance).await?,
+        None => None,
+    };
+    if session.planning.is_none() {
+        let journal = &session.cx.site.journal;
+        let run = journal.run()?;
+        let log = session.cx.site.logs().join(format!("run-{run}.log"));
+        session.log.open(&log)?;
+        journal.note(Note::Log, &log.display().to_string())?;
+        // A script that never asks for Spack runs without one.
+        if let Ok(spack) = Spack::of(&session.cx) {
+            let found = &spack.installation;
+            let commit = found.commit.as_deref().unwrap_or("no commit");
+            journal.note(
+                Note::Spack,
+                &format!("{} {} ({commit})", found.root.display(), found.version_text),
+            )?;
+        }
+    }
+    Ok(lock)
+}
+
+async fn only_one(session: &Session, title: &str, instance: &str) -> Result<Option<OwnLock>> {
+    let path = own_lock::place(&session.cx.site.state, instance);
+    let patience = session.options.borrow().wait.unwrap_or(Duration::ZERO);
+    let waiting = session.cx.world.hands.lock(path, title, patience);
+    let lock = session.scope.enter(session.scope.guard(waiting)).await.map_err(|trouble| {
+        if !trouble.is(Kind::Lock) {
+            return session.ended(trouble);
+        }
+        let mut busy = Trouble::new(Kind::Busy, format!("{title} is running already"));
+        for hint in trouble.hints() {
+            busy = busy.hint(hint.as_str());
+        }
+        for (key, fact) in trouble.facts() {
+            busy = busy.fact(key, fact.clone());
+        }
+        busy.hint("--wait 10m waits for it")
+    })?;
+    if let Some(stale) = lock.as_ref().and_then(|l| l.stale.as_ref()) {
+        session.cx.world.warn(format!("{stale} ended without saying so; `moonstack runs` shows what it did"));
+    }
+    Ok(lock)
+}
+
+/// The end of a run: what has to be taken back, what failed while other steps went on, what of a plan is left.
+async fn finish(session: &Session, host: &Host, code: Result<u8>) -> Result<u8> {
+    let failures = host.finish(matches!(code, Ok(0 | 1))).await?;
+    if session.planning.is_none()
+        && let Ok(modules) = serde_json::to_string(&session.modules())
+    {
+        session.cx.site.journal.note(Note::Modules, &modules)?;
+    }
+    let code = code?;
+    if code < 2 && !failures.is_empty() {
+        let message = format!("{} failed: {}", steps(failures.len()), failures.join("; "));
+        return Err(Trouble::new(Kind::NotDone, message).fact("failed_steps", failures));
+    }
+    if let Some(expected) = &session.expected {
+        let left: Vec<String> = expected.left().iter().map(crate::world::identity::Identity::title).collect();
+        if !left.is_empty() {
+            let message = format!("the run ended, but left out what the plan has: {}", left.join("; "));
+            return Err(Trouble::new(Kind::NotDone, message).fact("left_out", left));
+        }
+    }
+    Ok(code)
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { String::from("1 step") } else { format!("{count} steps") }
 }
 
 /// A script may return its exit code; nothing is 0.
@@ -105,6 +258,12 @@ fn exit_code(results: &MultiValue) -> Result<u8> {
 pub async fn eval(session: &Session, code: &str) -> Result<u8> {
     let host = session.host(None)?;
     host.allow_globals();
+    session.cx.site.journal.describe(About {
+        kind: String::from("eval"),
+        script: String::from("eval"),
+        options: code.into(),
+        ..About::default()
+    });
     let function = host.compile_line("eval", code).map_err(Uncompiled::into_trouble)?;
     let results = host.call(&session.scope, function, MultiValue::new()).await?;
     for result in &results {
@@ -114,4 +273,18 @@ pub async fn eval(session: &Session, code: &str) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Script, options, modules and site files as they are now.
+#[derive(Debug, Default)]
+pub struct GivenInputs(Given);
+
+impl GivenInputs {
+    pub fn add(&self, input: Input) {
+        self.0.borrow_mut().push(input);
+    }
+
+    pub fn all(&self) -> Vec<Input> {
+        self.0.borrow().clone()
+    }
 }

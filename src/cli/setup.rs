@@ -1,17 +1,22 @@
 //! From the command line to a context: site files, state, journal, Spack's variables, the Lua machine.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Command, Global};
+use super::args::{Global, PlanArgs};
+use super::options::RunOptions;
+use super::run::GivenInputs;
 use super::interrupt::Interrupts;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
-use crate::base::{Kind, Result, Trouble, words};
+use crate::base::{Kind, Result, Trouble, digest, words};
+use crate::plan::file::Plan;
+use crate::plan::stored::StoredCommand;
 use crate::practice::{self, PracticeSite};
 use crate::script::Host;
 use crate::script::loader::Loader;
@@ -20,13 +25,17 @@ use crate::site::cx::Site;
 use crate::site::{Cx, paths};
 use crate::term::printer::Printer;
 use crate::term::progress::Progress;
-use crate::world::World;
 use crate::world::cancel::Cancel;
 use crate::world::eyes::LiveEyes;
-use crate::world::journal::{About, Journal};
+use crate::world::input::{Input, InputKind};
+use crate::world::journal::Journal;
 use crate::world::live::LiveHands;
+use crate::world::planned::Expected;
+use crate::world::planning::{PlanningHands, real_digest};
+use crate::world::run_log::RunLog;
 use crate::world::space;
 use crate::world::store::Store;
+use crate::world::{Event, Eyes, Hands, Watcher, World};
 
 /// Everything that one command works with.
 pub struct Session {
@@ -36,7 +45,32 @@ pub struct Session {
     pub scope: Cancel,
     pub interrupts: Interrupts,
     pub timeout: Option<Duration>,
+    /// The hands of a plan, where this makes one.
+    pub planning: Option<Arc<PlanningHands>>,
+    /// What is left of the plan that is applied.
+    pub expected: Option<Arc<Expected>>,
+    /// What of the command line has to be known to make the same run again.
+    pub stored: StoredCommand,
+    /// The same with the words of the run.
+    pub ran: RefCell<StoredCommand>,
+    pub options: RefCell<RunOptions>,
+    pub given: GivenInputs,
+    /// The plan that is applied.
+    pub plan: Option<Plan>,
+    pub log: Arc<RunLog>,
+    taken: Rc<RefCell<BTreeMap<String, String>>>,
     _practice: Option<Practice>,
+}
+
+/// What becomes of the changes of a script.
+pub enum Mode {
+    Live,
+    /// They are recorded and pretended.
+    Plan,
+    /// They are made as long as they are those of a plan.
+    Apply(Plan),
+    /// They go on where an interrupted run ended.
+    Resume(i64),
 }
 
 /// A throw-away practice site takes two; what is done on it may take more.
@@ -66,9 +100,8 @@ impl Practice {
 }
 
 impl Session {
-    pub fn open(global: &Global, command: &Command, printer: &Arc<Printer>) -> Result<Session> {
-        let eyes = Arc::new(LiveEyes);
-        let loaded = Loaded::read(&*eyes, global.site.as_deref(), paths::user_config().as_deref())?;
+    pub fn open(global: &Global, mode: Mode, printer: &Arc<Printer>) -> Result<Session> {
+        let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
@@ -84,15 +117,40 @@ impl Session {
             None => (paths::state(&loaded.config), global.spack.clone()),
         };
         let practice_root = practice.as_ref().map(|p| p.site.root.clone());
-        let store = Arc::new(Store::at(state.join("state.db")));
+        let database = state.join("state.db");
+        let store = Arc::new(match mode {
+            Mode::Plan => Store::pretended(database)?,
+            _ => Store::at(database),
+        });
         let clock = Clock::default();
-        let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), about(command)));
-        let world = World {
-            eyes,
-            hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),
-            watcher: Arc::new(Progress::new(Arc::clone(printer), clock.clone())),
-            clock,
+        let journal = Arc::new(match mode {
+            Mode::Plan => Journal::silent(Arc::clone(&store), clock.clone()),
+            _ => Journal::new(Arc::clone(&store), clock.clone()),
+        });
+        if let Mode::Resume(run) = &mode {
+            journal.resume(*run)?;
+        }
+        let planning = matches!(mode, Mode::Plan).then(PlanningHands::new);
+        let expected = match &mode {
+            Mode::Apply(plan) => {
+                Some(Arc::new(Expected::new(plan.actions.iter().map(|a| a.identity.clone()).collect())))
+            }
+            _ => None,
         };
+        let progress: Arc<dyn Watcher> = Arc::new(Progress::new(Arc::clone(printer), clock.clone()));
+        let progress = if planning.is_some() { Arc::new(Hushed(progress)) } else { progress };
+        let log = Arc::new(RunLog::before(progress, clock.clone()));
+        let eyes: Arc<dyn Eyes> = match &planning {
+            Some((_, eyes)) => Arc::clone(eyes) as _,
+            None => Arc::new(LiveEyes),
+        };
+        let planning = planning.map(|(hands, _)| hands);
+        let hands: Arc<dyn Hands> = match (&planning, &expected) {
+            (Some(hands), _) => Arc::clone(hands) as _,
+            (None, Some(plan)) => Arc::new(LiveHands::following(Arc::clone(&journal), Arc::clone(plan))),
+            (None, None) => Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),
+        };
+        let world = World { eyes, hands, watcher: Arc::clone(&log) as _, clock };
         let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
         let scope = Cancel::root(global.timeout);
         let interrupts = Interrupts::listen()?;
@@ -104,6 +162,18 @@ impl Session {
             scope,
             interrupts,
             timeout: global.timeout,
+            planning,
+            expected,
+            stored: stored(global),
+            ran: RefCell::default(),
+            options: RefCell::new(RunOptions::of(global)),
+            given: GivenInputs::default(),
+            plan: match mode {
+                Mode::Apply(plan) => Some(plan),
+                _ => None,
+            },
+            log,
+            taken: Rc::default(),
             _practice: practice,
         })
     }
@@ -111,13 +181,51 @@ impl Session {
     /// The Lua machine; `folder` is the script's own, searched first for modules.
     pub fn host(&self, folder: Option<PathBuf>) -> Result<Host> {
         let out = Arc::clone(&self.printer);
-        let print = Rc::new(move |text: &str| out.result(text));
+        let planning = self.planning.is_some();
+        // What a script says while it is planned is not the plan.
+        let print = Rc::new(move |text: &str| {
+            if planning {
+                out.detail(text);
+                return Ok(());
+            }
+            out.result(text)
+        });
         Host::new(self.cx.clone(), Rc::clone(&self.registry), self.loader(folder), print)
     }
 
     pub fn loader(&self, folder: Option<PathBuf>) -> Loader {
         let folders = folder.into_iter().chain(self.cx.site.loaded.config.scripts.iter().cloned()).collect();
-        Loader { eyes: Arc::clone(&self.cx.world.eyes), folders }
+        Loader { eyes: Arc::clone(&self.cx.world.eyes), folders, taken: Rc::clone(&self.taken) }
+    }
+
+    /// What stood between `plan` and the name.
+    pub fn ask_of_plan(&self, args: &PlanArgs) {
+        let mut options = self.options.borrow_mut();
+        options.check |= args.check;
+        options.output = args.output.clone().or(options.output.take());
+    }
+
+    /// Script, options, modules and site files as they are now.
+    pub fn given_now(&self) -> Result<Vec<Input>> {
+        let mut all = self.given.all();
+        // Modules that are required later are those that the plan knows of.
+        let planned = self.plan.iter().flat_map(|plan| &plan.inputs);
+        let planned = planned.filter(|i| i.kind == InputKind::Module).map(|i| i.name.clone());
+        let names: BTreeSet<String> = planned.chain(self.modules().into_keys()).collect();
+        let loader = self.loader(None);
+        for name in names {
+            let digest = loader.text_of(&name).map_or_else(|| String::from("absent"), |t| digest::bytes(t.as_bytes()));
+            all.push(Input::new(InputKind::Module, name, digest));
+        }
+        for file in &self.cx.site.loaded.files {
+            all.push(Input::new(InputKind::SiteFile, file.display().to_string(), real_digest(file)?));
+        }
+        Ok(all)
+    }
+
+    /// Digests of the modules that were required so far, by the names of their files.
+    pub fn modules(&self) -> BTreeMap<String, String> {
+        self.taken.borrow().clone()
     }
 
     /// A cancel whose reason is the time limit says so.
@@ -143,16 +251,44 @@ impl Session {
     }
 }
 
-/// What the journal says of the run.
-fn about(command: &Command) -> About {
-    let (script, options) = match command {
-        Command::Run { words } => {
-            let mut words = words.iter().map(|a| a.to_string_lossy().into_owned());
-            (words.next().unwrap_or_default(), words.collect::<Vec<_>>().into())
+/// The state folder of a site, before a session is opened on it.
+pub fn state(global: &Global) -> Result<PathBuf> {
+    if let Some(dir) = global.practice.as_ref().filter(|dir| !dir.is_empty()) {
+        return Ok(Path::new(dir).join("state"));
+    }
+    let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
+    Ok(paths::state(&loaded.config))
+}
+
+impl Global {
+    /// What is not given is as it was in a stored command line.
+    pub fn or(mut self, stored: &StoredCommand) -> Global {
+        self.site = self.site.or_else(|| stored.site.clone());
+        self.spack = self.spack.or_else(|| stored.spack.clone());
+        self.practice = self.practice.or_else(|| stored.practice.clone().map(Into::into));
+        self
+    }
+}
+
+/// What of the options leads to the same site again.
+fn stored(global: &Global) -> StoredCommand {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    StoredCommand {
+        words: Vec::new(),
+        cwd: std::env::current_dir().unwrap_or_default(),
+        site: global.site.as_ref().map(&absolute),
+        spack: global.spack.as_ref().map(&absolute),
+        practice: global.practice.as_ref().filter(|dir| !dir.is_empty()).map(|d| absolute(&PathBuf::from(d))),
+    }
+}
+
+/// A plan tells what it found only once it is made; warnings come at once.
+struct Hushed(Arc<dyn Watcher>);
+
+impl Watcher for Hushed {
+    fn see(&self, event: &Event) {
+        if matches!(event, Event::Message { .. }) {
+            self.0.see(event);
         }
-        Command::Eval { code } => (String::from("eval"), code.as_str().into()),
-        Command::Call { name, arguments } => (format!("call {name}"), arguments.clone().into()),
-        _ => (String::from("command"), serde_json::Value::Null),
-    };
-    About { script, digest: None, options }
+    }
 }

@@ -7,10 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::argument::Bytes;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::world::Action;
+use crate::world::calls;
 use crate::world::eyes::FileKind;
+use crate::world::proof::Proof;
 
 /// Writes a file so that a reader sees the old content or the new one, never a part.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,11 +23,14 @@ pub struct WriteArgs {
     content: Bytes,
     /// Permission bits such as `"640"`. Default: those of the file that is replaced.
     mode: Option<String>,
+    /// The content changes from run to run, as a report with the time in it does: a plan promises only the path.
+    #[serde(default)]
+    varies: bool,
 }
 
 pub async fn write(cx: Cx, args: WriteArgs) -> Result<()> {
     let mode = args.mode.as_deref().map(parse_mode).transpose()?;
-    cx.world.perform(Action::WriteFile { path: args.path, bytes: args.content.0, mode }).await?;
+    cx.world.perform(Action::WriteFile { path: args.path, bytes: args.content.0, mode, varies: args.varies }).await?;
     Ok(())
 }
 
@@ -68,6 +73,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<()> {
                 .hint("recursive = true removes it with everything in it"));
         }
     }
+    calls::promise(&(), vec![Proof::Absent { path: args.path.clone() }]);
     cx.world.perform(Action::RemovePath { path: args.path }).await?;
     Ok(())
 }
@@ -91,12 +97,15 @@ pub struct MoveArgs {
 
 pub async fn rename(cx: Cx, args: MoveArgs) -> Result<()> {
     free(&cx, &args.to, args.replace)?;
+    let (gone, there) =
+        (Proof::Absent { path: args.from.clone() }, Proof::There { path: args.to.clone() });
+    calls::promise(&(), vec![gone, there]);
     cx.world.perform(Action::MovePath { from: args.from, to: args.to }).await?;
     Ok(())
 }
 
 fn free(cx: &Cx, to: &Path, replace: bool) -> Result<()> {
-    if !replace && cx.world.eyes.exists(to) {
+    if !replace && !calls::was_begun() && cx.world.eyes.exists(to) {
         return Err(Trouble::new(Kind::Exists, format!("{} is there already", to.display()))
             .hint("replace = true replaces it")
             .fact("path", to.display().to_string()));
@@ -131,7 +140,8 @@ pub async fn copy(cx: Cx, args: CopyArgs) -> Result<()> {
             Ok((cx.world.eyes.read(&from)?, stat.mode))
         })
         .await?;
-    cx.world.perform(Action::WriteFile { path: args.to, bytes, mode: Some(mode) }).await?;
+    calls::promise(&(), vec![Proof::File { path: args.to.clone(), digest: digest::bytes(&bytes) }]);
+    cx.world.perform(Action::WriteFile { path: args.to, bytes, mode: Some(mode), varies: false }).await?;
     Ok(())
 }
 

@@ -9,10 +9,11 @@ use super::error::raise;
 use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
+use crate::api::perform::{self, Next};
 use crate::base::{Kind, Trouble};
 use crate::site::Cx;
 use crate::world::cancel::Cancel;
-use crate::world::{Effect, journal};
+use crate::world::Effect;
 
 /// Puts a table for each module into the globals.
 pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
@@ -47,19 +48,26 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
             let Some(primitive) = registry.at(index) else {
                 return Err(raise(Trouble::new(Kind::Internal, "registry index")));
             };
-            let place = if primitive.effect == Effect::Changes { here(&lua) } else { None };
             let scope = Cancel::current().unwrap_or_default();
             if scope.is_cancelled() {
                 return Err(raise(Trouble::cancelled()));
             }
             let table = gather(&lua, primitive.path, primitive.positional, &shape, arguments)?;
+            let next = (primitive.effect == Effect::Changes).then(|| {
+                let arguments = value::to_json(&lua, &Value::Table(table.clone()));
+                perform::next(&cx, primitive.path, &arguments, here(&lua))
+            });
+            if let Some(Next::Known(known)) = &next {
+                return value::to_lua(&lua, known);
+            }
             let deserializer =
                 mlua::serde::Deserializer::new_with_options(Value::Table(table), value::arguments());
-            let work = (primitive.call)(cx, &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
-                .map_err(|t| raise(t.about(primitive.path)))?;
-            let reply = match place {
-                Some(place) => scope.guard(journal::from_place(place, work)).await,
-                None => scope.guard(work).await,
+            let work =
+                (primitive.call)(cx.clone(), &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
+                    .map_err(|t| raise(t.about(primitive.path)))?;
+            let reply = match next {
+                Some(Next::Make(call)) => scope.guard(perform::make(&cx, call, work)).await,
+                _ => scope.guard(work).await,
             };
             value::to_lua(&lua, &*reply.map_err(raise)?)
         }

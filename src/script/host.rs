@@ -9,7 +9,7 @@ use mlua::{
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, help, module, task};
+use super::{bind, help, module, steps, task};
 use crate::api::Registry;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
@@ -17,7 +17,10 @@ use crate::site::Cx;
 use crate::world::cancel::Cancel;
 
 /// Declared by hand and written in Lua; each places its functions with `host.place`.
-const HANDMADE: &[(&str, &str)] = &[("check", include_str!("check.lua"))];
+const HANDMADE: &[(&str, &str)] = &[("check", include_str!("check.lua")), ("run", include_str!("run.lua"))];
+
+/// How long the compensations of a run may take together.
+const UNDO_LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// Where `print` writes.
 pub type Print = Rc<dyn Fn(&str) -> Result<()>>;
@@ -33,6 +36,7 @@ pub struct Host {
     /// The REPL lets a statement make globals; a script must say `local`.
     globals: Rc<Cell<bool>>,
     declared: Rc<std::cell::RefCell<Option<Table>>>,
+    ending: steps::Ending,
 }
 
 impl Host {
@@ -55,6 +59,7 @@ impl Host {
         install_output(&lua, Rc::clone(&print))?;
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
+        let ending = steps::install(&lua, &host, &cx, &loader, &raw_pcall)?;
         lua.load(include_str!("prelude.lua")).set_name("@moonstack/prelude.lua").call::<()>(&host)?;
         for (name, text) in HANDMADE {
             lua.load(*text).set_name(format!("@moonstack/{name}.lua")).call::<()>(&host)?;
@@ -67,7 +72,7 @@ impl Host {
         })?;
         let handler =
             lua.create_function(|lua, failed: Value| Ok(Value::Error(Box::new(annotate(lua, &failed)))))?;
-        Ok(Host { lua, cx, registry, loader, raw_xpcall, handler, globals: allow_globals, declared })
+        Ok(Host { lua, cx, registry, loader, raw_xpcall, handler, globals: allow_globals, declared, ending })
     }
 
     pub fn lua(&self) -> &Lua {
@@ -150,6 +155,25 @@ impl Host {
     pub async fn run(&self, scope: &Cancel, source: &Source, arguments: MultiValue) -> Result<MultiValue> {
         let function = self.compile(source).map_err(Uncompiled::into_trouble)?;
         self.call(scope, function, arguments).await
+    }
+
+    /// What the failure of a step means for the others.
+    pub fn on_fail(&self, mode: &str) -> Result<()> {
+        self.ending.configure(mode).map_err(|e| error::from_error(&e))
+    }
+
+    /// Does what is left to be undone when the run is over, in a time of its own: also a run that was cancelled
+    /// may take back what it did. Gives the steps that failed while the others went on.
+    pub async fn finish(&self, ended_well: bool) -> Result<Vec<String>> {
+        let scope = Cancel::root(Some(UNDO_LIMIT));
+        let Some(finish) = self.ending.finish() else { return Ok(Vec::new()) };
+        let arguments = MultiValue::from_vec(vec![Value::Boolean(ended_well)]);
+        let mut values = self.call(&scope, finish, arguments).await?;
+        let failures = values.pop_front().unwrap_or(Value::Nil);
+        Ok(match failures {
+            Value::Table(list) => list.sequence_values::<String>().flatten().collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// Whether a value is what `workflow{…}` gave.

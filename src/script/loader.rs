@@ -1,10 +1,13 @@
 //! `require`: the script's folder, the site's folders, the executable. Nothing else, so that a stray file in
 //! the working folder or below `/usr/local` cannot become part of a workflow.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, digest};
 use crate::world::Eyes;
 
 /// A Lua text that is part of the executable.
@@ -26,6 +29,8 @@ pub struct Loader {
     pub eyes: Arc<dyn Eyes>,
     /// Folders in order: the script's own, then the site's.
     pub folders: Vec<PathBuf>,
+    /// The modules that were asked for, with the digests of their texts.
+    pub taken: Rc<RefCell<BTreeMap<String, String>>>,
 }
 
 /// A text and the name that errors show.
@@ -37,6 +42,12 @@ pub struct Source {
 
 impl Loader {
     pub fn module(&self, name: &str) -> Result<Source> {
+        let source = self.find_module(name)?;
+        self.taken.borrow_mut().insert(source.name.clone(), digest::bytes(&source.text));
+        Ok(source)
+    }
+
+    fn find_module(&self, name: &str) -> Result<Source> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if name.is_empty() || !name.chars().all(good) || name.starts_with('.') || name.contains("..") {
             return Err(Trouble::usage(format!("'{name}' is not a module name"))
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_module_name_cannot_leave_the_folders() {
-        let loader = Loader { eyes: Arc::new(crate::world::eyes::LiveEyes), folders: vec!["/tmp".into()] };
+        let loader = Loader { eyes: Arc::new(crate::world::eyes::LiveEyes), folders: vec!["/tmp".into()], taken: Rc::default() };
         for name in ["../etc/passwd", "a/b", "..", ".hidden", ""] {
             assert_eq!(loader.module(name).unwrap_err().kind(), Kind::Usage, "{name}");
         }

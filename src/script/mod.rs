@@ -6,6 +6,7 @@ pub mod help;
 pub mod host;
 pub mod loader;
 pub mod module;
+mod steps;
 pub mod task;
 pub mod value;
 pub mod workflow;

@@ -19,7 +19,7 @@ use crate::world::cancel::Cancel;
 const LIMIT: usize = 8;
 
 /// What a child ended with: *(ok, value)*.
-type Ended = (bool, Value);
+pub type Ended = (bool, Value);
 
 /// The functions that the prelude wraps.
 pub fn functions(lua: &Lua, raw_pcall: &Function) -> Result<Table> {
@@ -129,7 +129,7 @@ fn functions_of(tasks: &Table, function: &str) -> Result<Vec<Function>> {
         .collect()
 }
 
-type Job = (Function, MultiValue);
+pub type Job = (Function, MultiValue);
 
 fn jobs(lua: &Lua, items: &Table, each: &Function) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
@@ -139,9 +139,14 @@ fn jobs(lua: &Lua, items: &Table, each: &Function) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Runs one function under a protected call and a scope of its own.
-async fn child(pcall: Function, nursery: Cancel, (work, arguments): Job) -> Result<Ended> {
-    let scope = nursery.child(None);
+/// Runs one function under a protected call and a scope of its own, which is made at once: its number is the
+/// order of the calls, not of the first polls.
+fn child(pcall: Function, nursery: Cancel, job: Job) -> impl Future<Output = Result<Ended>> {
+    protected(pcall, nursery.child(None), job)
+}
+
+/// Runs one function under a protected call as the work of `scope`.
+pub async fn protected(pcall: Function, scope: Cancel, (work, arguments): Job) -> Result<Ended> {
     let mut call = MultiValue::from_vec(vec![Value::Function(work)]);
     call.extend(arguments);
     let mut reply: MultiValue = scope.enter(pcall.call_async(call)).await?;

@@ -8,7 +8,9 @@ use mlua::{Function, Lua, Table, Value};
 use crate::base::{Kind, Result, Trouble, words};
 
 /// The keys that a declaration may have.
-const KEYS: &[&str] = &["name", "doc", "options", "run"];
+const KEYS: &[&str] = &["name", "doc", "options", "run", "on_fail", "lock"];
+/// What the failure of a step may mean.
+const ON_FAIL: &[&str] = &["stop", "keep_going", "roll_back"];
 /// The keys that an option may have.
 const OPTION_KEYS: &[&str] = &["name", "type", "doc", "default", "choices", "required", "positional"];
 
@@ -61,6 +63,18 @@ pub struct Workflow {
     pub doc: String,
     pub options: Vec<OptionSpec>,
     pub run: Function,
+    /// What the failure of a step means for the others.
+    pub on_fail: String,
+    pub lock: Instances,
+}
+
+/// How many of a workflow may run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instances {
+    /// Any number.
+    Many,
+    /// One for each combination of the values of these options.
+    OnePer(Vec<String>),
 }
 
 impl Workflow {
@@ -88,7 +102,12 @@ impl Workflow {
             }
             _ => return Err(wrong("workflow: 'options' must be a list")),
         }
-        Ok(Workflow { name, doc, options, run })
+        let on_fail = text(table, "on_fail")?.unwrap_or_else(|| String::from("stop"));
+        if !ON_FAIL.contains(&on_fail.as_str()) {
+            return Err(Trouble::unknown("workflow: on_fail", &on_fail, ON_FAIL.iter().copied()));
+        }
+        let lock = instances(table, &options)?;
+        Ok(Workflow { name, doc, options, run, on_fail, lock })
     }
 
     /// The command line of the workflow.
@@ -185,6 +204,24 @@ impl OptionSpec {
 
     fn bad(&self, text: &str, wanted: &str) -> Trouble {
         Trouble::usage(format!("--{}: '{text}' is not {wanted}", self.flag_name()))
+    }
+}
+
+fn instances(table: &Table, options: &[OptionSpec]) -> Result<Instances> {
+    match table.raw_get::<Value>("lock") {
+        Ok(Value::Nil) => Ok(Instances::OnePer(Vec::new())),
+        Ok(Value::Boolean(false)) => Ok(Instances::Many),
+        Ok(Value::Table(list)) => {
+            let names: Vec<String> = list.sequence_values::<String>().filter_map(mlua::Result::ok).collect();
+            match names.iter().find(|name| options.iter().all(|o| o.name != **name)) {
+                Some(name) => {
+                    Err(Trouble::unknown("workflow: lock: option", name, options.iter().map(|o| o.name.as_str())))
+                }
+                None => Ok(Instances::OnePer(names)),
+            }
+        }
+        _ => Err(wrong("workflow: 'lock' must be false or a list of names of options")
+            .hint("lock = { \"env\" } lets one run for each environment")),
     }
 }
 

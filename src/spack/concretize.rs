@@ -138,18 +138,26 @@ pub async fn solve(cx: &Cx, scope: &Scope, specs: &[String], reuse: Option<&str>
 }
 
 fn documents(answer: &Answer) -> Result<Solved> {
-    let text = &answer.ran.stdout;
+    parse(&answer.ran.stdout, |e| not_json(answer, e))
+}
+
+/// Reads documents that this build wrote.
+pub fn documents_of(text: &str) -> Result<Solved> {
+    parse(text, |e| Trouble::new(Kind::Corrupt, format!("a concrete spec cannot be read: {e}")))
+}
+
+fn parse(text: &str, wrong: impl Fn(&serde_json::Error) -> Trouble) -> Result<Solved> {
     let begin = text.find('{').unwrap_or(0);
     let mut solved = Solved { roots: Vec::new(), specs: BTreeMap::new(), documents: Vec::new() };
     let stream = serde_json::Deserializer::from_str(text.get(begin..).unwrap_or_default());
     for document in stream.into_iter::<&RawValue>() {
-        let document = document.map_err(|e| not_json(answer, &e))?;
-        let parsed: Document<'_> = serde_json::from_str(document.get()).map_err(|e| not_json(answer, &e))?;
+        let document = document.map_err(|e| wrong(&e))?;
+        let parsed: Document<'_> = serde_json::from_str(document.get()).map_err(|e| wrong(&e))?;
         let nodes: Vec<Node<'_>> = parsed
             .spec
             .nodes
             .iter()
-            .map(|raw| Node::from_json(raw.get()).map_err(|e| not_json(answer, &e)))
+            .map(|raw| Node::from_json(raw.get()).map_err(|e| wrong(&e)))
             .collect::<Result<_>>()?;
         let hash_of = |node: &Node<'_>| node.hash.as_ref().map(ToString::to_string).unwrap_or_default();
         let version = |hash: &str| {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concretize::Specs;
+use super::env_concretize::touched;
 use super::env_lock::warn_of_upgrade;
 use super::environment::{self, EnvironmentInfo, EnvironmentKind};
 use super::failure;
@@ -16,6 +17,8 @@ use super::session::{Scope, scope, within};
 use super::spec::{Dialect, Spec};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::calls;
+use crate::world::proof::Proof;
 
 /// Whether and where an environment has a view.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -51,13 +54,22 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<EnvironmentInfo> {
         environment::check_name(&args.name, outside.config.release)?;
     }
     let _lock = guard::named(&cx, &format!("new environment {}", args.name)).await?;
-    if let Ok(known) = environment::find(&*cx.world.eyes, &outside.config, &args.name) {
+    let known = environment::find(&*cx.world.eyes, &outside.config, &args.name).ok();
+    // An interrupted run may have come this far; then only what it asks for is left to be put in.
+    if let Some(known) = &known
+        && !calls::was_begun()
+    {
         return Err(Trouble::new(Kind::Refused, format!("environment '{}' exists already", known.name))
             .fact("path", known.path.display().to_string()));
     }
-    let answer = invoke::run(&cx, &outside, Invocation::changes(create_words(&args))).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    let made = scope(&cx, Some(args.name.clone())).await.map_err(|t| not_done(&answer, t.message()))?;
+    let made = if known.is_some() {
+        scope(&cx, Some(args.name.clone())).await?
+    } else {
+        let answer = invoke::run(&cx, &outside, Invocation::changes(create_words(&args))).await?;
+        failure::check(&*cx.world.eyes, &answer)?;
+        scope(&cx, Some(args.name.clone())).await.map_err(|t| not_done(&answer, t.message()))?
+    };
+    calls::prove_file(&*cx.world.eyes, &made.inside()?.manifest_file());
     if !specs.is_empty()
         && let Err(trouble) = put_in(&cx, &made, specs).await
     {
@@ -114,9 +126,14 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<EnvironmentInfo> {
         words.push("-f".to_owned());
     }
     words.push(environment.name.clone());
+    let place = scope.config.environments_root()?.path.join(&environment.name);
+    let gone = Proof::Absent { path: place.clone() };
+    calls::promise(&environment, vec![gone.clone()]);
     let outside = Scope { environment: None, ..scope };
-    let answer = invoke::run(&cx, &outside, Invocation::changes(words)).await?;
+    let invocation = Invocation { touches: vec![place], ..Invocation::changes(words) };
+    let answer = invoke::run(&cx, &outside, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
+    calls::prove(gone);
     let name = environment.name.clone();
     let left =
         within(&cx, None, move |cx, outside| environment::list(&*cx.world.eyes, &outside.config)).await?;
@@ -163,8 +180,10 @@ async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestCh
         return Ok(ManifestChange { changed, unchanged, specs: before });
     }
     let words = std::iter::once("add".to_owned()).chain(changed.iter().cloned());
-    let answer = invoke::run(cx, scope, Invocation::changes(words)).await?;
+    let invocation = Invocation { touches: touched(scope)?, ..Invocation::changes(words) };
+    let answer = invoke::run(cx, scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
+    calls::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
     let lost: Vec<&str> =
         changed.iter().filter(|s| !after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
@@ -192,15 +211,21 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let _lock = guard::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     let before = asked(&cx, &scope).await?;
+    let dialect = scope.spack.dialect();
+    let there = |s: &String| before.iter().any(|b| same(b, s, dialect));
+    if calls::was_begun() && !specs.iter().any(there) {
+        return Ok(ManifestChange { changed: specs, unchanged: Vec::new(), specs: before });
+    }
     let mut words = vec!["remove".to_owned()];
     if args.force {
         words.push("--force".to_owned());
     }
     words.extend(specs.iter().cloned());
-    let answer = invoke::run(&cx, &scope, Invocation::changes(words)).await?;
+    let invocation = Invocation { touches: touched(&scope)?, ..Invocation::changes(words) };
+    let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
+    calls::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(&cx, &scope).await?;
-    let dialect = scope.spack.dialect();
     let left: Vec<&str> =
         specs.iter().filter(|s| after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
     if !left.is_empty() {

@@ -1,5 +1,7 @@
 //! Concretizes an environment and installs it; the lock and the database say what came of it.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,7 @@ use super::{failure, guard};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::calls;
 
 /// Concretizes an environment and tells what changed in its lock.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -65,9 +68,10 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     if let Some(test) = args.test {
         words.extend(["--test".to_owned(), test.word().to_owned()]);
     }
-    let invocation = Invocation { timeout: args.timeout.map(|s| s.0), ..Invocation::changes(words) };
+    let invocation = Invocation { timeout: args.timeout.map(|s| s.0), touches: touched(&scope)?, ..Invocation::changes(words) };
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
+    calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let after = read(&cx, &scope, contents).await?;
     let status = read(&cx, &scope, status_of).await?;
     let behind: Vec<&str> = status
@@ -96,6 +100,12 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
         name: status.name,
         log: answer.log.as_ref().map(|log| log.display().to_string()),
     })
+}
+
+/// The files of an environment that a command in it may change.
+pub fn touched(scope: &Scope) -> Result<Vec<PathBuf>> {
+    let environment = scope.inside()?;
+    Ok(vec![environment.manifest_file(), environment.lock_file()])
 }
 
 /// Reads off the script thread.

@@ -17,6 +17,7 @@ use crate::world::Eyes;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
     pub name: String,
+    pub version: String,
     pub prefix: Option<String>,
     pub installed: bool,
     pub explicit: bool,
@@ -42,6 +43,7 @@ pub fn of(stores: &Stores<'_>) -> Store {
             let record = entry.record;
             let held = Held {
                 name: record.name.to_string(),
+                version: record.version.to_string(),
                 prefix: record.path.as_ref().map(ToString::to_string),
                 installed: record.installed,
                 explicit: record.explicit,

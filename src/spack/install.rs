@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::concretize::{Solved, Specs, solve};
+use super::env_concretize::touched;
 use super::env_lock::warn_of_upgrade;
 use super::failure::{self, PackageFailure};
 use super::held::{self, Named, Store, closure};
@@ -14,12 +15,15 @@ use super::invoke::{self, Answer, Invocation};
 use super::locked::LockContents;
 use super::look::query;
 use super::partial::partial_prefixes;
+use super::query::short;
 use super::row::SpecRow;
 use super::session::{Scope, scope};
 use super::{concretize, guard};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::calls;
 use crate::world::event::Level;
+use crate::world::proof::Proof;
 use crate::world::{Action, Event};
 
 /// What must be there afterwards.
@@ -55,12 +59,17 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
     if !args.overwrite && wanted.roots.iter().all(there) {
         return Ok(nothing_to_do(&wanted, &before));
     }
+    let _store = guard::store(cx, scope).await?;
     let folder = write_documents(cx, &solved).await?;
-    let mut words = vec!["install".to_owned()];
-    words.extend(args.options());
-    words.extend((0..solved.documents.len()).map(|i| folder.join(format!("{i}.json")).display().to_string()));
-    let answer = run(cx, scope, args, words).await;
-    let removed = cx.world.perform(Action::RemovePath { path: folder }).await;
+    let files = (0..solved.documents.len()).map(|i| folder.join(format!("{i}.json")).display().to_string());
+    let named = solved.roots.iter().filter_map(|hash| solved.specs.get(hash));
+    let shown = named.map(|row| format!("{}@{}/{}", row.name, row.version, short(&row.hash)));
+    let invocation = Invocation {
+        shown: Some(words(args, shown)),
+        ..Invocation::changes(words(args, files))
+    };
+    let answer = run(cx, scope, args, invocation).await;
+    let removed = cx.world.keep(Action::RemovePath { path: folder }).await;
     let answer = answer?;
     removed?;
     judge(cx, scope, &answer, &before, wanted).await
@@ -70,10 +79,14 @@ async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions)
     let _lock = guard::changing(cx, scope).await?;
     warn_of_upgrade(cx, scope)?;
     let before = held::now(cx, scope).await?;
-    let mut words = vec!["install".to_owned()];
-    words.extend(args.options());
-    words.extend(specs.iter().cloned());
-    let answer = run(cx, scope, args, words).await?;
+    let invocation = Invocation {
+        specs: specs.to_vec(),
+        touches: touched(scope)?,
+        ..Invocation::changes(words(args, specs.iter().cloned()))
+    };
+    let _store = guard::store(cx, scope).await?;
+    let answer = run(cx, scope, args, invocation).await?;
+    calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let (again, specs) = (scope.clone(), specs.to_vec());
     let wanted = cx.blocking(move |cx| from_lock(&cx, &again, &specs)).await?;
     judge(cx, scope, &answer, &before, wanted).await
@@ -108,13 +121,17 @@ fn from_lock(cx: &Cx, scope: &Scope, specs: &[String]) -> Result<Wanted> {
     Ok(wanted)
 }
 
-async fn run(cx: &Cx, scope: &Scope, args: &InstallOptions, words: Vec<String>) -> Result<Answer> {
+fn words(args: &InstallOptions, specs: impl Iterator<Item = String>) -> Vec<String> {
+    std::iter::once("install".to_owned()).chain(args.options()).chain(specs).collect()
+}
+
+async fn run(cx: &Cx, scope: &Scope, args: &InstallOptions, invocation: Invocation) -> Result<Answer> {
     let invocation = Invocation {
         installs: true,
         variables: args.variables.clone(),
         timeout: args.timeout.map(|s| s.0),
         silence: args.silence.map(|s| s.0),
-        ..Invocation::changes(words)
+        ..invocation
     };
     match invoke::run(cx, scope, invocation).await {
         Err(trouble) if trouble.is(Kind::Cancelled) => {
@@ -135,11 +152,10 @@ static NUMBER: AtomicU32 = AtomicU32::new(1);
 async fn write_documents(cx: &Cx, solved: &Solved) -> Result<PathBuf> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = cx.site.state.join("requests").join(format!("{}-{number}", std::process::id()));
-    cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
+    cx.world.keep(Action::MakeFolder { path: folder.clone() }).await?;
     for (index, document) in solved.documents.iter().enumerate() {
         let path = folder.join(format!("{index}.json"));
-        let bytes = document.clone().into_bytes();
-        cx.world.perform(Action::WriteFile { path, bytes, mode: None }).await?;
+        cx.world.keep(Action::write(path, document.clone().into_bytes())).await?;
     }
     Ok(folder)
 }
@@ -200,6 +216,9 @@ async fn judge(
         log: answer.log.as_ref().map(|log| log.display().to_string()),
         seconds: answer.ran.seconds,
     };
+    for prefix in wanted.roots.iter().filter_map(|h| after.get(h)).filter_map(|h| h.prefix.as_deref()) {
+        calls::prove(Proof::There { path: PathBuf::from(prefix) });
+    }
     if result.ok {
         return Ok(result);
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::environment::EnvironmentKind;
 use super::events::{Progress, Recogniser};
+use super::rehearsal;
 use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
@@ -59,6 +60,14 @@ pub struct Invocation {
     /// The new installer dies on end of file, so installers get a silent pipe; others must not wait for an
     /// answer that never comes.
     pub installs: bool,
+    /// The specs among the words, where it matters which of them are.
+    pub specs: Vec<String>,
+    /// Hashes that it uninstalls.
+    pub removes: Vec<String>,
+    /// Files that it may change.
+    pub touches: Vec<PathBuf>,
+    /// The words to show, where the real ones name files that are made anew each time.
+    pub shown: Option<Vec<String>>,
     /// Further variables to pass, by name.
     pub variables: Vec<String>,
     pub timeout: Option<Duration>,
@@ -71,6 +80,10 @@ impl Invocation {
             words: words.into_iter().map(Into::into).collect(),
             effect,
             installs: false,
+            specs: Vec::new(),
+            removes: Vec::new(),
+            touches: Vec::new(),
+            shown: None,
             variables: Vec::new(),
             timeout: None,
             silence: None,
@@ -113,13 +126,14 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let title = invocation.title();
     let env = variables(cx, &invocation.variables);
     let argv = argv(scope, &invocation.words);
+    let shown = invocation.shown.as_ref().map(|words| self::argv(scope, words));
+    let rehearsal = rehearsal::of(cx, scope, &invocation);
     let log = match invocation.effect {
         Effect::Changes => Some(start_log(cx, scope, &argv, &env).await?),
         Effect::Reads => None,
     };
     let recogniser = Arc::new(Mutex::new(Recogniser::default()));
     let program = Program {
-        argv,
         env,
         clear_env: true,
         stdin: if invocation.installs { Stdin::Open } else { Stdin::Null },
@@ -129,6 +143,10 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
         tail: if invocation.effect == Effect::Reads { Tail(READ_LIMIT) } else { Tail(4 * 1024 * 1024) },
         gentle: Gentle::Interrupt,
         listener: Some(listener(cx, &recogniser)),
+        shown: Some(without_noise(shown.as_ref().unwrap_or(&argv))),
+        touches: invocation.touches.clone(),
+        rehearsal: Some(rehearsal),
+        argv,
         ..Program::default()
     };
     cx.world.tell(Event::Started { what: title.clone() });
@@ -202,6 +220,17 @@ fn listener(cx: &Cx, recogniser: &Arc<Mutex<Recogniser>>) -> Listener {
     }))
 }
 
+/// The command line as a person would type it.
+fn without_noise(argv: &[String]) -> Vec<String> {
+    let mut words = argv.iter().skip(1).cloned().collect::<Vec<_>>();
+    for noise in [&["--color", "never"][..], &["-E"]] {
+        if words.iter().map(String::as_str).take(noise.len()).eq(noise.iter().copied()) {
+            words.drain(..noise.len());
+        }
+    }
+    std::iter::once("spack".to_owned()).chain(words).collect()
+}
+
 fn argv(scope: &Scope, words: &[String]) -> Vec<String> {
     let mut argv = vec![scope.spack.installation.spack_exe.display().to_string()];
     argv.extend(["--color", "never"].map(String::from));
@@ -249,7 +278,7 @@ async fn start_log(
 ) -> Result<PathBuf> {
     let folder = cx.site.logs();
     if !cx.world.eyes.is_folder(&folder) {
-        cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
+        cx.world.keep(Action::MakeFolder { path: folder.clone() }).await?;
     }
     let now = cx.world.clock.now();
     let stamp = now.strftime("%Y%m%d-%H%M%S").to_string();
@@ -263,8 +292,9 @@ async fn start_log(
         let place = known.path.as_ref().map_or_else(|| "built in".to_owned(), |p| p.display().to_string());
         text.push_str(&format!("# scope {}: {place}\n", known.name));
     }
+    let bytes = text.into_bytes();
     cx.world
-        .perform(Action::WriteFile { path: path.clone(), bytes: text.into_bytes(), mode: Some(0o600) })
+        .keep(Action::WriteFile { path: path.clone(), bytes, mode: Some(0o600), varies: true })
         .await?;
     Ok(path)
 }

@@ -15,6 +15,8 @@ use super::session::{Scope, scope};
 use super::{failure, guard};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::calls;
+use crate::world::proof::Proof;
 
 /// Uninstalls a spec. What others need is refused and nothing is changed, unless options say otherwise.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -72,8 +74,14 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
         words.push("--force".to_owned());
     }
     words.extend(specs.iter().map(|s| format!("/{}", s.hash)));
-    let log = remove(&cx, &scope, words, &specs).await?;
-    Ok(Removal { specs, dry_run: false, log })
+    let removal = Removal { specs, dry_run: false, log: None };
+    calls::promise(&removal, gone(&removal.specs));
+    let _store = match &scope.environment {
+        Some(_) => guard::store(&cx, &scope).await?,
+        None => None,
+    };
+    let log = remove(&cx, &scope, words, &removal.specs).await?;
+    Ok(Removal { log, ..removal })
 }
 
 fn plan(cx: &Cx, scope: &Scope, args: &UninstallArgs) -> Result<(Vec<Named>, Needed)> {
@@ -117,9 +125,19 @@ fn refusal(query: &str, needed: &Needed) -> Trouble {
     trouble.hint("{ force = true } removes it all the same")
 }
 
+/// What is so when these specs are gone.
+fn gone(specs: &[Named]) -> Vec<Proof> {
+    specs.iter().filter_map(|s| s.prefix.clone()).map(|path| Proof::Absent { path: path.into() }).collect()
+}
+
 /// Runs a command that removes `specs` and reads back that they are gone.
 pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named]) -> Result<Option<String>> {
-    let answer = invoke::run(cx, scope, Invocation::changes(words)).await?;
+    let invocation = Invocation {
+        removes: specs.iter().map(|s| s.hash.clone()).collect(),
+        touches: specs.iter().filter_map(|s| s.prefix.clone()).map(Into::into).collect(),
+        ..Invocation::changes(words)
+    };
+    let answer = invoke::run(cx, scope, invocation).await?;
     let log = answer.log.as_ref().map(|log| log.display().to_string());
     let after = held::now(cx, scope).await?;
     let stays = |s: &&Named| {
@@ -128,6 +146,7 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
         after.get(&s.hash).is_some_and(|h| h.installed) || on_disk
     };
     let left: Vec<&Named> = specs.iter().filter(stays).collect();
+    gone(specs).into_iter().filter(|proof| proof.holds(&*cx.world.eyes)).for_each(calls::prove);
     failure::check(&*cx.world.eyes, &answer)
         .map_err(|t| t.fact("not_removed", serde_json::to_value(&left).unwrap_or_default()))?;
     if left.is_empty() {

@@ -109,6 +109,21 @@ impl Watcher for Progress {
     }
 }
 
+/// A line of a run's log in words.
+pub fn recorded(line: &serde_json::Value) -> Option<String> {
+    let time: jiff::Timestamp = line.get("time")?.as_str()?.parse().ok()?;
+    let time = time.to_zoned(TimeZone::system()).strftime("%F %T");
+    let event: Event = serde_json::from_value(line.clone()).ok()?;
+    let text = match &event {
+        Event::Message { level, text, .. } if *level >= Level::Warn => {
+            format!("{}: {text}", if *level == Level::Warn { "warning" } else { "error" })
+        }
+        Event::Message { text, .. } => text.clone(),
+        event => describe(event)?,
+    };
+    Some(format!("{time} {text}"))
+}
+
 /// From which detail on an event is worth a line.
 fn level(event: &Event) -> Detail {
     match event {
@@ -135,6 +150,11 @@ fn describe(event: &Event) -> Option<String> {
             let end = if *ok { "done" } else { "failed" };
             let span = std::time::Duration::try_from_secs_f64(*seconds).map(words::span).unwrap_or_default();
             format!("{what}: {end} after {span}")
+        }
+        Event::StepStarted { name } => format!("step {name} …"),
+        Event::StepFinished { name, state, seconds } => {
+            let span = std::time::Duration::try_from_secs_f64(*seconds).map(words::span).unwrap_or_default();
+            format!("step {name}: {state} after {span}")
         }
         Event::PackageStarted { name, hash, number, of } => match (number, of) {
             (Some(n), Some(of)) => format!("{name}{} started ({n} of {of})", short(hash)),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::planning::Rehearsal;
 use super::process::Listener;
-use crate::base::redact;
+use crate::base::{digest, redact};
 
 /// Whether something only looks or also changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,13 @@ pub struct Program {
     pub grace: Grace,
     /// Is told each line as it comes.
     pub listener: Option<Listener>,
+    /// The command line for people and for comparing a run with its plan, where the real one names files that
+    /// are made anew each time.
+    pub shown: Option<Vec<String>>,
+    /// Files that it may change, as far as they are known beforehand.
+    pub touches: Vec<PathBuf>,
+    /// How a plan finds out what it would do. Without one its success is assumed.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// What the program reads.
@@ -93,6 +101,8 @@ pub enum Action {
         path: PathBuf,
         bytes: Vec<u8>,
         mode: Option<u32>,
+        /// The content may differ between a plan and the run after it, as a report with the time in it does.
+        varies: bool,
     },
     MakeFolder {
         path: PathBuf,
@@ -157,6 +167,16 @@ pub enum Ended {
 }
 
 impl Action {
+    /// A program that only looks.
+    pub fn look(program: Program) -> Action {
+        Action::RunProgram { program, effect: Effect::Reads }
+    }
+
+    /// A file whose content is the same in a plan and in the run.
+    pub fn write(path: PathBuf, bytes: Vec<u8>) -> Action {
+        Action::WriteFile { path, bytes, mode: None, varies: false }
+    }
+
     /// The journal's word for it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -179,12 +199,35 @@ impl Action {
     /// One line for people and the journal, without secrets.
     pub fn describe(&self) -> String {
         match self {
-            Action::RunProgram { program, .. } => redact::argv(&program.argv).join(" "),
+            Action::RunProgram { program, .. } => {
+                redact::argv(program.shown.as_ref().unwrap_or(&program.argv)).join(" ")
+            }
+            Action::WriteFile { path, varies: true, .. } => path.display().to_string(),
             Action::WriteFile { path, bytes, .. } => format!("{} ({} bytes)", path.display(), bytes.len()),
             Action::MakeFolder { path } | Action::MakeTempFolder { path } | Action::RemovePath { path } => {
                 path.display().to_string()
             }
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
+        }
+    }
+
+    /// The content that it would leave behind, where a plan promises it.
+    pub fn content(&self) -> Option<String> {
+        match self {
+            Action::WriteFile { bytes, varies: false, .. } => Some(digest::bytes(bytes)),
+            _ => None,
+        }
+    }
+
+    /// Paths that it may change.
+    pub fn subjects(&self) -> Vec<PathBuf> {
+        match self {
+            Action::RunProgram { program, .. } => program.touches.clone(),
+            Action::WriteFile { path, .. }
+            | Action::MakeFolder { path }
+            | Action::MakeTempFolder { path }
+            | Action::RemovePath { path } => vec![path.clone()],
+            Action::MovePath { from, to } => vec![from.clone(), to.clone()],
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who may go on. The current scope (cancel token, deadline, shield) is a task-local, so work created while a
-//! scope is polled always sees the right one, however tasks interleave.
+//! Who may go on. The current scope (cancel token, deadline, shield, place in the run) is a task-local, so work
+//! created while a scope is polled always sees the right one, however tasks interleave.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,6 +29,26 @@ pub struct Cancel {
     shields: Arc<Mutex<Vec<Instant>>>,
     /// Work that must be polled to its end even after a cancel, because it takes something down.
     holds: Arc<AtomicUsize>,
+    strand: Arc<Strand>,
+}
+
+/// Where in a run the work of a scope stands. Tasks that run side by side have strands of their own, named by the
+/// order in which they were begun, so that a plan, its run and a resumed run can be compared one by one.
+#[derive(Debug, Default)]
+pub struct Strand {
+    /// The step that the work belongs to.
+    pub step: Option<String>,
+    /// `1.3` is the third task within the first.
+    pub path: String,
+    begun: AtomicUsize,
+}
+
+impl Strand {
+    fn next(&self) -> Strand {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = if self.path.is_empty() { number.to_string() } else { format!("{}.{number}", self.path) };
+        Strand { step: self.step.clone(), path, begun: AtomicUsize::new(0) }
+    }
 }
 
 impl Default for Cancel {
@@ -38,6 +58,7 @@ impl Default for Cancel {
             deadline: None,
             shields: Arc::default(),
             holds: Arc::default(),
+            strand: Arc::default(),
         }
     }
 }
@@ -62,7 +83,18 @@ impl Cancel {
             },
             shields: Arc::default(),
             holds: Arc::default(),
+            strand: Arc::new(self.strand.next()),
         }
+    }
+
+    /// A scope for a step of the run, whose strands are counted anew.
+    pub fn step(&self, name: &str) -> Self {
+        let strand = Strand { step: Some(name.to_owned()), ..Strand::default() };
+        Cancel { strand: Arc::new(strand), ..self.child(None) }
+    }
+
+    pub fn strand(&self) -> &Strand {
+        &self.strand
     }
 
     /// The scope of the work that is being polled.

@@ -1,9 +1,9 @@
 //! Progress and messages leave the domains as events; who draws or logs them is not their business.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something that happened and that a person or a log may want to see.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -21,6 +21,16 @@ pub enum Event {
         what: String,
         seconds: f64,
         ok: bool,
+    },
+    /// A step of a run began.
+    StepStarted {
+        name: String,
+    },
+    /// A step ended: `ok`, `failed`, `skipped`, `undone`, or `kept` where it was done before.
+    StepFinished {
+        name: String,
+        state: String,
+        seconds: f64,
     },
     /// Spack began with a package.
     PackageStarted {
@@ -60,14 +70,14 @@ pub enum Event {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     Stdout,
     Stderr,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     Debug,

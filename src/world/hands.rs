@@ -1,14 +1,35 @@
 //! The seam: the one trait through which the machine is changed.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
+use super::input::Input;
+use super::own_lock::OwnLock;
 use super::{Action, Outcome, World};
 use crate::base::Result;
 
-pub type Performing<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>;
+pub type Performing<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Performs an action, or says what it would have done.
 pub trait Hands: Send + Sync {
     fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a>;
+
+    /// Does what is our own book-keeping (logs, requests) and no change of the site: no journal, no plan names it.
+    fn keep<'a>(&'a self, action: Action) -> Performing<'a>;
+
+    /// Takes one of our own locks, waiting for whoever has it. A plan changes nothing and takes none; it notes who
+    /// would be in the way.
+    fn lock<'a>(&'a self, path: PathBuf, what: &'a str, patience: Duration) -> Performing<'a, Option<OwnLock>>;
+
+    /// Notes what a plan depends on; a run has no use for it.
+    fn depends(&self, _input: &dyn Fn() -> Result<Input>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether time that a script waits really passes.
+    fn waits(&self) -> bool {
+        true
+    }
 }

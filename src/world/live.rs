@@ -2,55 +2,136 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::action::{Action, Effect, Outcome};
 use super::hands::{Hands, Performing};
+use super::identity::{Identity, Naming};
 use super::journal::Journal;
-use super::{World, process};
+use super::own_lock::{self, OwnLock};
+use super::planned::Expected;
+use super::proof::Proof;
+use super::{World, calls, process};
 use crate::base::{Kind, Result, Trouble, atomic};
 
 pub struct LiveHands {
     journal: Option<Arc<Journal>>,
+    /// The plan that is applied.
+    expected: Option<Arc<Expected>>,
+    naming: Naming,
     temporary: Arc<TempFolders>,
 }
 
 impl LiveHands {
     /// Without a journal only in tests and for reading commands.
     pub fn new(journal: Option<Arc<Journal>>) -> Self {
-        LiveHands { journal, temporary: Arc::default() }
+        LiveHands { journal, expected: None, naming: Naming::default(), temporary: Arc::default() }
+    }
+
+    /// Hands that do what a plan says and nothing else.
+    pub fn following(journal: Arc<Journal>, expected: Arc<Expected>) -> Self {
+        LiveHands { expected: Some(expected), ..LiveHands::new(Some(journal)) }
+    }
+
+    async fn change(&self, action: Action) -> Result<Outcome> {
+        let Some(journal) = self.journal.as_deref() else { return act(action, &self.temporary).await };
+        let identity = Identity::of(&action, &self.naming);
+        if let Some(expected) = &self.expected {
+            expected.next(&identity)?;
+        }
+        let subjects = action.subjects();
+        let row = journal.intend(&identity, &subjects)?;
+        let kind = Left::of(&action);
+        let result = act(action, &self.temporary).await;
+        let outcome = match &result {
+            Ok(Outcome::Done) => "done".to_owned(),
+            Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
+                (Some(why), ..) => format!("ended: {why:?}").to_lowercase(),
+                (None, Some(code), _) => format!("exit {code}"),
+                (None, None, signal) => format!("signal {}", signal.unwrap_or_default()),
+            },
+            Err(t) => format!("{}: {}", t.kind(), t.message()),
+        };
+        if result.is_ok() {
+            kind.prove(&subjects, identity.content.as_deref());
+        }
+        // The change is made; a journal that cannot be written now must not hide its result.
+        if let Err(t) = journal.outcome(row, &outcome) {
+            tracing::error!("journal: {t}");
+        }
+        result
     }
 }
 
 impl Hands for LiveHands {
     fn perform<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
         Box::pin(async move {
-            let Some(journal) = self.journal.as_deref().filter(|_| action.effect() == Effect::Changes) else {
-                return act(action, &self.temporary).await;
-            };
-            let row = journal.intend(action.name(), &action.describe())?;
-            let result = act(action, &self.temporary).await;
-            let outcome = match &result {
-                Ok(Outcome::Done) => "done".to_owned(),
-                Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
-                    (Some(why), ..) => format!("ended: {why:?}").to_lowercase(),
-                    (None, Some(code), _) => format!("exit {code}"),
-                    (None, None, signal) => format!("signal {}", signal.unwrap_or_default()),
-                },
-                Err(t) => format!("{}: {}", t.kind(), t.message()),
-            };
-            // The change is made; a journal that cannot be written now must not hide its result.
-            if let Err(t) = journal.outcome(row, &outcome) {
-                tracing::error!("journal: {t}");
+            match action.effect() {
+                Effect::Reads => act(action, &self.temporary).await,
+                Effect::Changes => self.change(action).await,
             }
-            result
         })
+    }
+
+    fn keep<'a>(&'a self, action: Action) -> Performing<'a> {
+        Box::pin(act(action, &self.temporary))
+    }
+
+    fn lock<'a>(
+        &'a self,
+        path: PathBuf,
+        what: &'a str,
+        patience: Duration,
+    ) -> Performing<'a, Option<OwnLock>> {
+        Box::pin(async move { own_lock::own(&path, what, patience).await.map(Some) })
+    }
+}
+
+/// What an action of a kind leaves behind at its paths.
+enum Left {
+    Content,
+    There,
+    Gone,
+    Moved,
+    Unknown,
+}
+
+impl Left {
+    fn of(action: &Action) -> Left {
+        match action {
+            Action::WriteFile { .. } => Left::Content,
+            Action::MakeFolder { .. } | Action::MakeTempFolder { .. } => Left::There,
+            Action::RemovePath { .. } => Left::Gone,
+            Action::MovePath { .. } => Left::Moved,
+            Action::RunProgram { .. } => Left::Unknown,
+        }
+    }
+
+    fn prove(&self, subjects: &[PathBuf], content: Option<&str>) {
+        let there = |path: &PathBuf| Proof::There { path: path.clone() };
+        let absent = |path: &PathBuf| Proof::Absent { path: path.clone() };
+        match (self, subjects) {
+            (Left::Content, [path]) => calls::prove(match content {
+                Some(digest) => Proof::File { path: path.clone(), digest: digest.to_owned() },
+                None => there(path),
+            }),
+            (Left::There, [path]) => calls::prove(there(path)),
+            (Left::Gone, [path]) => calls::prove(absent(path)),
+            (Left::Moved, [from, to]) => {
+                calls::prove(absent(from));
+                calls::prove(there(to));
+            }
+            _ => {}
+        }
     }
 }
 
 async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
     match action {
         Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
-        Action::WriteFile { path, bytes, mode } => blocking(move || atomic::write(&path, &bytes, mode)).await,
+        Action::WriteFile { path, bytes, mode, .. } => {
+            blocking(move || atomic::write(&path, &bytes, mode)).await
+        }
         Action::MakeFolder { path } => {
             blocking(move || std::fs::create_dir_all(&path).map_err(|e| Trouble::io("create", &path, e)))
                 .await

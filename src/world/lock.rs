@@ -65,47 +65,6 @@ fn flock(mode: Option<Mode>, range: Range) -> libc::flock {
     }
 }
 
-/// One of our own locks, held until dropped. `flock` suffices, because only we take it.
-#[derive(Debug)]
-pub struct OwnLock {
-    _file: File,
-}
-
-/// Waits for one of our own locks, giving way to other work and to a cancel meanwhile. The file stays: removing
-/// it would let a third process lock another file of the same name.
-pub async fn own(path: &Path, patience: Duration) -> Result<OwnLock> {
-    use std::io::{Read as _, Seek as _, Write as _};
-    let fail = |e| Trouble::io("lock", path, e);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(fail)?;
-    }
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail)?;
-    let begin = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => {
-                // Only for the message of who waits; a failure to write it is none of ours.
-                let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-                return Ok(OwnLock { _file: file });
-            }
-            Err(std::fs::TryLockError::Error(error)) => return Err(fail(error)),
-            Err(std::fs::TryLockError::WouldBlock) => {}
-        }
-        if begin.elapsed() >= patience {
-            let mut pid = String::new();
-            let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
-            return Err(Trouble::new(Kind::Lock, "another moonstack is changing the same thing")
-                .hint(format!("process {} holds {}", pid.trim(), path.display()))
-                .fact("path", path.display().to_string())
-                .fact("pid", pid.trim().parse::<i64>().unwrap_or_default())
-                .fact("waited_seconds", begin.elapsed().as_secs_f64())
-                .retryable());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// One attempt, without waiting.
 pub fn try_lock(path: &Path, mode: Mode, range: Range) -> Result<SpackLock, NoLock> {
     let file =
@@ -195,21 +154,6 @@ mod tests {
         drop(held);
         assert!(holders(file.path()).unwrap().is_empty());
         assert!(try_lock(file.path(), Mode::Read, range).is_ok());
-    }
-
-    #[test]
-    fn our_own_lock_is_had_by_one_at_a_time() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("locks/x.lock");
-        runtime.block_on(async {
-            let held = own(&path, Duration::ZERO).await.unwrap();
-            let error = own(&path, Duration::from_millis(60)).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::Lock);
-            assert_eq!(error.facts()["pid"], std::process::id());
-            drop(held);
-            assert!(own(&path, Duration::ZERO).await.is_ok());
-        });
     }
 
     #[test]

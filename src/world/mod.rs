@@ -3,17 +3,28 @@
 
 pub mod action;
 pub mod ask;
+pub mod calls;
 pub mod cancel;
+pub mod copy;
 pub mod event;
 pub mod eyes;
 pub mod hands;
 pub mod http;
+pub mod identity;
+pub mod input;
 pub mod journal;
 pub mod live;
 pub mod lock;
 pub mod lock_test;
+pub mod overlay;
+pub mod own_lock;
+pub mod planned;
+pub mod planning;
 pub mod process;
+pub mod proof;
+pub mod run_log;
 pub mod space;
+pub mod steps;
 pub mod store;
 pub mod terminal;
 
@@ -43,8 +54,19 @@ impl World {
         self.hands.perform(self, action).await
     }
 
+    /// Does what is our own book-keeping and no change of the site.
+    pub async fn keep(&self, action: Action) -> Result<Outcome> {
+        self.hands.keep(action).await
+    }
+
     pub fn tell(&self, event: Event) {
         self.watcher.see(&event);
+    }
+
+    /// Tells of something that a person may want to know.
+    pub fn say(&self, text: impl Into<String>) {
+        let fields = serde_json::Map::new();
+        self.tell(Event::Message { level: Level::Info, text: text.into(), fields });
     }
 
     /// Tells of something that did not stop the work, but that a person should know.

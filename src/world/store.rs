@@ -25,6 +25,33 @@ CREATE TABLE findings (
   subject TEXT, status TEXT NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX findings_by_name ON findings(name, at);
+", "
+ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'run';
+ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN spack TEXT;
+ALTER TABLE runs ADD COLUMN log TEXT;
+ALTER TABLE runs ADD COLUMN modules TEXT;
+ALTER TABLE runs ADD COLUMN plan TEXT;
+ALTER TABLE runs ADD COLUMN command TEXT;
+ALTER TABLE actions ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE actions ADD COLUMN step TEXT;
+ALTER TABLE actions ADD COLUMN strand TEXT NOT NULL DEFAULT '';
+ALTER TABLE actions ADD COLUMN content TEXT;
+ALTER TABLE actions ADD COLUMN subjects TEXT;
+ALTER TABLE actions ADD COLUMN call TEXT;
+ALTER TABLE actions ADD COLUMN promise TEXT;
+CREATE TABLE calls (
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE, attempt INTEGER NOT NULL,
+  step TEXT, strand TEXT NOT NULL, call TEXT NOT NULL, result TEXT NOT NULL, proofs TEXT NOT NULL,
+  action INTEGER
+) STRICT;
+CREATE INDEX calls_by_run ON calls(run);
+CREATE TABLE steps (
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE, attempt INTEGER NOT NULL,
+  name TEXT NOT NULL, digest TEXT NOT NULL, state TEXT NOT NULL, result TEXT, message TEXT,
+  started REAL NOT NULL, ended REAL, UNIQUE (run, name)
+) STRICT;
+CREATE INDEX runs_by_script ON runs(script, started);
 "];
 
 /// One SQLite file, shared by the threads of this process.
@@ -41,6 +68,21 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A copy in memory, for a plan: what it writes is seen by the plan and by nobody else.
+    pub fn pretended(path: PathBuf) -> Result<Self> {
+        let fail = |e: rusqlite::Error| from_sqlite(&path, &e);
+        let mut copy = Connection::open_in_memory().map_err(fail)?;
+        if path.exists() {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let real = Connection::open_with_flags(&path, flags).map_err(fail)?;
+            rusqlite::backup::Backup::new(&real, &mut copy)
+                .and_then(|backup| backup.run_to_completion(10_000, Duration::ZERO, None))
+                .map_err(fail)?;
+        }
+        migrate(&mut copy, &path)?;
+        Ok(Store { path, connection: Mutex::new(Some(copy)) })
     }
 
     /// Runs `work` on the database, opening it first if need be.
@@ -127,7 +169,7 @@ mod tests {
         let tables: i64 = store
             .with(|c| c.query_row("SELECT count(*) FROM sqlite_master WHERE type='table'", [], |r| r.get(0)))
             .unwrap();
-        assert_eq!(tables, 3);
+        assert_eq!(tables, 5);
         store.with(|c| c.pragma_update(None, "user_version", 99)).unwrap();
         let error = Store::at(path).with(|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), Kind::UnknownFormat);

@@ -19,7 +19,7 @@ use moonstack::world::World;
 use moonstack::world::cancel::Cancel;
 use moonstack::world::event::Blind;
 use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::{About, Journal};
+use moonstack::world::journal::Journal;
 use moonstack::world::live::LiveHands;
 use moonstack::world::store::Store;
 use serde_json::{Map, Value};
@@ -160,7 +160,7 @@ impl Bed {
 pub fn context(state: &Path, variables: BTreeMap<String, String>) -> Cx {
     let clock = Clock::default();
     let store = Arc::new(Store::at(state.join("state.db")));
-    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), About::default()));
+    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone()));
     let world = World {
         eyes: Arc::new(LiveEyes),
         hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),

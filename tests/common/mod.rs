@@ -19,7 +19,7 @@ use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
 use moonstack::world::cancel::Cancel;
 use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::{About, Journal};
+use moonstack::world::journal::Journal;
 use moonstack::world::live::LiveHands;
 use moonstack::world::store::Store;
 use moonstack::world::{Event, Watcher, World};
@@ -70,6 +70,7 @@ impl Bench {
         let loader = Loader {
             eyes: Arc::clone(&cx.world.eyes),
             folders: modules.iter().map(|m| (*m).to_owned()).collect(),
+            taken: Rc::default(),
         };
         let printed: Rc<RefCell<Vec<String>>> = Rc::default();
         let lines = Rc::clone(&printed);
@@ -106,7 +107,7 @@ fn context_of(
 ) -> Cx {
     let clock = Clock::default();
     let store = Arc::new(Store::at(state.join("state.db")));
-    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), About::default()));
+    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone()));
     let world = World {
         eyes: Arc::new(LiveEyes),
         hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),

@@ -1,0 +1,63 @@
+//! `plan` and `apply`: what a script would do, and exactly that done.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Instant;
+
+use super::run;
+use super::setup::Session;
+use crate::base::{Kind, Result, Trouble};
+use crate::plan::file::{By, Plan};
+use crate::term::plan as drawn;
+use crate::world::live::LiveHands;
+use crate::world::{Action, Hands as _, journal};
+
+/// The exit code of `--check` when there is something to do.
+const CHANGES: u8 = 6;
+
+/// Plans a script, shows the plan and stores it if asked.
+pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
+    let begin = Instant::now();
+    let code = run::words(session, words).await?;
+    let Some(planning) = &session.planning else {
+        return Err(Trouble::new(Kind::Internal, "a plan without hands"));
+    };
+    let stored = session.ran.borrow().clone();
+    if stored.words.is_empty() {
+        // Only help was asked for.
+        return Ok(code);
+    }
+    let report = planning.report();
+    let mut inputs = session.given_now()?;
+    inputs.extend(report.inputs);
+    let by = By {
+        user: journal::user(),
+        host: journal::host(),
+        at: session.cx.world.clock.now().to_string(),
+    };
+    let mut plan = Plan::new(by, stored, inputs, report.actions, report.guards);
+    plan.seconds = (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    let plan = plan.sealed();
+    let options = session.options.borrow().clone();
+    if let Some(file) = &options.output {
+        let action = Action::write(file.clone(), plan.to_text().into_bytes());
+        LiveHands::new(None).keep(action).await?;
+    }
+    if session.printer.json {
+        session.printer.json(&plan)?;
+    } else {
+        session.printer.result(&drawn::text(&plan, &session.printer))?;
+        if let Some(file) = &options.output {
+            session.printer.note(&format!("stored; `moonstack apply {}` does exactly this", file.display()));
+        }
+    }
+    if code > 1 {
+        session.printer.warn(&format!("as planned, the script would end with exit code {code}"));
+    }
+    Ok(if options.check && !plan.actions.is_empty() { CHANGES } else { 0 })
+}
+
+/// Reads a plan for `apply`.
+pub fn read(path: &Path) -> Result<Plan> {
+    Plan::read(&crate::world::eyes::LiveEyes, path)
+}

@@ -1,0 +1,84 @@
+//! Which runs are kept: rows of the journal and log files go together.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::read::{self, RunRow, RunState};
+use crate::base::Result;
+use crate::site::Cx;
+use crate::world::Action;
+
+/// What of a run counts when it is judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct Kept {
+    pub run: RunRow,
+    /// Zero is the newest of its name.
+    pub rank: usize,
+    pub age_days: f64,
+}
+
+/// What went, or would go.
+#[derive(Debug, Default, Serialize)]
+pub struct Pruned {
+    pub runs: Vec<i64>,
+    pub logs: Vec<String>,
+    /// Logs of Spack commands that no run which is kept can have written.
+    pub dry_run: bool,
+}
+
+/// Removes what `keep` does not want, never what is running or could be resumed.
+pub async fn prune(cx: &Cx, keep: impl Fn(&Kept) -> bool, dry_run: bool) -> Result<Pruned> {
+    let store = &cx.site.store;
+    let all = read::list(store, None, false, usize::MAX)?;
+    let now = cx.world.clock.seconds();
+    let mut ranks = std::collections::BTreeMap::<String, usize>::new();
+    let mut pruned = Pruned { dry_run, ..Pruned::default() };
+    let mut oldest_kept = now;
+    for run in all {
+        let rank = ranks.entry(run.script.clone()).or_default();
+        let judged = Kept { rank: *rank, age_days: (now - run.started) / 86_400.0, run };
+        *rank += 1;
+        if matches!(judged.run.state, RunState::Running) || keep(&judged) {
+            oldest_kept = oldest_kept.min(judged.run.started);
+        } else {
+            pruned.runs.push(judged.run.id);
+        }
+    }
+    let logs = logs_of(cx, &pruned.runs, oldest_kept);
+    pruned.logs = logs.iter().map(|path| path.display().to_string()).collect();
+    if dry_run {
+        return Ok(pruned);
+    }
+    for path in logs {
+        cx.world.keep(Action::RemovePath { path }).await?;
+    }
+    store.with(|c| {
+        let t = c.transaction()?;
+        for id in &pruned.runs {
+            t.execute("DELETE FROM runs WHERE id = ?1", [id])?;
+        }
+        t.commit()
+    })?;
+    Ok(pruned)
+}
+
+/// The logs of these runs, and those of commands that ended before the oldest run that is kept.
+fn logs_of(cx: &Cx, runs: &[i64], oldest_kept: f64) -> Vec<PathBuf> {
+    let folder = cx.site.logs();
+    let names = cx.world.eyes.list(&folder).unwrap_or_default();
+    let goes = |name: &str| {
+        let number = |text: &str| text.strip_prefix("run-")?.strip_suffix(".log")?.parse::<i64>().ok();
+        match number(name) {
+            Some(id) => runs.contains(&id),
+            None => !runs.is_empty() && name.starts_with("spack-") && written(cx, &folder.join(name)) < oldest_kept,
+        }
+    };
+    names.iter().filter(|name| goes(name)).map(|name| folder.join(name)).collect()
+}
+
+fn written(cx: &Cx, path: &Path) -> f64 {
+    let stat = cx.world.eyes.lstat(path).ok();
+    let age = stat.and_then(|s| s.modified.duration_since(std::time::SystemTime::UNIX_EPOCH).ok());
+    age.map_or(f64::MAX, |d| d.as_secs_f64())
+}

@@ -1,0 +1,126 @@
+//! Creating and deleting environments and editing what they ask for, pretended.
+
+use std::path::Path;
+
+use super::facts::EnvironmentTouched;
+use super::{Command, ended};
+use crate::base::Result;
+use crate::spack::environment;
+use crate::spack::manifest_edit::with_specs;
+use crate::spack::spec::{Dialect, Spec};
+use crate::world::action::Ran;
+use crate::world::planning::Scene;
+
+pub fn add(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    let specs: Vec<String> = command.plain().cloned().collect();
+    edit(scene, command, &specs, |_| false)
+}
+
+pub fn remove(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    let dialect = command.scope.spack.dialect();
+    let gone: Vec<&String> = command.plain().collect();
+    edit(scene, command, &[], |text| gone.iter().any(|query| matches(query, text, dialect)))
+}
+
+/// Whether `spack remove QUERY` takes a spec of the manifest out.
+fn matches(query: &str, text: &str, dialect: Dialect) -> bool {
+    let bare = Spec::parse(query, dialect).ok();
+    let name_only = bare.as_ref().is_some_and(|s| s.name.as_deref() == Some(query));
+    let asked = Spec::parse(text, dialect).ok();
+    query == text
+        || (bare.is_some() && bare == asked)
+        || (name_only && asked.is_some_and(|s| s.name.as_deref() == Some(query)))
+}
+
+fn edit(
+    scene: &Scene<'_>,
+    command: &Command<'_>,
+    add: &[String],
+    drop: impl Fn(&str) -> bool,
+) -> Result<Ran> {
+    let environment = command.scope.inside()?;
+    let file = environment.manifest_file();
+    let text = command.cx.world.eyes.read_text(&file)?;
+    match with_specs(&text, add, drop) {
+        Some(changed) if changed == text => {
+            return Ok(ended(1, "Error: nothing in the manifest matches\n"));
+        }
+        Some(changed) => scene.overlay.write(&file, changed.into_bytes(), None),
+        None => scene.assume("the manifest is edited as asked; what follows sees it as it was"),
+    }
+    command.scope.spack.forget();
+    touched(scene, &environment.name, "manifest");
+    Ok(ended(0, ""))
+}
+
+fn touched(scene: &Scene<'_>, name: &str, what: &str) {
+    let (name, changed) = (name.to_owned(), vec![what.to_owned()]);
+    scene.detail("environments", [EnvironmentTouched { name, changed, ..EnvironmentTouched::default() }]);
+}
+
+/// What `spack env create` writes, in meaning.
+pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    let mut words = command.words.iter().skip(1);
+    let (mut folder, mut view, mut includes) = (false, String::from("true"), Vec::new());
+    let mut plain: Vec<&String> = Vec::new();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-d" | "--dir" => folder = true,
+            "--without-view" => view = String::from("false"),
+            "--with-view" => view = words.next().map_or(view, |path| quoted(path)),
+            "--include-concrete" => includes.extend(words.next()),
+            _ => plain.push(word),
+        }
+    }
+    let Some(name) = plain.first() else { return Ok(ended(2, "Error: no name\n")) };
+    let path = if folder {
+        Path::new(name).to_owned()
+    } else {
+        command.scope.config.environments_root()?.path.join(name)
+    };
+    let mut manifest = format!("spack:\n  specs: []\n  view: {view}\n  concretizer:\n    unify: true\n");
+    if !includes.is_empty() {
+        manifest.push_str("  include_concrete:\n");
+        for include in includes {
+            let found = environment::find(&*command.cx.world.eyes, &command.scope.config, include)?;
+            manifest.push_str(&format!("  - {}\n", quoted(&found.path.display().to_string())));
+        }
+    }
+    scene.overlay.make_folder(&path);
+    if let Some(from) = plain.get(1) {
+        let bytes = command.cx.world.eyes.read(Path::new(from))?;
+        if from.ends_with(".lock") {
+            manifest = from_lock(&manifest, &bytes)?;
+            scene.overlay.write(&path.join("spack.lock"), bytes, None);
+        } else {
+            manifest = String::from_utf8_lossy(&bytes).into_owned();
+        }
+    }
+    scene.overlay.write(&path.join("spack.yaml"), manifest.into_bytes(), None);
+    command.scope.spack.forget();
+    touched(scene, name, "created");
+    Ok(ended(0, ""))
+}
+
+fn from_lock(manifest: &str, bytes: &[u8]) -> Result<String> {
+    let text = crate::spack::lockfile::LockfileText::from_bytes(Path::new("spack.lock"), bytes.to_vec())?;
+    let roots: Vec<String> = text.parse()?.roots().iter().map(|r| r.spec.to_string()).collect();
+    Ok(with_specs(manifest, &roots, |_| false).unwrap_or_else(|| manifest.to_owned()))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+pub fn delete(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    for name in command.plain().skip(1) {
+        let path = command.scope.config.environments_root()?.path.join(name);
+        if !command.cx.world.eyes.exists(&path) {
+            return Ok(ended(1, "Error: there is no such environment\n"));
+        }
+        scene.overlay.remove(&path);
+        touched(scene, name, "deleted");
+    }
+    command.scope.spack.forget();
+    Ok(ended(0, ""))
+}

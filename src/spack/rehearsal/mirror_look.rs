@@ -1,0 +1,152 @@
+//! Which mirror holds a spec, asked by the name that its manifest has there. Folders are looked into, web servers
+//! are asked; what else there is may hold it, and that is said.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use serde::Deserialize;
+
+use super::Command;
+use crate::base::Result;
+use crate::spack::mirrors::Mirror;
+use crate::spack::paths::file_url_path;
+use crate::spack::row::SpecRow;
+use crate::world::{Eyes, ask};
+
+/// How many questions a web server gets at once, and how long it may take to answer one.
+const AT_ONCE: usize = 16;
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A mirror that holds a spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub mirror: String,
+    pub bytes: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// By hash.
+    pub found: BTreeMap<String, Found>,
+    pub not_looked: Vec<String>,
+}
+
+/// What a manifest of the current layout says of the archive.
+#[derive(Deserialize)]
+struct Manifest {
+    data: Vec<Blob>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob {
+    #[serde(default)]
+    content_length: u64,
+    #[serde(default)]
+    media_type: String,
+}
+
+pub async fn look(command: &Command<'_>, specs: &[&SpecRow]) -> Result<Looked> {
+    let mut looked = Looked::default();
+    for mirror in command.scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
+        let missing: Vec<&SpecRow> =
+            specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
+        let url = mirror.fetch.url.clone();
+        if url.starts_with("file://") {
+            let root = PathBuf::from(file_url_path(&url));
+            for row in missing {
+                if let Some(bytes) = in_folder(&*command.cx.world.eyes, &root, row) {
+                    let found = Found { mirror: mirror.name.clone(), bytes };
+                    looked.found.insert(row.hash.clone(), found);
+                }
+            }
+        } else if (url.starts_with("http://") || url.starts_with("https://")) && !mirror.fetch.url_had_credentials {
+            on_the_web(&mirror, missing, &mut looked).await;
+        } else {
+            looked.not_looked.push(format!("whether mirror {} holds them was not looked at", mirror.name));
+        }
+    }
+    Ok(looked)
+}
+
+/// The size of the archive in a folder, if it is there.
+fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow) -> Option<Option<u64>> {
+    if let Ok(text) = eyes.read_text(&root.join(current_name(row))) {
+        return Some(archive_size(&text));
+    }
+    let (spec, archive) = old_names(row)?;
+    let signed = format!("{spec}.sig");
+    let there = [spec, signed].iter().any(|name| eyes.is_file(&root.join(name)));
+    there.then(|| eyes.stat(&root.join(archive)).ok().map(|stat| stat.size))
+}
+
+async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) {
+    let base = mirror.fetch.url.trim_end_matches('/');
+    let questions: Vec<(String, String)> = specs
+        .into_iter()
+        .map(|row| (row.hash.clone(), format!("{base}/{}", current_name(row))))
+        .collect();
+    let mut silent = None;
+    let ask = |(hash, url): (String, String)| async move { (hash, ask::status(&url, LIMIT).await) };
+    let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
+    while let Some((hash, answer)) = answers.next().await {
+        match answer {
+            Ok(status) if (200..300).contains(&status) => {
+                looked.found.insert(hash, Found { mirror: mirror.name.clone(), bytes: None });
+            }
+            Ok(_) => {}
+            Err(trouble) => silent = Some(trouble.message().to_owned()),
+        }
+        // One that does not answer would be asked hundreds of times.
+        if silent.is_some() {
+            break;
+        }
+    }
+    if let Some(why) = silent {
+        looked.not_looked.push(format!("mirror {} did not answer: {why}", mirror.name));
+    }
+}
+
+/// In the layout of Spack 1.x.
+fn current_name(row: &SpecRow) -> String {
+    let (name, version, hash) = (&row.name, &row.version, &row.hash);
+    format!("v3/manifests/spec/{name}/{name}-{version}-{hash}.spec.manifest.json")
+}
+
+/// In the layout before it: the spec's file and the archive.
+fn old_names(row: &SpecRow) -> Option<(String, String)> {
+    let part = |text: &Option<String>| text.clone();
+    let arch = format!("{}-{}-{}", part(&row.arch.platform)?, part(&row.arch.os)?, part(&row.arch.target)?);
+    let compiler = row.compiler.as_deref()?.replace('@', "-");
+    let (name, version, hash) = (&row.name, &row.version, &row.hash);
+    let stem = format!("{arch}-{compiler}-{name}-{version}-{hash}");
+    Some((
+        format!("build_cache/{stem}.spec.json"),
+        format!("build_cache/{arch}/{compiler}/{name}-{version}/{stem}.spack"),
+    ))
+}
+
+/// A manifest may be signed: then the JSON stands between lines that are none.
+fn archive_size(text: &str) -> Option<u64> {
+    let begin = text.find('{')?;
+    let mut stream = serde_json::Deserializer::from_str(text.get(begin..)?).into_iter::<Manifest>();
+    let manifest = stream.next()?.ok()?;
+    let archive = manifest.data.iter().find(|blob| blob.media_type.contains("install"));
+    archive.or(manifest.data.first()).map(|blob| blob.content_length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_is_the_blob_that_is_installed() {
+        let text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{\"version\":3,\"data\":[\
+            {\"contentLength\":10,\"mediaType\":\"application/vnd.spack.spec.v5+json\"},\
+            {\"contentLength\":999,\"mediaType\":\"application/vnd.spack.install.v2.tar+gzip\"}]}\n-----BEGIN";
+        assert_eq!(archive_size(text), Some(999));
+        assert_eq!(archive_size("no"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! What Spack's commands would do, found out for a plan without doing it. Solving is done for real, on copies of
+//! the environment's files, with Spack's caches beside; the rest follows from the lock, the database and mirrors.
+
+mod arrivals;
+mod database_edit;
+mod environments;
+pub mod facts;
+mod history;
+mod inputs;
+mod installs;
+mod mirror_look;
+mod scratch;
+mod solving;
+
+use std::sync::Arc;
+
+use super::invoke::Invocation;
+use super::session::Scope;
+use super::verbs::verb_at;
+use crate::base::Result;
+use crate::site::Cx;
+use crate::world::Effect;
+use crate::world::action::{Program, Ran};
+use crate::world::planning::{Rehearsal, Scene};
+
+pub use inputs::look_again;
+
+/// A command as a rehearsal sees it.
+struct Command<'a> {
+    cx: &'a Cx,
+    scope: &'a Scope,
+    invocation: &'a Invocation,
+    /// The words after the verb.
+    words: &'a [String],
+}
+
+impl Command<'_> {
+    fn has(&self, option: &str) -> bool {
+        self.words.iter().any(|word| word == option)
+    }
+
+    /// What is no option, as far as that can be told without knowing which options take values.
+    fn plain(&self) -> impl Iterator<Item = &String> {
+        self.words.iter().filter(|word| !word.starts_with('-'))
+    }
+}
+
+/// The rehearsal of one invocation.
+pub fn of(cx: &Cx, scope: &Scope, invocation: &Invocation) -> Rehearsal {
+    let (cx, scope, invocation) = (cx.clone(), scope.clone(), invocation.clone());
+    Rehearsal(Arc::new(move |scene, program| {
+        let (cx, scope, invocation) = (cx.clone(), scope.clone(), invocation.clone());
+        Box::pin(async move { rehearse(scene, &cx, &scope, &invocation, program).await })
+    }))
+}
+
+async fn rehearse(
+    scene: &Scene<'_>,
+    cx: &Cx,
+    scope: &Scope,
+    invocation: &Invocation,
+    program: Program,
+) -> Result<Ran> {
+    inputs::note(cx, scope)?;
+    if invocation.effect == Effect::Reads {
+        let program = scratch::aside(scene, cx, scope, program)?;
+        return scene.run(program).await;
+    }
+    let at = verb_at(&invocation.words).unwrap_or(0);
+    let words = invocation.words.get(at + 1..).unwrap_or_default();
+    let command = Command { cx, scope, invocation, words };
+    let verb = invocation.words.get(at).map_or("", String::as_str);
+    let second = words.first().map_or("", String::as_str);
+    match (verb, second, scope.environment.is_some()) {
+        ("add", _, true) => environments::add(scene, &command),
+        ("remove", _, true) => environments::remove(scene, &command),
+        ("concretize", _, true) => solving::concretize(scene, &command, program).await,
+        ("install", _, true) => installs::inside(scene, &command, program).await,
+        ("install", _, false) => installs::outside(scene, &command).await,
+        ("uninstall" | "gc", _, _) if !invocation.removes.is_empty() => installs::removed(scene, &command),
+        ("mark", _, _) => installs::marked(scene, &command),
+        ("env", "create", false) => environments::create(scene, &command),
+        ("env", "remove" | "rm", false) => environments::delete(scene, &command),
+        _ => {
+            scene.assume("the command ends well; what it changes is not known");
+            Ok(ended(0, ""))
+        }
+    }
+}
+
+/// A command that came to an end.
+fn ended(code: i32, stderr: &str) -> Ran {
+    Ran { code: Some(code), stderr: stderr.to_owned(), ..Ran::default() }
+}

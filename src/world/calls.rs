@@ -1,0 +1,217 @@
+//! The calls of changing primitives that a run has made, with what they gave. A run that was interrupted goes on by
+//! asking here first: what was done is not done again, and what was under way is known to have been begun.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::Eyes;
+use super::proof::{Proof, last};
+
+tokio::task_local! {
+    static CALL: Arc<Call>;
+}
+
+/// One call of a changing primitive while it is under way.
+#[derive(Debug, Default)]
+pub struct Call {
+    /// Primitive and arguments.
+    pub key: String,
+    /// The script line, `file:line`.
+    pub place: Option<String>,
+    /// It was under way when the run was interrupted.
+    pub begun: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    proofs: Vec<Proof>,
+    promise: Option<Promise>,
+    /// Rows of the journal and how their actions ended, not written yet.
+    outcomes: Vec<(i64, f64, String)>,
+    last_action: Option<i64>,
+}
+
+/// What a call will give if it ends well, known before it changes anything.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Promise {
+    pub result: Value,
+    pub proofs: Vec<Proof>,
+}
+
+impl Call {
+    pub fn new(key: String, place: Option<String>, begun: bool) -> Arc<Call> {
+        Arc::new(Call { key, place, begun, state: Mutex::default() })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is so now, the last fact about each path.
+    pub fn proofs(&self) -> Vec<Proof> {
+        self.with(|state| last(state.proofs.drain(..)))
+    }
+
+    pub(super) fn promise(&self) -> Option<Promise> {
+        self.with(|state| state.promise.take())
+    }
+
+    pub(super) fn ended(&self, row: i64, at: f64, outcome: String) {
+        self.with(|state| {
+            state.outcomes.push((row, at, outcome));
+            state.last_action = Some(row);
+        });
+    }
+
+    pub(super) fn outcomes(&self) -> Vec<(i64, f64, String)> {
+        self.with(|state| std::mem::take(&mut state.outcomes))
+    }
+
+    pub(super) fn last_action(&self) -> Option<i64> {
+        self.with(|state| state.last_action)
+    }
+}
+
+/// Runs `work` as the work of a call.
+pub async fn within<F: Future>(call: Arc<Call>, work: F) -> F::Output {
+    CALL.scope(call, work).await
+}
+
+pub fn current() -> Option<Arc<Call>> {
+    CALL.try_with(Arc::clone).ok()
+}
+
+/// The script line of the current call.
+pub fn place() -> Option<String> {
+    current()?.place.clone()
+}
+
+/// Whether the current call was under way when the run was interrupted.
+pub fn was_begun() -> bool {
+    current().is_some_and(|call| call.begun)
+}
+
+/// Records a fact about what the current call leaves behind.
+pub fn prove(proof: Proof) {
+    if let Some(call) = current() {
+        call.with(|state| state.proofs.push(proof));
+    }
+}
+
+/// Records a file as the current call leaves it.
+pub fn prove_file(eyes: &dyn Eyes, path: &Path) {
+    if current().is_some() {
+        prove(Proof::now(eyes, path));
+    }
+}
+
+/// Tells what the current call will give once these facts hold, so that an interrupted run need not make it twice.
+pub fn promise(result: &impl serde::Serialize, proofs: Vec<Proof>) {
+    if let (Some(call), Ok(result)) = (current(), serde_json::to_value(result)) {
+        call.with(|state| state.promise = Some(Promise { result, proofs }));
+    }
+}
+
+/// A call on record.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub key: String,
+    pub ended: Option<(Value, Vec<Proof>)>,
+    pub promise: Option<Promise>,
+}
+
+/// What the journal knows of a call that is about to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recall {
+    /// Not made yet.
+    New,
+    /// Made, and what it left behind is still so.
+    Done(Value),
+    /// Under way when the run was interrupted.
+    Begun,
+}
+
+type Strand = (Option<String>, String);
+
+/// The calls of the interrupted part of a run, each sequence in its order.
+#[derive(Debug, Default)]
+pub struct Recollection(Mutex<HashMap<Strand, VecDeque<Recorded>>>);
+
+impl Recollection {
+    pub fn add(&self, strand: Strand, call: Recorded) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(strand).or_default().push_back(call);
+    }
+
+    /// A step begins anew: what it did before does not count.
+    pub fn forget(&self, step: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(of, _), _| of.as_deref() != Some(step));
+    }
+
+    /// Asks for the next call of a sequence. Once one is asked for that is not on record, the rest of the sequence
+    /// is not what the script does now.
+    pub fn recall(&self, eyes: &dyn Eyes, strand: Strand, key: &str) -> Recall {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(waiting) = all.get_mut(&strand) else { return Recall::New };
+        let Some(next) = waiting.pop_front() else { return Recall::New };
+        if next.key != key {
+            waiting.clear();
+            return Recall::New;
+        }
+        let holds = |proofs: &[Proof]| proofs.iter().all(|proof| proof.holds(eyes));
+        match (next.ended, next.promise) {
+            (Some((result, proofs)), _) if holds(&proofs) => Recall::Done(result),
+            (None, Some(promise)) if holds(&promise.proofs) => Recall::Done(promise.result),
+            (None, _) => Recall::Begun,
+            (Some(_), _) => {
+                waiting.clear();
+                Recall::New
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::eyes::LiveEyes;
+
+    #[test]
+    fn what_was_done_is_given_again_until_something_differs() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "x").unwrap();
+        let strand = || (Some(String::from("build")), String::new());
+        let recollection = Recollection::default();
+        let ended = |key: &str, value: i64, proofs: Vec<Proof>| Recorded {
+            key: key.to_owned(),
+            ended: Some((value.into(), proofs)),
+            promise: None,
+        };
+        recollection.add(strand(), ended("a", 1, vec![Proof::now(&LiveEyes, &file)]));
+        recollection.add(strand(), ended("b", 2, vec![Proof::Absent { path: file.clone() }]));
+        recollection.add(strand(), ended("c", 3, Vec::new()));
+        assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), Recall::New);
+        assert_eq!(recollection.recall(&LiveEyes, strand(), "a"), Recall::Done(1.into()));
+        // Its post-condition does not hold, so it and all that follows are made again.
+        assert_eq!(recollection.recall(&LiveEyes, strand(), "b"), Recall::New);
+        assert_eq!(recollection.recall(&LiveEyes, strand(), "c"), Recall::New);
+    }
+
+    #[test]
+    fn what_was_under_way_is_done_if_its_promise_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = Proof::Absent { path: dir.path().join("gone") };
+        let there = Proof::Absent { path: dir.path().to_owned() };
+        for (proof, expected) in [(gone, Recall::Done(7.into())), (there, Recall::Begun)] {
+            let recollection = Recollection::default();
+            let promise = Some(Promise { result: 7.into(), proofs: vec![proof] });
+            recollection.add((None, String::new()), Recorded { key: "a".into(), ended: None, promise });
+            assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), expected);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! What a plan pretends to have changed: files, folders and removals laid over the real ones. Later looks of the
+//! same plan see them; nothing is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::eyes::{Eyes, FileKind, LiveEyes, Stat};
+use crate::base::{Result, Trouble, digest};
+
+/// One pretended thing.
+#[derive(Debug, Clone)]
+enum Entry {
+    File {
+        bytes: Arc<Vec<u8>>,
+        mode: u32,
+        modified: SystemTime,
+        number: u64,
+    },
+    /// A new folder; what a real one of that name holds is hidden.
+    Folder {
+        number: u64,
+    },
+    Gone,
+    /// Moved here from a real path.
+    Moved(PathBuf),
+}
+
+/// What a path is once the overlay was asked.
+enum Found {
+    Pretended(Entry),
+    Real(PathBuf),
+    Nothing,
+}
+
+/// The pretended changes of one plan.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    entries: Mutex<BTreeMap<PathBuf, Entry>>,
+    numbers: AtomicU64,
+}
+
+impl Overlay {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Nothing was pretended so far.
+    pub fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
+    /// Whether anything at or below the path is pretended.
+    pub fn covers(&self, path: &Path) -> bool {
+        let path = normal(path);
+        self.entries().range(path.clone()..).next().is_some_and(|(at, _)| at.starts_with(&path))
+            || path.ancestors().skip(1).any(|above| self.entries().contains_key(above))
+    }
+
+    fn find(&self, path: &Path) -> Found {
+        let entries = self.entries();
+        let (mut at, mut real) = (PathBuf::new(), Some(PathBuf::new()));
+        let mut last = None;
+        for part in normal(path).components() {
+            at.push(part);
+            if let Some(real) = &mut real {
+                real.push(part);
+            }
+            last = entries.get(&at).cloned();
+            match &last {
+                Some(Entry::Moved(from)) => {
+                    real = Some(from.clone());
+                    last = None;
+                }
+                Some(_) => real = None,
+                None => {}
+            }
+        }
+        match (last, real) {
+            (Some(Entry::Gone), _) => Found::Nothing,
+            (Some(entry), _) => Found::Pretended(entry),
+            (None, Some(real)) => Found::Real(real),
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    pub fn write(&self, path: &Path, bytes: Vec<u8>, mode: Option<u32>) {
+        let old = LayeredEyes::mode(self, path);
+        let file = Entry::File {
+            bytes: Arc::new(bytes),
+            mode: mode.or(old).unwrap_or(0o644),
+            modified: SystemTime::now(),
+            number: self.number(),
+        };
+        self.entries().insert(normal(path), file);
+    }
+
+    /// The folder and those above it that are not there.
+    pub fn make_folder(&self, path: &Path) {
+        let mut missing: Vec<PathBuf> = Vec::new();
+        for folder in normal(path).ancestors() {
+            match self.find(folder) {
+                Found::Pretended(Entry::Folder { .. }) => break,
+                Found::Real(real) if real.is_dir() => break,
+                _ => missing.push(folder.to_owned()),
+            }
+        }
+        for folder in missing {
+            let number = self.number();
+            self.entries().insert(folder, Entry::Folder { number });
+        }
+    }
+
+    pub fn remove(&self, path: &Path) {
+        let path = normal(path);
+        let mut entries = self.entries();
+        entries.retain(|at, _| !at.starts_with(&path));
+        entries.insert(path, Entry::Gone);
+    }
+
+    pub fn rename(&self, from: &Path, to: &Path) {
+        let (from, to) = (normal(from), normal(to));
+        let top = match self.find(&from) {
+            Found::Real(real) => Entry::Moved(real),
+            Found::Pretended(entry) => entry,
+            Found::Nothing => return,
+        };
+        let below: Vec<(PathBuf, Entry)> = self
+            .entries()
+            .iter()
+            .filter(|(at, _)| at.starts_with(&from) && **at != from)
+            .filter_map(|(at, entry)| Some((to.join(at.strip_prefix(&from).ok()?), entry.clone())))
+            .collect();
+        self.remove(&from);
+        let mut entries = self.entries();
+        entries.retain(|at, _| !at.starts_with(&to));
+        entries.insert(to, top);
+        entries.extend(below);
+    }
+}
+
+/// Without `.` and `..`, as a path that is not there can only be read.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for part in whole.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Looks at the machine as the plan so far would have left it.
+#[derive(Debug)]
+pub struct LayeredEyes(pub Arc<Overlay>);
+
+impl LayeredEyes {
+    fn mode(overlay: &Overlay, path: &Path) -> Option<u32> {
+        match overlay.find(path) {
+            Found::Pretended(Entry::File { mode, .. }) => Some(mode),
+            Found::Real(real) => LiveEyes.stat(&real).ok().map(|stat| stat.mode),
+            _ => None,
+        }
+    }
+
+    /// Follows what is real, and gives what is pretended.
+    fn look<T>(
+        &self,
+        path: &Path,
+        what: &str,
+        real: impl FnOnce(&Path) -> Result<T>,
+        pretended: impl FnOnce(&Entry) -> std::io::Result<T>,
+    ) -> Result<T> {
+        match self.0.find(path) {
+            Found::Real(there) => real(&there),
+            Found::Pretended(entry) => pretended(&entry).map_err(|e| Trouble::io(what, path, e)),
+            Found::Nothing => Err(Trouble::io(what, path, std::io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn stat_of(entry: &Entry) -> std::io::Result<Stat> {
+        let (kind, size, mode, modified, inode) = match entry {
+            Entry::File { bytes, mode, modified, number } => {
+                (FileKind::File, bytes.len() as u64, *mode, *modified, *number)
+            }
+            Entry::Folder { number } => (FileKind::Folder, 0, 0o755, SystemTime::UNIX_EPOCH, *number),
+            Entry::Gone | Entry::Moved(_) => return Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
+        Ok(Stat { kind, size, mode, uid, gid, modified, device: 0, inode })
+    }
+
+    fn bytes_of(entry: &Entry) -> std::io::Result<Arc<Vec<u8>>> {
+        match entry {
+            Entry::File { bytes, .. } => Ok(Arc::clone(bytes)),
+            Entry::Folder { .. } => Err(std::io::ErrorKind::IsADirectory.into()),
+            Entry::Gone | Entry::Moved(_) => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Eyes for LayeredEyes {
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        self.look(path, "read", |p| LiveEyes.read(p), |e| Self::bytes_of(e).map(|b| (*b).clone()))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
+        let whole = |e: &Entry| -> std::io::Result<Box<dyn Read>> {
+            Ok(Box::new(Cursor::new(Self::bytes_of(e)?.as_ref().clone())))
+        };
+        self.look(path, "read", |p| LiveEyes.open(p), whole)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>> {
+        let mut names: BTreeSet<String> =
+            self.look(path, "list", |p| LiveEyes.list(p), |_| Ok(Vec::new()))?.into_iter().collect();
+        let folder = normal(path);
+        for (at, entry) in self.0.entries().iter().filter(|(at, _)| at.parent() == Some(folder.as_path())) {
+            let Some(name) = at.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
+            if matches!(entry, Entry::Gone) {
+                names.remove(&name);
+            } else {
+                names.insert(name);
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn lstat(&self, path: &Path) -> Result<Stat> {
+        self.look(path, "look at", |p| LiveEyes.lstat(p), Self::stat_of)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat> {
+        self.look(path, "look at", |p| LiveEyes.stat(p), Self::stat_of)
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.look(
+            path,
+            "read the link",
+            |p| LiveEyes.read_link(p),
+            |_| Err(std::io::ErrorKind::InvalidInput.into()),
+        )
+    }
+
+    fn digest(&self, path: &Path) -> Result<String> {
+        self.look(path, "read", |p| LiveEyes.digest(p), |e| Self::bytes_of(e).map(|b| digest::bytes(&b)))
+    }
+
+    fn tree_digest(&self, path: &Path) -> Result<String> {
+        if !self.0.covers(path) {
+            return LiveEyes.tree_digest(path);
+        }
+        let mut tree = digest::Tree::default();
+        self.add_to(&mut tree, path, Path::new(""))?;
+        Ok(tree.finish())
+    }
+}
+
+impl LayeredEyes {
+    fn add_to(&self, tree: &mut digest::Tree, path: &Path, relative: &Path) -> Result<()> {
+        let stat = self.lstat(path)?;
+        match stat.kind {
+            FileKind::Folder => {
+                tree.folder(relative);
+                for name in self.list(path)? {
+                    self.add_to(tree, &path.join(&name), &relative.join(&name))?;
+                }
+            }
+            FileKind::File => tree.file(relative, stat.mode, &self.digest(path)?),
+            FileKind::Link => tree.link(relative, &self.read_link(path)?),
+            FileKind::Other => tree.other(relative),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Kind;
+
+    #[test]
+    fn later_looks_see_what_was_pretended_and_the_disk_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::write(root.join("a/b/one"), "1").unwrap();
+        std::fs::write(root.join("a/two"), "2").unwrap();
+        let before = digest::tree(root).unwrap();
+        let overlay = Arc::new(Overlay::default());
+        let eyes = LayeredEyes(Arc::clone(&overlay));
+        assert_eq!(eyes.tree_digest(root).unwrap(), before);
+
+        overlay.write(&root.join("a/new"), b"n".to_vec(), Some(0o600));
+        overlay.remove(&root.join("a/two"));
+        overlay.make_folder(&root.join("x/y"));
+        overlay.write(&root.join("x/y/z"), b"z".to_vec(), None);
+        overlay.rename(&root.join("a"), &root.join("moved"));
+        assert_eq!(eyes.list(root).unwrap(), ["moved", "x"]);
+        assert_eq!(eyes.list(&root.join("moved")).unwrap(), ["b", "new"]);
+        assert_eq!(eyes.read(&root.join("moved/b/one")).unwrap(), b"1");
+        assert_eq!(eyes.read(&root.join("moved/../x/./y/z")).unwrap(), b"z");
+        assert_eq!(eyes.stat(&root.join("moved/new")).unwrap().mode, 0o600);
+        assert_eq!(eyes.read(&root.join("a/two")).unwrap_err().kind(), Kind::NotFound);
+        assert!(!eyes.exists(&root.join("moved/two")) && !eyes.exists(&root.join("a")));
+        overlay.remove(&root.join("x"));
+        assert!(!eyes.exists(&root.join("x/y/z")));
+        overlay.make_folder(&root.join("x"));
+        assert!(eyes.list(&root.join("x")).unwrap().is_empty());
+        assert_eq!(digest::tree(root).unwrap(), before);
+    }
+
+    #[test]
+    fn a_pretended_tree_has_the_digest_that_the_real_one_would_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir(root.join("sub")).unwrap();
+        std::fs::write(root.join("sub/file"), "old").unwrap();
+        std::os::unix::fs::symlink("sub/file", root.join("link")).unwrap();
+        let overlay = Arc::new(Overlay::default());
+        overlay.write(&root.join("sub/file"), b"new".to_vec(), None);
+        overlay.write(&root.join("sub/tool"), b"#!".to_vec(), Some(0o755));
+        overlay.write(&root.join("sub.x"), b"dot sorts beside".to_vec(), None);
+        let pretended = LayeredEyes(overlay).tree_digest(root).unwrap();
+        std::fs::write(root.join("sub/file"), "new").unwrap();
+        std::fs::write(root.join("sub.x"), "dot sorts beside").unwrap();
+        std::fs::write(root.join("sub/tool"), "#!").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(root.join("sub/tool"), mode).unwrap();
+        assert_eq!(pretended, digest::tree(root).unwrap());
+    }
+}

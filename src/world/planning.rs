@@ -1,0 +1,282 @@
+//! Pretends: records each action, predicts what it would leave behind, and lays that over the machine so that
+//! later looks agree. Nothing is changed but a scratch folder, which goes with the plan.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::action::{Action, Effect, Outcome, Program, Ran};
+use super::eyes::{Eyes, LiveEyes};
+use super::hands::{Hands, Performing};
+use super::identity::{Identity, Naming};
+use super::input::Input;
+use super::own_lock::{self, OwnLock};
+use super::overlay::{LayeredEyes, Overlay};
+use super::{World, process};
+use crate::base::{Kind, Result, Trouble};
+
+/// One action of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// What could not be predicted, and was taken as good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
+    /// What whoever knows the program found out, by topic.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+}
+
+/// Something that would stop the run, or that was looked at because it could.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Guard {
+    pub name: String,
+    pub stops: bool,
+    pub message: String,
+}
+
+/// Everything that was recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    pub actions: Vec<Planned>,
+    pub inputs: Vec<Input>,
+    pub guards: Vec<Guard>,
+}
+
+type Rehearse = dyn for<'a> Fn(&'a Scene<'a>, Program) -> Performing<'a, Ran> + Send + Sync;
+
+/// Finds out what a program would do, or runs one that only looks against what was pretended so far.
+#[derive(Clone)]
+pub struct Rehearsal(pub Arc<Rehearse>);
+
+impl std::fmt::Debug for Rehearsal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rehearsal")
+    }
+}
+
+/// What a rehearsal may use.
+pub struct Scene<'a> {
+    pub world: &'a World,
+    pub overlay: &'a Overlay,
+    hands: &'a PlanningHands,
+    found: Mutex<(Vec<String>, Map<String, Value>)>,
+}
+
+impl Scene<'_> {
+    /// A folder for real files that a real program needs; it goes with the plan.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        self.hands.scratch()
+    }
+
+    /// Runs a program for real. It must change nothing outside of the scratch folder.
+    pub async fn run(&self, program: Program) -> Result<Ran> {
+        process::run(program).await
+    }
+
+    pub fn assume(&self, what: impl Into<String>) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).0.push(what.into());
+    }
+
+    pub fn detail(&self, topic: &str, value: impl Serialize) {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).1.insert(topic.to_owned(), value);
+    }
+
+    pub fn guard(&self, name: &str, stops: bool, message: impl Into<String>) {
+        self.hands.guard(Guard { name: name.to_owned(), stops, message: message.into() });
+    }
+}
+
+/// Hands that pretend.
+pub struct PlanningHands {
+    overlay: Arc<Overlay>,
+    naming: Naming,
+    report: Mutex<Report>,
+    scratch: Mutex<Option<tempfile::TempDir>>,
+}
+
+impl PlanningHands {
+    pub fn new() -> (Arc<PlanningHands>, Arc<LayeredEyes>) {
+        let overlay = Arc::new(Overlay::default());
+        let hands = PlanningHands {
+            overlay: Arc::clone(&overlay),
+            naming: Naming::default(),
+            report: Mutex::default(),
+            scratch: Mutex::default(),
+        };
+        (Arc::new(hands), Arc::new(LayeredEyes(overlay)))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn report(&self) -> Report {
+        self.held().clone()
+    }
+
+    fn guard(&self, guard: Guard) {
+        let mut report = self.held();
+        if !report.guards.contains(&guard) {
+            report.guards.push(guard);
+        }
+    }
+
+    fn scratch(&self) -> Result<PathBuf> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = scratch.as_ref() {
+            return Ok(made.path().to_owned());
+        }
+        let within = std::env::temp_dir();
+        let made = tempfile::Builder::new()
+            .prefix("moonstack-plan-")
+            .tempdir_in(&within)
+            .map_err(|e| Trouble::io("create a folder in", &within, e))?;
+        let path = made.path().to_owned();
+        *scratch = Some(made);
+        Ok(path)
+    }
+
+    async fn pretend(&self, world: &World, action: Action) -> Result<Outcome> {
+        let rehearsal = match &action {
+            Action::RunProgram { program, .. } => program.rehearsal.clone(),
+            _ => None,
+        };
+        if action.effect() == Effect::Reads {
+            let Action::RunProgram { program, .. } = action else { return Ok(Outcome::Done) };
+            let scene = self.scene(world);
+            return match rehearsal {
+                Some(rehearsal) => (rehearsal.0)(&scene, program).await,
+                None => scene.run(program).await,
+            }
+            .map(Outcome::Ran);
+        }
+        // The number of a task's action is that of its begin, also when another task's is predicted sooner.
+        let number = {
+            let identity = Identity::of(&action, &self.naming);
+            let mut report = self.held();
+            report.actions.push(Planned { identity, assumed: Vec::new(), details: Map::new() });
+            report.actions.len() - 1
+        };
+        let Action::RunProgram { program, .. } = action else {
+            return pretend_files(&self.overlay, action).map(|()| Outcome::Done);
+        };
+        let scene = self.scene(world);
+        let ran = match rehearsal {
+            Some(rehearsal) => (rehearsal.0)(&scene, program).await,
+            None => {
+                scene.assume("the program ends well and changes nothing that the script looks at");
+                Ok(Ran { code: Some(0), ..Ran::default() })
+            }
+        };
+        let (assumed, details) = scene.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(planned) = self.held().actions.get_mut(number) {
+            planned.assumed = assumed;
+            planned.details = details;
+        }
+        ran.map(Outcome::Ran)
+    }
+
+    fn scene<'a>(&'a self, world: &'a World) -> Scene<'a> {
+        Scene { world, overlay: &self.overlay, hands: self, found: Mutex::default() }
+    }
+}
+
+/// Fails where the real change would, as far as looking can tell.
+fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
+    let eyes = LayeredEyes(Arc::clone(overlay));
+    let missing = |what: &str, path: &Path| Trouble::io(what, path, std::io::ErrorKind::NotFound.into());
+    match action {
+        Action::WriteFile { path, bytes, mode, .. } => {
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !eyes.is_folder(folder) {
+                return Err(missing("write", &path));
+            }
+            if eyes.is_folder(&path) {
+                return Err(Trouble::io("write", &path, std::io::ErrorKind::IsADirectory.into()));
+            }
+            overlay.write(&path, bytes, mode);
+        }
+        Action::MakeFolder { path } => overlay.make_folder(&path),
+        Action::MakeTempFolder { path } => {
+            let within = path.parent().unwrap_or(Path::new("/"));
+            if !eyes.is_folder(within) {
+                return Err(missing("create", &path));
+            }
+            overlay.make_folder(&path);
+        }
+        Action::MovePath { from, to } => {
+            eyes.lstat(&from).map_err(|_| missing("move", &from))?;
+            overlay.rename(&from, &to);
+        }
+        Action::RemovePath { path } => {
+            eyes.lstat(&path).map_err(|_| missing("remove", &path))?;
+            overlay.remove(&path);
+        }
+        Action::RunProgram { .. } => {}
+    }
+    Ok(())
+}
+
+impl Hands for PlanningHands {
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
+        Box::pin(self.pretend(world, action))
+    }
+
+    fn keep<'a>(&'a self, action: Action) -> Performing<'a> {
+        // Our own files may lie in folders that only a run makes.
+        if let Action::WriteFile { path, .. } = &action
+            && let Some(folder) = path.parent()
+        {
+            self.overlay.make_folder(folder);
+        }
+        Box::pin(async move { pretend_files(&self.overlay, action).map(|()| Outcome::Done) })
+    }
+
+    fn lock<'a>(
+        &'a self,
+        path: PathBuf,
+        what: &'a str,
+        _patience: Duration,
+    ) -> Performing<'a, Option<OwnLock>> {
+        Box::pin(async move {
+            if let Some(holder) = own_lock::held_by(&path) {
+                self.guard(Guard {
+                    name: String::from("lock"),
+                    stops: false,
+                    message: format!("{what} is being changed by {holder}: the run would wait"),
+                });
+            }
+            Ok(None)
+        })
+    }
+
+    fn depends(&self, input: &dyn Fn() -> Result<Input>) -> Result<()> {
+        let input = input()?;
+        let mut report = self.held();
+        let known = report.inputs.iter_mut().find(|k| (k.kind, &k.name) == (input.kind, &input.name));
+        match known {
+            // What was seen first is what was there before anything was pretended.
+            Some(known) => known.add(&input),
+            None => report.inputs.push(input),
+        }
+        Ok(())
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+}
+
+/// The real file's digest, whatever a plan pretends: what an input was before the plan.
+pub fn real_digest(path: &Path) -> Result<String> {
+    match LiveEyes.digest(path) {
+        Err(trouble) if trouble.is(Kind::NotFound) => Ok(String::from("absent")),
+        other => other,
+    }
+}

@@ -1,0 +1,53 @@
+//! The log file of a run: its events as JSON lines, without the output of programs, which have logs of their own.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::{Event, Watcher};
+use crate::base::clock::Clock;
+use crate::base::{Result, Trouble, redact};
+
+/// Writes what it sees once it has a file, and hands it on.
+pub struct RunLog {
+    next: Arc<dyn Watcher>,
+    clock: Clock,
+    file: OnceLock<Mutex<File>>,
+}
+
+impl RunLog {
+    pub fn before(next: Arc<dyn Watcher>, clock: Clock) -> RunLog {
+        RunLog { next, clock, file: OnceLock::new() }
+    }
+
+    /// From now on events are kept there; a file that is there already is gone on with.
+    pub fn open(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| Trouble::io("write", path, e))?;
+        let _ = self.file.set(Mutex::new(file));
+        Ok(())
+    }
+}
+
+impl Watcher for RunLog {
+    fn see(&self, event: &Event) {
+        if let Some(file) = self.file.get().filter(|_| !matches!(event, Event::Line { .. })) {
+            let mut line = serde_json::to_value(event).unwrap_or_default();
+            line["time"] = self.clock.now().to_string().into();
+            if let Ok(mut file) = file.lock() {
+                // A full disk must not end the run; the journal says what it did.
+                let _ = writeln!(file, "{}", redact::redact(&line.to_string()));
+            }
+        }
+        self.next.see(event);
+    }
+}
