@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::args::Global;
 use crate::base::words;
+use crate::script::workflow::Workflow;
 use crate::world::input::Input;
 
 /// The inputs of a plan that are given with the command.
@@ -86,6 +87,22 @@ fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
 
 fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+}
+
+/// The words of a run without what was only asked of its plan.
+pub fn without_plan(name: &str, args: &[OsString], workflow: &Workflow) -> Vec<String> {
+    let own = |name: &str| workflow.options.iter().any(|o| o.name == name);
+    let mut words = vec![name.to_owned()];
+    let mut rest = args.iter().map(|arg| arg.to_string_lossy().into_owned());
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--check" if !own("check") => {}
+            "-o" | "--output" if !own("output") => drop(rest.next()),
+            other if other.starts_with("--output=") && !own("output") => {}
+            _ => words.push(word),
+        }
+    }
+    words
 }
 
 /// The words of a stored command.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{MultiValue, Value};
 use serde_json::json;
 
-use super::options::{Given, RunOptions};
+use super::options::{self, Given, RunOptions};
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::plan::inputs;
@@ -104,14 +104,15 @@ async fn declared_workflow(
         Err(e) => return Err(wrong_options(&e)),
     };
     session.options.borrow_mut().add(&matches);
-    let options = workflow.arguments(host.lua(), &matches)?;
-    let chosen = value::to_json(host.lua(), &Value::Table(options.clone()));
+    session.ran.borrow_mut().words = options::without_plan(&about.script, args, workflow);
+    let given = workflow.arguments(host.lua(), &matches)?;
+    let chosen = value::to_json(host.lua(), &Value::Table(given.clone()));
     session.given.add(options_input(&chosen));
     // What was asked of moonstack as a whole holds for a workflow that knows the word.
     for (name, asked) in [("json", session.printer.json), ("quiet", session.printer.detail == Detail::Quiet)]
     {
         if asked && workflow.options.iter().any(|o| o.name == name) {
-            options.raw_set(name, true).map_err(|e| error::from_error(&e))?;
+            given.raw_set(name, true).map_err(|e| error::from_error(&e))?;
         }
     }
     session.cx.site.journal.describe(About { options: chosen.clone(), ..about });
@@ -124,7 +125,7 @@ async fn declared_workflow(
     };
     let _lock = begin(session, &workflow.name, instance).await?;
     host.on_fail(&workflow.on_fail)?;
-    let arguments = MultiValue::from_vec(vec![Value::Table(options)]);
+    let arguments = MultiValue::from_vec(vec![Value::Table(given)]);
     let code = host.call(&session.scope, workflow.run.clone(), arguments).await;
     let code = code.and_then(|results| exit_code(&results));
     finish(session, host, code).await

@@ -77,7 +77,13 @@ pub async fn of(
     for row in order.iter().filter_map(|hash| specs.get(hash)) {
         let there = is_there(&store, row) && !(manner.overwrite && roots.contains(&row.hash));
         let found = looked.found.get(&row.hash);
-        let mut effect = bare(row, if there { Effect::Reused } else { effect_of(row, before) });
+        let known = match effect_of(row, before) {
+            // The lock had it, the store has not.
+            Effect::Reused if !there => Effect::Added,
+            other if !there => other,
+            _ => Effect::Reused,
+        };
+        let mut effect = bare(row, known);
         effect.env.clone_from(&env);
         effect.installs = true;
         if !there && row.external.is_none() {

@@ -22,6 +22,7 @@ use crate::spack::query::short;
 use crate::spack::row::SpecRow;
 use crate::spack::session::Scope;
 use crate::world::action::{Program, Ran};
+use crate::world::eyes::LiveEyes;
 use crate::world::planning::Scene;
 use crate::world::space;
 
@@ -29,7 +30,8 @@ use crate::world::space;
 pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let (cx, scope) = (command.cx, command.scope);
     let environment = scope.inside()?;
-    let before = LockContents::of_environment(&*cx.world.eyes, environment)?.unwrap_or_default();
+    // What was there before the plan began, whatever it did to the lock since.
+    let before = LockContents::of_environment(&LiveEyes, environment)?.unwrap_or_default();
     let behind = |state: RootState| matches!(state, RootState::NotConcretized | RootState::Stale);
     let status = status_of(cx, scope)?;
     if status.roots.iter().any(|r| behind(r.state)) || !status.not_understood.is_empty() {
