@@ -40,9 +40,7 @@ pub async fn types(session: &Session, folder: &Path) -> Result<u8> {
     let write = async {
         world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
         for (name, text) in files {
-            world
-                .perform(Action::write(folder.join(&name), text.into_bytes()))
-                .await?;
+            world.perform(Action::write(folder.join(&name), text.into_bytes())).await?;
             session.printer.result(&folder.join(name).display().to_string())?;
         }
         Ok(0)

@@ -32,6 +32,8 @@ use args::{Cli, Command, Global, Runs, RunsCommand};
 use options::words_of;
 use setup::{Mode, Session};
 
+use crate::world::journal::host;
+use crate::world::orphans;
 use crate::world::store::Store;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
@@ -106,7 +108,7 @@ struct Opened {
 }
 
 /// A plan and an interrupted run bring their own command line along.
-fn opened(cli: &Cli) -> Result<Opened> {
+fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     let global = cli.global.clone();
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
         std::env::set_current_dir(&stored.cwd).map_err(|e| Trouble::io("enter", &stored.cwd, e))?;
@@ -127,10 +129,20 @@ fn opened(cli: &Cli) -> Result<Opened> {
                     .hint(format!("process {} on {}", row.pid, row.host)));
             }
             if matches!(row.state, RunState::Ok) && !fresh {
-                return Err(Trouble::new(Kind::Refused, format!("run {id} has ended well; nothing is left to do"))
-                    .hint("--fresh does everything again"));
+                return Err(Trouble::new(
+                    Kind::Refused,
+                    format!("run {id} has ended well; nothing is left to do"),
+                )
+                .hint("--fresh does everything again"));
             }
             let stored = read::command(&store, *id)?;
+            if row.host == host() {
+                let ended = orphans::end(row.pid);
+                if ended > 0 {
+                    printer
+                        .note(&format!("ended {ended} processes that the interrupted run had left behind"));
+                }
+            }
             again(&stored, if *fresh { Mode::Live } else { Mode::Resume(*id) })
         }
         _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new() }),
@@ -138,7 +150,7 @@ fn opened(cli: &Cli) -> Result<Opened> {
 }
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
-    let opened = opened(cli)?;
+    let opened = opened(cli, printer)?;
     let session = Session::open(&opened.global, opened.mode, printer)?;
     let result = match command {
         Command::Run { words } => run::words(&session, words).await,

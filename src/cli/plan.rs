@@ -30,11 +30,8 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     let report = planning.report();
     let mut inputs = session.given_now()?;
     inputs.extend(report.inputs);
-    let by = By {
-        user: journal::user(),
-        host: journal::host(),
-        at: session.cx.world.clock.now().to_string(),
-    };
+    let by =
+        By { user: journal::user(), host: journal::host(), at: session.cx.world.clock.now().to_string() };
     let mut plan = Plan::new(by, stored, inputs, report.actions, report.guards);
     plan.seconds = (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     let plan = plan.sealed();

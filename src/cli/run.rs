@@ -18,7 +18,8 @@ use crate::script::{Host, error, value};
 use crate::spack::session::Spack;
 use crate::term::printer::Detail;
 use crate::world::input::{Input, InputKind};
-use crate::world::journal::{About, Note};
+use crate::world::journal::{About, Note, host};
+use crate::world::orphans;
 use crate::world::own_lock::{self, OwnLock};
 
 /// The words after `run`.
@@ -183,10 +184,8 @@ async fn begin(session: &Session, title: &str, instance: Option<String>) -> Resu
         if let Ok(spack) = Spack::of(&session.cx) {
             let found = &spack.installation;
             let commit = found.commit.as_deref().unwrap_or("no commit");
-            journal.note(
-                Note::Spack,
-                &format!("{} {} ({commit})", found.root.display(), found.version_text),
-            )?;
+            journal
+                .note(Note::Spack, &format!("{} {} ({commit})", found.root.display(), found.version_text))?;
         }
     }
     Ok(lock)
@@ -210,6 +209,9 @@ async fn only_one(session: &Session, title: &str, instance: &str) -> Result<Opti
         busy.hint("--wait 10m waits for it")
     })?;
     if let Some(stale) = lock.as_ref().and_then(|l| l.stale.as_ref()) {
+        if stale.host == host() {
+            orphans::end(stale.pid);
+        }
         session.cx.world.warn(format!("{stale} ended without saying so; `moonstack runs` shows what it did"));
     }
     Ok(lock)

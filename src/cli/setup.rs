@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Global, PlanArgs};
+use super::interrupt::Interrupts;
 use super::options::RunOptions;
 use super::run::GivenInputs;
-use super::interrupt::Interrupts;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, digest, words};
@@ -214,7 +214,8 @@ impl Session {
         let names: BTreeSet<String> = planned.chain(self.modules().into_keys()).collect();
         let loader = self.loader(None);
         for name in names {
-            let digest = loader.text_of(&name).map_or_else(|| String::from("absent"), |t| digest::bytes(t.as_bytes()));
+            let digest =
+                loader.text_of(&name).map_or_else(|| String::from("absent"), |t| digest::bytes(t.as_bytes()));
             all.push(Input::new(InputKind::Module, name, digest));
         }
         for file in &self.cx.site.loaded.files {

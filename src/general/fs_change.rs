@@ -30,7 +30,9 @@ pub struct WriteArgs {
 
 pub async fn write(cx: Cx, args: WriteArgs) -> Result<()> {
     let mode = args.mode.as_deref().map(parse_mode).transpose()?;
-    cx.world.perform(Action::WriteFile { path: args.path, bytes: args.content.0, mode, varies: args.varies }).await?;
+    cx.world
+        .perform(Action::WriteFile { path: args.path, bytes: args.content.0, mode, varies: args.varies })
+        .await?;
     Ok(())
 }
 
@@ -97,8 +99,7 @@ pub struct MoveArgs {
 
 pub async fn rename(cx: Cx, args: MoveArgs) -> Result<()> {
     free(&cx, &args.to, args.replace)?;
-    let (gone, there) =
-        (Proof::Absent { path: args.from.clone() }, Proof::There { path: args.to.clone() });
+    let (gone, there) = (Proof::Absent { path: args.from.clone() }, Proof::There { path: args.to.clone() });
     calls::promise(&(), vec![gone, there]);
     cx.world.perform(Action::MovePath { from: args.from, to: args.to }).await?;
     Ok(())

@@ -13,8 +13,6 @@ use super::query::parse_one;
 use super::record::Nodes;
 use crate::world::lock::{self, Mode, Range, SpackLock};
 
-pub const MANIFEST: &str = "# This is a Spack Environment file.\n#\n# It describes a set of packages to be installed, along with\n# configuration settings.\nspack:\n  # add package specs to the `specs` list\n  specs: []\n  view: true\n  concretizer:\n    unify: true\n";
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Root {
     pub hash: String,
@@ -210,6 +208,7 @@ fn push_specs(out: &mut String, pad: &str, specs: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spack::manifest_edit::MANIFEST;
 
     #[test]
     fn specs_are_replaced_and_comments_stay() {

@@ -8,7 +8,7 @@ use super::build;
 use super::catalogue::{Catalogue, Package};
 use super::config::{Config, Variables};
 use super::disk;
-use super::environment::{Environment, Lock, MANIFEST, Root};
+use super::environment::{Environment, Lock, Root};
 use super::halt::Halt;
 use super::installer::enter;
 use super::mirror;
@@ -18,6 +18,7 @@ use super::solve::{Solution, Solver};
 use super::store::Store;
 use super::{MARKER, VERSION, view};
 use crate::base::{Kind, Result, Trouble};
+use crate::spack::manifest_edit::MANIFEST;
 
 /// A practice site, and how a process must be started to be on it.
 #[derive(Debug, Clone)]

@@ -1,13 +1,14 @@
 //! `spack env …`, `add`, `remove` and `concretize`.
 
 use super::disk;
-use super::environment::{Environment, Lock, MANIFEST, Root};
+use super::environment::{Environment, Lock, Root};
 use super::halt::Halt;
 use super::query::parse_one;
 use super::record::{ALL_TYPES, closure};
 use super::session::{Declared, Options, Session};
 use super::verb_spec::tree;
 use super::view;
+use crate::spack::manifest_edit::MANIFEST;
 
 pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;

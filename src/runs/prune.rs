@@ -71,7 +71,11 @@ fn logs_of(cx: &Cx, runs: &[i64], oldest_kept: f64) -> Vec<PathBuf> {
         let number = |text: &str| text.strip_prefix("run-")?.strip_suffix(".log")?.parse::<i64>().ok();
         match number(name) {
             Some(id) => runs.contains(&id),
-            None => !runs.is_empty() && name.starts_with("spack-") && written(cx, &folder.join(name)) < oldest_kept,
+            None => {
+                !runs.is_empty()
+                    && name.starts_with("spack-")
+                    && written(cx, &folder.join(name)) < oldest_kept
+            }
         }
     };
     names.iter().filter(|name| goes(name)).map(|name| folder.join(name)).collect()

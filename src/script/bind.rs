@@ -12,8 +12,8 @@ use crate::api::gather::{FieldKind, Shape};
 use crate::api::perform::{self, Next};
 use crate::base::{Kind, Trouble};
 use crate::site::Cx;
-use crate::world::cancel::Cancel;
 use crate::world::Effect;
+use crate::world::cancel::Cancel;
 
 /// Puts a table for each module into the globals.
 pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {

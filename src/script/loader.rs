@@ -162,7 +162,11 @@ mod tests {
 
     #[test]
     fn a_module_name_cannot_leave_the_folders() {
-        let loader = Loader { eyes: Arc::new(crate::world::eyes::LiveEyes), folders: vec!["/tmp".into()], taken: Rc::default() };
+        let loader = Loader {
+            eyes: Arc::new(crate::world::eyes::LiveEyes),
+            folders: vec!["/tmp".into()],
+            taken: Rc::default(),
+        };
         for name in ["../etc/passwd", "a/b", "..", ".hidden", ""] {
             assert_eq!(loader.module(name).unwrap_err().kind(), Kind::Usage, "{name}");
         }

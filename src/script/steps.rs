@@ -33,13 +33,7 @@ impl Ending {
     }
 }
 
-pub fn install(
-    lua: &Lua,
-    host: &Table,
-    cx: &Cx,
-    loader: &Loader,
-    raw_pcall: &Function,
-) -> Result<Ending> {
+pub fn install(lua: &Lua, host: &Table, cx: &Cx, loader: &Loader, raw_pcall: &Function) -> Result<Ending> {
     let ending = Ending::default();
     let keep = ending.clone();
     let both = move |_: &Lua, functions: (Function, Function)| {

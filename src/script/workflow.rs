@@ -214,9 +214,11 @@ fn instances(table: &Table, options: &[OptionSpec]) -> Result<Instances> {
         Ok(Value::Table(list)) => {
             let names: Vec<String> = list.sequence_values::<String>().filter_map(mlua::Result::ok).collect();
             match names.iter().find(|name| options.iter().all(|o| o.name != **name)) {
-                Some(name) => {
-                    Err(Trouble::unknown("workflow: lock: option", name, options.iter().map(|o| o.name.as_str())))
-                }
+                Some(name) => Err(Trouble::unknown(
+                    "workflow: lock: option",
+                    name,
+                    options.iter().map(|o| o.name.as_str()),
+                )),
                 None => Ok(Instances::OnePer(names)),
             }
         }

@@ -68,7 +68,11 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     if let Some(test) = args.test {
         words.extend(["--test".to_owned(), test.word().to_owned()]);
     }
-    let invocation = Invocation { timeout: args.timeout.map(|s| s.0), touches: touched(&scope)?, ..Invocation::changes(words) };
+    let invocation = Invocation {
+        timeout: args.timeout.map(|s| s.0),
+        touches: touched(&scope)?,
+        ..Invocation::changes(words)
+    };
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
     calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());

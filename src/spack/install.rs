@@ -64,10 +64,8 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
     let files = (0..solved.documents.len()).map(|i| folder.join(format!("{i}.json")).display().to_string());
     let named = solved.roots.iter().filter_map(|hash| solved.specs.get(hash));
     let shown = named.map(|row| format!("{}@{}/{}", row.name, row.version, short(&row.hash)));
-    let invocation = Invocation {
-        shown: Some(words(args, shown)),
-        ..Invocation::changes(words(args, files))
-    };
+    let invocation =
+        Invocation { shown: Some(words(args, shown)), ..Invocation::changes(words(args, files)) };
     let answer = run(cx, scope, args, invocation).await;
     let removed = cx.world.keep(Action::RemovePath { path: folder }).await;
     let answer = answer?;

@@ -293,8 +293,6 @@ async fn start_log(
         text.push_str(&format!("# scope {}: {place}\n", known.name));
     }
     let bytes = text.into_bytes();
-    cx.world
-        .keep(Action::WriteFile { path: path.clone(), bytes, mode: Some(0o600), varies: true })
-        .await?;
+    cx.world.keep(Action::WriteFile { path: path.clone(), bytes, mode: Some(0o600), varies: true }).await?;
     Ok(path)
 }

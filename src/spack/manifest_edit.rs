@@ -6,6 +6,9 @@ use std::str::FromStr as _;
 use serde_json::Value;
 use yaml_edit::{Document, Mapping};
 
+/// What `spack env create` writes, to the letter: a plan has to know the file that comes of it.
+pub const MANIFEST: &str = "# This is a Spack Environment file.\n#\n# It describes a set of packages to be installed, along with\n# configuration settings.\nspack:\n  # add package specs to the `specs` list\n  specs: []\n  view: true\n  concretizer:\n    unify: true\n";
+
 /// Adds specs to the list of a manifest and takes out those for which `drop` says so.
 pub fn with_specs(text: &str, add: &[String], drop: impl Fn(&str) -> bool) -> Option<String> {
     edit(
@@ -20,11 +23,12 @@ pub fn with_specs(text: &str, add: &[String], drop: impl Fn(&str) -> bool) -> Op
                     specs.remove(at);
                 }
             }
-            for spec in add {
+            for spec in add.iter().filter(|_| !specs.is_empty()) {
                 specs.push(spec.as_str());
             }
             Some(())
         },
+        |text| spelt(text, add),
         |meaning| {
             let list = meaning.entry("specs").or_insert(Value::Null);
             let mut specs = list.as_array().cloned().unwrap_or_default();
@@ -43,13 +47,54 @@ pub fn without_view(text: &str) -> Option<String> {
             spack.set("view", false);
             Some(())
         },
+        |text| text,
         |meaning| drop(meaning.insert(String::from("view"), false.into())),
     )
+}
+
+/// An empty list is written as Spack does, and the first specs below it as a block.
+fn spelt(text: String, add: &[String]) -> String {
+    let mut out = String::with_capacity(text.len() + 64);
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end();
+        let indent = bare.len() - bare.trim_start().len();
+        let empty = ["specs:", "specs: []", "specs: null", "specs: ~"].contains(&bare.trim_start());
+        let next_is_list = || {
+            let after =
+                text.get(line.as_ptr() as usize - text.as_ptr() as usize + line.len()..).unwrap_or("");
+            after
+                .lines()
+                .map(str::trim_start)
+                .find(|l| !l.starts_with('#') && !l.is_empty())
+                .is_some_and(|l| l.starts_with('-'))
+        };
+        if !empty || indent == 0 || (bare.ends_with(':') && next_is_list()) {
+            out.push_str(line);
+            continue;
+        }
+        let lead = " ".repeat(indent);
+        if add.is_empty() {
+            out.push_str(&format!("{lead}specs: []\n"));
+            continue;
+        }
+        out.push_str(&format!("{lead}specs:\n"));
+        for spec in add {
+            out.push_str(&format!("{lead}- {}\n", scalar(spec)));
+        }
+    }
+    out
+}
+
+/// A spec as a YAML scalar, in quotes only where it must be.
+fn scalar(spec: &str) -> String {
+    let same = serde_saphyr::from_str::<Value>(spec).is_ok_and(|value| value.as_str() == Some(spec));
+    if same { spec.to_owned() } else { format!("'{}'", spec.replace('\'', "''")) }
 }
 
 fn edit(
     text: &str,
     change: impl FnOnce(&Mapping) -> Option<()>,
+    spell: impl FnOnce(String) -> String,
     meant: impl FnOnce(&mut serde_json::Map<String, Value>),
 ) -> Option<String> {
     let mut expected: Value = serde_saphyr::from_str(text).ok()?;
@@ -60,6 +105,7 @@ fn edit(
     if !changed.ends_with('\n') {
         changed.push('\n');
     }
+    let changed = spell(changed);
     let read: Value = serde_saphyr::from_str(&changed).ok()?;
     (plain(&read) == plain(&expected)).then_some(changed)
 }

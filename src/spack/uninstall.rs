@@ -130,11 +130,21 @@ fn gone(specs: &[Named]) -> Vec<Proof> {
     specs.iter().filter_map(|s| s.prefix.clone()).map(|path| Proof::Absent { path: path.into() }).collect()
 }
 
+/// The words with names beside the hashes.
+fn shown(words: &[String], specs: &[Named]) -> Vec<String> {
+    let named = |word: &String| {
+        let spec = word.strip_prefix('/').and_then(|hash| specs.iter().find(|s| s.hash == hash));
+        spec.map_or_else(|| word.clone(), |s| format!("{}/{}", s.name, short(&s.hash)))
+    };
+    words.iter().map(named).collect()
+}
+
 /// Runs a command that removes `specs` and reads back that they are gone.
 pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named]) -> Result<Option<String>> {
     let invocation = Invocation {
         removes: specs.iter().map(|s| s.hash.clone()).collect(),
         touches: specs.iter().filter_map(|s| s.prefix.clone()).map(Into::into).collect(),
+        shown: Some(shown(&words, specs)),
         ..Invocation::changes(words)
     };
     let answer = invoke::run(cx, scope, invocation).await?;

@@ -70,7 +70,9 @@ fn specs(out: &mut String, plan: &Plan, printer: &Printer) {
 fn spec_line(spec: &SpecEffect) -> String {
     let short = spec.hash.get(..7).unwrap_or(&spec.hash);
     let mut line = match (spec.effect, spec.replaces.as_slice()) {
-        (Effect::Upgraded, [_, ..]) => format!("{} {} -> {}", spec.name, spec.replaces.join(", "), spec.version),
+        (Effect::Upgraded, [_, ..]) => {
+            format!("{} {} -> {}", spec.name, spec.replaces.join(", "), spec.version)
+        }
         _ => format!("{}@{}", spec.name, spec.version),
     };
     let _ = write!(line, " /{short}");
@@ -106,12 +108,25 @@ fn sums(out: &mut String, plan: &Plan) {
         parts.push(format!("{} to download", words::size(all.download)));
     }
     if all.unknown_sizes < new {
-        let unknown = if all.unknown_sizes > 0 { format!(" and {} specs of unknown size", all.unknown_sizes) } else { String::new() };
+        let unknown = if all.unknown_sizes > 0 {
+            format!(" and {} specs of unknown size", all.unknown_sizes)
+        } else {
+            String::new()
+        };
         parts.push(format!("{} of disk{unknown}", words::size(all.disk)));
     }
     if let Some([least, likely, most]) = all.seconds {
-        let unknown = if all.unknown_times > 0 { format!(", {} specs were never timed", all.unknown_times) } else { String::new() };
-        parts.push(format!("about {} one after the other ({} to {}{unknown})", span(likely), span(least), span(most)));
+        let unknown = if all.unknown_times > 0 {
+            format!(", {} specs were never timed", all.unknown_times)
+        } else {
+            String::new()
+        };
+        parts.push(format!(
+            "about {} one after the other ({} to {}{unknown})",
+            span(likely),
+            span(least),
+            span(most)
+        ));
     }
     if !parts.is_empty() {
         let _ = writeln!(out, "needs: {}", parts.join("; "));

@@ -21,7 +21,12 @@ pub trait Hands: Send + Sync {
 
     /// Takes one of our own locks, waiting for whoever has it. A plan changes nothing and takes none; it notes who
     /// would be in the way.
-    fn lock<'a>(&'a self, path: PathBuf, what: &'a str, patience: Duration) -> Performing<'a, Option<OwnLock>>;
+    fn lock<'a>(
+        &'a self,
+        path: PathBuf,
+        what: &'a str,
+        patience: Duration,
+    ) -> Performing<'a, Option<OwnLock>>;
 
     /// Notes what a plan depends on; a run has no use for it.
     fn depends(&self, _input: &dyn Fn() -> Result<Input>) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod live;
 pub mod lock;
 pub mod lock_test;
+pub mod orphans;
 pub mod overlay;
 pub mod own_lock;
 pub mod planned;

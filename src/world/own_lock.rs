@@ -74,13 +74,8 @@ enum Denied {
 
 fn attempt(path: &Path, what: &str) -> Result<OwnLock, Denied> {
     let fail = |e: std::io::Error| Denied::Failed(Trouble::io("lock", path, e));
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(fail)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => return Err(Denied::Held(Holder::read(&mut file))),
@@ -91,7 +86,10 @@ fn attempt(path: &Path, what: &str) -> Result<OwnLock, Denied> {
         return Err(Denied::Held(Some(other.clone())));
     }
     let me = serde_json::to_string(&Holder::me(what)).unwrap_or_default();
-    file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(me.as_bytes())).map_err(fail)?;
+    file.rewind()
+        .and_then(|()| file.set_len(0))
+        .and_then(|()| file.write_all(me.as_bytes()))
+        .map_err(fail)?;
     let stop = Arc::new((Mutex::new(false), Condvar::new()));
     if let Ok(pulse) = file.try_clone() {
         let stop = Arc::clone(&stop);

@@ -13,8 +13,8 @@ use super::eyes::{Eyes, LiveEyes};
 use super::hands::{Hands, Performing};
 use super::identity::{Identity, Naming};
 use super::input::Input;
-use super::own_lock::{self, OwnLock};
 use super::overlay::{LayeredEyes, Overlay};
+use super::own_lock::{self, OwnLock};
 use super::{World, process};
 use crate::base::{Kind, Result, Trouble};
 

@@ -211,6 +211,7 @@ fn spawn(program: &Program) -> Result<Child> {
         }
         command.env(key, value);
     }
+    command.env(super::orphans::MARK, std::process::id().to_string());
     if let Some(cwd) = &program.cwd {
         if !cwd.is_dir() {
             return Err(Trouble::new(Kind::NotFound, format!("there is no folder {}", cwd.display())));

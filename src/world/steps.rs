@@ -135,7 +135,13 @@ impl Journal {
     }
 
     /// A step has ended; gives how long it took.
-    pub fn end_step(&self, name: &str, state: StepState, result: &Value, message: Option<&str>) -> Result<f64> {
+    pub fn end_step(
+        &self,
+        name: &str,
+        state: StepState,
+        result: &Value,
+        message: Option<&str>,
+    ) -> Result<f64> {
         if !self.records() {
             return Ok(0.0);
         }

@@ -72,8 +72,12 @@ pub async fn of(
     let order = walk.order;
     let history = History::read(&*command.cx.world.eyes, &store, order.iter().filter_map(|h| specs.get(h)));
     let env = command.scope.environment.as_ref().map(|e| e.name.clone());
-    let mut arrivals =
-        Arrivals { effects: Vec::new(), new: Vec::new(), unavailable: Vec::new(), not_looked: looked.not_looked };
+    let mut arrivals = Arrivals {
+        effects: Vec::new(),
+        new: Vec::new(),
+        unavailable: Vec::new(),
+        not_looked: looked.not_looked,
+    };
     for row in order.iter().filter_map(|hash| specs.get(hash)) {
         let there = is_there(&store, row) && !(manner.overwrite && roots.contains(&row.hash));
         let found = looked.found.get(&row.hash);

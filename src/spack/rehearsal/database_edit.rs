@@ -47,7 +47,8 @@ pub fn edit(
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(wrong)?,
         Err(trouble) if trouble.is(Kind::NotFound) => {
             let version = scope.spack.installation.release.abilities().database_version.to_string();
-            let database = Database { version: version.into(), installs: BTreeMap::new(), rest: BTreeMap::new() };
+            let database =
+                Database { version: version.into(), installs: BTreeMap::new(), rest: BTreeMap::new() };
             Index { database }
         }
         Err(trouble) => return Err(trouble),

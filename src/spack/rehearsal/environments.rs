@@ -6,7 +6,7 @@ use super::facts::EnvironmentTouched;
 use super::{Command, ended};
 use crate::base::Result;
 use crate::spack::environment;
-use crate::spack::manifest_edit::with_specs;
+use crate::spack::manifest_edit::{MANIFEST, with_specs};
 use crate::spack::spec::{Dialect, Spec};
 use crate::world::action::Ran;
 use crate::world::planning::Scene;
@@ -67,7 +67,7 @@ pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
         match word.as_str() {
             "-d" | "--dir" => folder = true,
             "--without-view" => view = String::from("false"),
-            "--with-view" => view = words.next().map_or(view, |path| quoted(path)),
+            "--with-view" => view = words.next().map_or(view, |path| path.clone()),
             "--include-concrete" => includes.extend(words.next()),
             _ => plain.push(word),
         }
@@ -78,7 +78,7 @@ pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     } else {
         command.scope.config.environments_root()?.path.join(name)
     };
-    let mut manifest = format!("spack:\n  specs: []\n  view: {view}\n  concretizer:\n    unify: true\n");
+    let mut manifest = MANIFEST.replace("view: true", &format!("view: {view}"));
     if !includes.is_empty() {
         manifest.push_str("  include_concrete:\n");
         for include in includes {

@@ -101,7 +101,8 @@ fn repository<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Result
     let mut parts = vec![format!("commit {}", commit.unwrap_or_else(|| "none".to_owned()))];
     for name in names {
         let recipe = ["", "_"].iter().find_map(|mark| {
-            let module = format!("{mark}{}", if mark.is_empty() { name.to_owned() } else { name.replace('-', "_") });
+            let module =
+                format!("{mark}{}", if mark.is_empty() { name.to_owned() } else { name.replace('-', "_") });
             let path = folder.join("packages").join(module).join("package.py");
             path.is_file().then_some(path)
         });

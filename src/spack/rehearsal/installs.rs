@@ -15,8 +15,8 @@ use crate::base::{Kind, Result, Trouble, words};
 use crate::spack::concretize::documents_of;
 use crate::spack::env_look::{RootState, status_of};
 use crate::spack::held;
-use crate::spack::lockfile::LockfileText;
 use crate::spack::locked::LockContents;
+use crate::spack::lockfile::LockfileText;
 use crate::spack::manifest::Manifest;
 use crate::spack::query::short;
 use crate::spack::row::SpecRow;
@@ -153,7 +153,11 @@ fn room(scene: &Scene<'_>, scope: &Scope, effects: &[SpecEffect]) {
     let free = tree.root.ancestors().find_map(|p| space::space(p).ok()).map(|s| s.free_bytes);
     if let Some(free) = free.filter(|free| *free < needed) {
         let (needed, free) = (words::size(needed), words::size(free));
-        scene.guard("disk", true, format!("about {needed} are needed at {}, {free} are free", tree.root.display()));
+        scene.guard(
+            "disk",
+            true,
+            format!("about {needed} are needed at {}, {free} are free", tree.root.display()),
+        );
     }
 }
 

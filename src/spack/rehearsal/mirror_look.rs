@@ -62,7 +62,9 @@ pub async fn look(command: &Command<'_>, specs: &[&SpecRow]) -> Result<Looked> {
                     looked.found.insert(row.hash.clone(), found);
                 }
             }
-        } else if (url.starts_with("http://") || url.starts_with("https://")) && !mirror.fetch.url_had_credentials {
+        } else if (url.starts_with("http://") || url.starts_with("https://"))
+            && !mirror.fetch.url_had_credentials
+        {
             on_the_web(&mirror, missing, &mut looked).await;
         } else {
             looked.not_looked.push(format!("whether mirror {} holds them was not looked at", mirror.name));
@@ -84,10 +86,8 @@ fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow) -> Option<Option<u64>>
 
 async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) {
     let base = mirror.fetch.url.trim_end_matches('/');
-    let questions: Vec<(String, String)> = specs
-        .into_iter()
-        .map(|row| (row.hash.clone(), format!("{base}/{}", current_name(row))))
-        .collect();
+    let questions: Vec<(String, String)> =
+        specs.into_iter().map(|row| (row.hash.clone(), format!("{base}/{}", current_name(row)))).collect();
     let mut silent = None;
     let ask = |(hash, url): (String, String)| async move { (hash, ask::status(&url, LIMIT).await) };
     let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
