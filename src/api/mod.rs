@@ -6,6 +6,7 @@ pub mod env;
 pub mod gather;
 pub mod general;
 pub mod handmade;
+pub mod notify;
 pub mod primitive;
 pub mod registry;
 pub mod spack;
@@ -20,6 +21,7 @@ pub fn registry() -> Registry {
     env::declare(&mut registry);
     general::declare(&mut registry);
     check::declare(&mut registry);
+    notify::declare(&mut registry);
     handmade::declare(&mut registry);
     registry
 }

@@ -151,6 +151,10 @@ fn about(command: &Command) -> About {
             (words.next().unwrap_or_default(), words.collect::<Vec<_>>().into())
         }
         Command::Eval { code } => (String::from("eval"), code.as_str().into()),
+        // What `notify` is given may be an address that nobody else may know.
+        Command::Call { name, .. } if name.starts_with("notify.") => {
+            (format!("call {name}"), serde_json::Value::Null)
+        }
         Command::Call { name, arguments } => (format!("call {name}"), arguments.clone().into()),
         _ => (String::from("command"), serde_json::Value::Null),
     };

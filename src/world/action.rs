@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::deliver::{Notice, Target, Told};
 use super::process::Listener;
 use crate::base::redact;
 
@@ -108,6 +109,11 @@ pub enum Action {
     RemovePath {
         path: PathBuf,
     },
+    /// Tells somebody outside. That it cannot be delivered is an outcome, not an error.
+    Notify {
+        message: Notice,
+        target: Target,
+    },
 }
 
 /// What a performed action gave.
@@ -115,6 +121,7 @@ pub enum Action {
 pub enum Outcome {
     Done,
     Ran(Ran),
+    Told(Told),
 }
 
 impl Outcome {
@@ -122,7 +129,15 @@ impl Outcome {
     pub fn ran(self) -> Ran {
         match self {
             Outcome::Ran(ran) => ran,
-            Outcome::Done => Ran::default(),
+            Outcome::Done | Outcome::Told(_) => Ran::default(),
+        }
+    }
+
+    /// How a delivery went; hands that only pretend deliver at once.
+    pub fn told(self) -> Told {
+        match self {
+            Outcome::Told(told) => told,
+            Outcome::Done | Outcome::Ran(_) => Told { delivered: true, ..Told::default() },
         }
     }
 }
@@ -166,6 +181,7 @@ impl Action {
             Action::MakeTempFolder { .. } => "make_temp_folder",
             Action::MovePath { .. } => "move_path",
             Action::RemovePath { .. } => "remove_path",
+            Action::Notify { .. } => "notify",
         }
     }
 
@@ -185,6 +201,9 @@ impl Action {
                 path.display().to_string()
             }
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
+            Action::Notify { message, target } => {
+                format!("{target}: {}", redact::redact(&message.title))
+            }
         }
     }
 }

@@ -68,6 +68,11 @@ impl Journal {
         Ok(*self.run.get_or_init(|| id))
     }
 
+    /// The run's number, if anything was recorded.
+    pub fn known(&self) -> Option<i64> {
+        self.run.get().copied()
+    }
+
     /// Records what is about to be done.
     pub fn intend(&self, name: &str, detail: &str) -> Result<i64> {
         let run = self.run()?;

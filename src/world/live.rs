@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::action::{Action, Effect, Outcome};
 use super::hands::{Hands, Performing};
 use super::journal::Journal;
-use super::{World, process};
+use super::{World, deliver, process};
 use crate::base::{Kind, Result, Trouble, atomic};
 
 pub struct LiveHands {
@@ -22,15 +22,16 @@ impl LiveHands {
 }
 
 impl Hands for LiveHands {
-    fn perform<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
         Box::pin(async move {
             let Some(journal) = self.journal.as_deref().filter(|_| action.effect() == Effect::Changes) else {
-                return act(action, &self.temporary).await;
+                return act(world, action, &self.temporary).await;
             };
             let row = journal.intend(action.name(), &action.describe())?;
-            let result = act(action, &self.temporary).await;
+            let result = act(world, action, &self.temporary).await;
             let outcome = match &result {
                 Ok(Outcome::Done) => "done".to_owned(),
+                Ok(Outcome::Told(told)) => told.to_string(),
                 Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
                     (Some(why), ..) => format!("ended: {why:?}").to_lowercase(),
                     (None, Some(code), _) => format!("exit {code}"),
@@ -47,7 +48,7 @@ impl Hands for LiveHands {
     }
 }
 
-async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
+async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
     match action {
         Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
         Action::WriteFile { path, bytes, mode } => blocking(move || atomic::write(&path, &bytes, mode)).await,
@@ -63,6 +64,9 @@ async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
             blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
+        Action::Notify { message, target } => {
+            Ok(Outcome::Told(deliver::deliver(world, message, target).await))
+        }
     }
 }
 

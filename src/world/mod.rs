@@ -4,6 +4,7 @@
 pub mod action;
 pub mod ask;
 pub mod cancel;
+pub mod deliver;
 pub mod event;
 pub mod eyes;
 pub mod hands;
