@@ -180,7 +180,7 @@ mod tests {
         for (given, wanted) in [
             ("ops@site.org", Some("ops@site.org")),
             (" ops@site.org ", Some("ops@site.org")),
-            ("Ops Team <ops@site.org>", Some("\"Ops Team\" <ops@site.org>")),
+            ("Ops Team <ops@site.org>", Some("Ops Team <ops@site.org>")),
             ("\"Ops, Team\" <ops@site.org>", Some("\"Ops, Team\" <ops@site.org>")),
             ("root@localhost", Some("root@localhost")),
             ("ops@site.org, boss@site.org", None),
