@@ -102,7 +102,7 @@ impl From<TlsMode> for deliver::Tls {
 
 /// A text or a list of texts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 pub enum OneOrMany {
     One(String),
     Many(Vec<String>),

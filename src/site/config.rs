@@ -122,8 +122,12 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
     if let Err(error) = checked {
         let line = error.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
         let message = error.message().trim().to_owned();
-        let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()))
-            .at(Place { file: path.display().to_string(), line: line as u32, column: 0 });
+        let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()));
+        // A place is shown with its line, and a line of a channel may have a secret where none should be.
+        if !in_channel(text, line) {
+            let file = path.display().to_string();
+            trouble = trouble.at(Place { file, line: line as u32, column: 0 });
+        }
         if let Some((unknown, known)) = unknown_field(&message)
             && let Some(near) = crate::base::nearest::nearest(&unknown, known.iter().map(String::as_str))
         {
@@ -132,6 +136,14 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
         return Err(trouble);
     }
     text.parse().map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))
+}
+
+/// Whether a line belongs to `[notify]`.
+fn in_channel(text: &str, line: usize) -> bool {
+    let table = text.lines().take(line).filter(|l| l.trim_start().starts_with('[')).last();
+    let own = text.lines().nth(line.saturating_sub(1));
+    let names = |l: &str| l.trim_start().trim_start_matches(['[', '"', '\'', ' ']).starts_with("notify");
+    table.is_some_and(names) || own.is_some_and(names)
 }
 
 /// Takes serde's "unknown field `a`, expected one of `b`, `c`" apart.

@@ -126,10 +126,16 @@ impl<'de> Deserialize<'de> for SecretRef {
                 f.write_str("{ env = \"VARIABLE\" }, { file = \"/path\" } or { command = [\"program\"] }")
             }
             fn visit_str<E: Error>(self, _: &str) -> Result<SecretRef, E> {
-                Err(E::custom(concat!(
-                    "a secret is not written into the site file or a script: name its place with ",
-                    "{ env = \"VARIABLE\" }, { file = \"/path\" } or { command = [\"program\"] }"
-                )))
+                Err(in_the_open())
+            }
+            fn visit_i64<E: Error>(self, _: i64) -> Result<SecretRef, E> {
+                Err(in_the_open())
+            }
+            fn visit_u64<E: Error>(self, _: u64) -> Result<SecretRef, E> {
+                Err(in_the_open())
+            }
+            fn visit_f64<E: Error>(self, _: f64) -> Result<SecretRef, E> {
+                Err(in_the_open())
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
                 let found = match map.next_key::<String>()?.as_deref() {
@@ -147,6 +153,13 @@ impl<'de> Deserialize<'de> for SecretRef {
         }
         deserializer.deserialize_any(Reader)
     }
+}
+
+fn in_the_open<E: Error>() -> E {
+    E::custom(concat!(
+        "a secret is not written into the site file: name its place with ",
+        "{ env = \"VARIABLE\" }, { file = \"/path\" } or { command = [\"program\"] }"
+    ))
 }
 
 impl JsonSchema for SecretRef {
@@ -250,13 +263,18 @@ mod tests {
             (r#"{"file":"/etc/hook"}"#, true),
             (r#"{"command":["pass","show","hook"]}"#, true),
             (r#""geheim""#, false),
+            ("4711", false),
+            ("47.11", false),
             (r#"{"geheim":"x"}"#, false),
             (r#"{"env":"A","file":"geheim"}"#, false),
             ("{}", false),
         ] {
             match serde_json::from_str::<SecretRef>(text) {
                 Ok(place) => assert!(good && serde_json::to_string(&place).unwrap() == text, "{text}"),
-                Err(e) => assert!(!good && !e.to_string().contains("geheim"), "{text}: {e}"),
+                Err(e) => assert!(
+                    !good && !e.to_string().contains("geheim") && !e.to_string().contains("47"),
+                    "{text}: {e}"
+                ),
             }
         }
     }
