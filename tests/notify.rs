@@ -38,6 +38,7 @@ fn main() {
         ("web_says_how_long_to_wait", web_waits),
         ("web_that_hangs_or_breaks_off_is_left_in_time", web_hangs),
         ("web_that_is_dead_does_not_fail_the_script", web_dead),
+        ("a_cancel_ends_a_delivery_in_order", web_cancelled),
         ("web_is_not_followed_elsewhere", web_elsewhere),
         ("web_shapes_arrive", web_shapes),
         ("secrets_come_from_where_the_site_says", secrets),
@@ -139,6 +140,26 @@ fn web_hangs() {
     let web = Web::new(&[Close, Say(204, "", "")]);
     let (told, _) = hooked(&web, "").eval("notify.send('ops', 'stack built')");
     assert_eq!((told["delivered"].as_bool(), told["attempts"].as_u64()), (Some(true), Some(2)), "{told}");
+}
+
+fn web_cancelled() {
+    let web = Web::new(&[Hang]);
+    let site = hooked(&web, "");
+    for (n, code) in [
+        // During an attempt, and during the pause after one.
+        "pcall(task.timeout, '500ms', function() notify.send('ops', 'x') end)",
+        "pcall(task.timeout, '800ms', function() notify.send('ops', 'x', { timeout = '100ms' }) end)",
+        "pcall(task.timeout, '500ms', function() notify.exec({ 'sleep', '60' }, 'x') end)",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let begin = Instant::now();
+        let output = site.moonstack(&["eval", code]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(begin.elapsed() < Duration::from_secs(5), "{code}");
+        assert_eq!(site.journal()[n].1, "not delivered (1 attempt): cancelled", "{code}");
+    }
 }
 
 fn web_dead() {
@@ -506,7 +527,10 @@ fn mail_later() {
     let (told, said) = site.eval(&code);
     assert_eq!((told["delivered"].as_bool(), told["attempts"].as_u64()), (Some(true), Some(3)), "{told}");
     assert!(said.contains("answered 451: try again later"), "{said}");
-    assert_eq!(server.mails(1).len(), 1);
+    let mails = server.mails(1);
+    let numbers: Vec<_> = server.put_off().iter().flat_map(|m| header(m, "Message-ID")).collect();
+    let number = &header(mails[0]["mail"].as_str().unwrap(), "Message-ID")[0];
+    assert_eq!((mails.len(), numbers), (1, vec![number.clone(), number.clone()]));
 }
 
 fn mail_refused() {

@@ -113,7 +113,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// `tls` is `none`, `starttls` or `tls`; `later` recipients are put off first.
+    /// `tls` is `none`, `starttls` or `tls`; `later` mails are put off first.
     pub fn new(site: &Site, tls: &str, login: &str, later: u32) -> Mail {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notify/smtpd.py");
         let (cert, key) = site.certificate();
@@ -124,6 +124,8 @@ impl Mail {
             .args([login, &later.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // It complains of a client that does not trust it.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -136,6 +138,12 @@ impl Mail {
             }
         });
         Mail { port: u16::try_from(first["port"].as_u64().unwrap()).unwrap(), child, said }
+    }
+
+    /// Those that were put off.
+    pub fn put_off(&self) -> Vec<String> {
+        let said = self.said.lock().unwrap();
+        said.iter().filter_map(|v| v["later"].as_str()).map(str::to_owned).collect()
     }
 
     /// The mails that were taken, at least so many unless they do not come.

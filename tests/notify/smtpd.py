@@ -1,7 +1,7 @@
 """A mail server for tests: says its port, then each mail that it took as a line of JSON. Ends with its standard input.
 
 smtpd.py TLS CERT KEY LOGIN LATER   TLS is none, starttls or tls; LOGIN is user:password or -; the first LATER
-recipients are put off with 451, and one called nobody is refused.
+mails are put off with 451, and a recipient called nobody is refused.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
             return "550 no such user here"
-        if self.later > 0:
-            self.later -= 1
-            say(later=address)
-            return "451 try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        if self.later > 0:
+            self.later -= 1
+            say(later=envelope.content.decode("ascii"))
+            return "451 try again later"
         say(
             sender=envelope.mail_from,
             recipients=envelope.rcpt_tos,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Map;
 
+use super::cancel::Cancel;
 use super::event::Level;
 use super::{Event, World};
 use crate::base::redact::{self, Secret};
@@ -26,6 +27,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(8);
 const TOTAL: Duration = Duration::from_secs(30);
 /// The first pause; each further one is three times as long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Why it was given up when the script was.
+const CANCELLED: &str = "cancelled";
 
 /// What is told, in the form that the receiver takes.
 #[derive(Debug, Clone, Default)]
@@ -187,13 +190,26 @@ impl Ready {
         })
     }
 
-    async fn attempt(&self, limit: Duration) -> Result<(), Failure> {
-        let late = || Failure::for_now(format!("no answer within {}", words::span(limit)));
+    async fn attempt(&self, scope: &Cancel, limit: Duration) -> Result<(), Failure> {
         match self {
-            Ready::Web(ready) => tokio::time::timeout(limit, ready.send()).await.map_err(|_| late())?,
-            Ready::Smtp(ready) => tokio::time::timeout(limit, ready.send()).await.map_err(|_| late())?,
+            Ready::Web(ready) => bounded(scope, limit, ready.send()).await,
+            Ready::Smtp(ready) => bounded(scope, limit, ready.send()).await,
             // A program is ended in order, with all that it started.
             Ready::Program { argv, stdin } => program::feed(argv, stdin, limit).await,
+        }
+    }
+}
+
+async fn bounded(
+    scope: &Cancel,
+    limit: Duration,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        () = scope.cancelled() => Err(Failure::for_good(CANCELLED)),
+        done = tokio::time::timeout(limit, work) => {
+            done.unwrap_or_else(|_| Err(Failure::for_now(format!("no answer within {}", words::span(limit)))))
         }
     }
 }
@@ -201,6 +217,9 @@ impl Ready {
 /// Delivers, or says why not. Never fails.
 pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
     let begin = Instant::now();
+    // The outcome gets into the journal also when the script is cancelled meanwhile.
+    let scope = Cancel::current().unwrap_or_default();
+    let _hold = scope.hold();
     let name = target.to_string();
     let (attempts, timeout) = (target.attempts.max(1), target.timeout);
     let told = |attempts, failure: Option<Failure>| Told {
@@ -219,7 +238,7 @@ pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
     loop {
         attempt += 1;
         let limit = timeout.min(end.saturating_duration_since(Instant::now()));
-        let Err(mut failure) = ready.attempt(limit).await else { return told(attempt, None) };
+        let Err(mut failure) = ready.attempt(&scope, limit).await else { return told(attempt, None) };
         let wait = failure.after.unwrap_or_default().max(pause);
         let too_long = Instant::now() + wait >= end;
         if let Some(after) = failure.after.filter(|_| too_long) {
@@ -234,7 +253,9 @@ pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
             failure.text
         );
         world.tell(Event::Message { level: Level::Info, text, fields: Map::new() });
-        tokio::time::sleep(wait).await;
+        if tokio::time::timeout(wait, scope.cancelled()).await.is_ok() {
+            return give_up(world, &name, told(attempt, Some(Failure::for_good(CANCELLED))));
+        }
         pause *= 3;
     }
 }
