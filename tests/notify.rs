@@ -24,20 +24,24 @@ use moonstack::world::journal::{About, Journal};
 use moonstack::world::live::LiveHands;
 use moonstack::world::store::Store;
 
-/// In front of the name of a test that needs a mail server.
+/// In front of the names of tests that need a mail server, or a certificate.
 const MAIL: &str = "mail_";
+const TLS: &str = "tls_";
 
 fn main() {
     let works = |program: &str, args: &[&str]| {
         Command::new(program).args(args).output().is_ok_and(|o| o.status.success())
     };
-    let mail = works("python3", &["-c", "import aiosmtpd"]) && works("openssl", &["version"]);
+    let tls = works("openssl", &["version"]);
+    let mail = tls && works("python3", &["-c", "import aiosmtpd"]);
     let tests: &[(&str, fn())] = &[
         ("web_is_tried_again_until_it_takes_it", web_again),
         ("web_that_refuses_is_not_asked_again", web_refuses),
         ("web_says_how_long_to_wait", web_waits),
         ("web_that_hangs_or_breaks_off_is_left_in_time", web_hangs),
         ("web_that_is_dead_does_not_fail_the_script", web_dead),
+        ("tls_web_is_trusted_by_its_certificate", web_tls),
+        ("a_journal_that_cannot_be_written_keeps_nobody_in_the_dark", no_journal),
         ("a_cancel_ends_a_delivery_in_order", web_cancelled),
         ("web_is_not_followed_elsewhere", web_elsewhere),
         ("web_shapes_arrive", web_shapes),
@@ -62,7 +66,7 @@ fn main() {
                 run();
                 Ok(())
             });
-            trial.with_ignored_flag(name.starts_with(MAIL) && !mail)
+            trial.with_ignored_flag(name.starts_with(MAIL) && !mail || name.starts_with(TLS) && !tls)
         })
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -198,6 +202,35 @@ fn web_elsewhere() {
     let (told, _) = hooked(&web, "").eval("notify.send('ops', 'stack built')");
     assert_eq!((told["delivered"].as_bool(), told["attempts"].as_u64()), (Some(false), Some(1)));
     assert!(other.requests().is_empty() && web.requests().len() == 1);
+}
+
+fn web_tls() {
+    let site = Site::new("");
+    let web = Web::tls(&site, &[Say(200, "", "")]);
+    let url = format!("https://localhost:{}/services/{SECRET}", web.port);
+    let site = site.variable("OPS_HOOK", &url);
+    let (told, _) = site.eval("notify.webhook({ env = 'OPS_HOOK' }, 'x')");
+    assert_eq!((told["delivered"].as_bool(), told["attempts"].as_u64()), (Some(false), Some(1)), "{told}");
+    assert!(told["error"].as_str().unwrap().contains("certificate"), "{told}");
+    assert!(web.requests().is_empty());
+    let ca = site.path("cert.pem").display().to_string();
+    let (told, _) = site.eval(&format!("notify.webhook({{ env = 'OPS_HOOK' }}, 'x', {{ ca = '{ca}' }})"));
+    assert_eq!((told["delivered"].as_bool(), web.requests().len()), (Some(true), 1), "{told}");
+    assert_eq!(told["channel"], format!("webhook https://localhost:{}", web.port));
+    let (told, _) = site.eval("notify.webhook({ env = 'OPS_HOOK' }, 'x', { ca = '/nowhere.pem' })");
+    assert!(
+        told["error"].as_str().unwrap().contains("cannot use the certificates in /nowhere.pem"),
+        "{told}"
+    );
+}
+
+fn no_journal() {
+    let web = Web::new(&[Say(200, "", "")]);
+    let site = hooked(&web, "");
+    site.file("state", "not a folder", 0o600);
+    let (told, said) = site.eval("notify.send('ops', 'disk full')");
+    assert_eq!((told["delivered"].as_bool(), web.requests().len()), (Some(true), 1), "{told}");
+    assert!(said.contains("journal: "), "{said}");
 }
 
 fn web_shapes() {

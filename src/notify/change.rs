@@ -188,7 +188,8 @@ pub async fn run_ended(cx: &Cx, end: &RunEnd) -> Vec<Delivery> {
     tell(cx, end, severity(end)).await
 }
 
-/// As `run_ended`, as loudly as a policy says.
+/// As `run_ended`, as loudly as a policy says. Channels that want every failure or every run are told whatever it
+/// says.
 pub async fn tell(cx: &Cx, end: &RunEnd, severity: Severity) -> Vec<Delivery> {
     let channels = &cx.site.loaded.config.notify;
     let wanted: Vec<_> = channels.iter().filter(|(_, c)| wanted(c.on, end, severity)).collect();

@@ -126,25 +126,27 @@ impl Message {
 
     /// The plain form, for servers and programs of one's own.
     pub fn json(&self) -> Value {
-        let facts: Map<String, Value> = self
-            .facts
-            .iter()
-            .map(|(name, value)| {
-                let value = value.as_str().map_or_else(|| value.clone(), |t| redact::redact(t).into());
-                (name.clone(), value)
-            })
-            .collect();
         json!({
             "title": self.title,
             "text": self.text,
             "status": self.status.name(),
             "urgent": self.urgent,
-            "facts": facts,
+            "facts": clean(&Value::Object(self.facts.clone())),
             "run": self.run,
             "host": self.host,
             "link": self.link,
             "time": self.time,
         })
+    }
+}
+
+/// The value with what looks like a secret gone from its texts, however deep they are.
+fn clean(value: &Value) -> Value {
+    match value {
+        Value::String(text) => redact::redact(text).into(),
+        Value::Array(list) => list.iter().map(clean).collect(),
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), clean(value))).collect(),
+        other => other.clone(),
     }
 }
 

@@ -201,6 +201,11 @@ impl Route {
 
 /// Without a sender, this program on this machine.
 fn envelope(from: Option<&String>, to: &[String]) -> Envelope {
-    let from = from.cloned().unwrap_or_else(|| format!("moonstack@{}", message::host()));
+    // Not every name of a host is one that mail knows.
+    let own = || {
+        let own = format!("moonstack@{}", message::host());
+        if deliver::address(&own).is_ok() { own } else { String::from("moonstack@localhost") }
+    };
+    let from = from.cloned().unwrap_or_else(own);
     Envelope { from, to: to.to_vec() }
 }

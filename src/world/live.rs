@@ -27,7 +27,15 @@ impl Hands for LiveHands {
             let Some(journal) = self.journal.as_deref().filter(|_| action.effect() == Effect::Changes) else {
                 return act(world, action, &self.temporary).await;
             };
-            let row = journal.intend(action.name(), &action.describe())?;
+            let row = match journal.intend(action.name(), &action.describe()) {
+                Ok(row) => row,
+                // A full disk is what somebody should be told of; it must not keep it from them.
+                Err(t) if matches!(action, Action::Notify { .. }) => {
+                    world.warn(format!("journal: {t}"));
+                    return act(world, action, &self.temporary).await;
+                }
+                Err(t) => return Err(t),
+            };
             let result = act(world, action, &self.temporary).await;
             let outcome = match &result {
                 Ok(Outcome::Done) => "done".to_owned(),

@@ -45,6 +45,8 @@ notify = {}
 
 ---Tells a channel of the site file, `[notify.NAME]`. That nobody can be told is a warning and in the result, never an error.
 ---
+---A channel has a `kind`: `"webhook"` with `url`, `shape` and `ca`; `"mail"` with `to`, `from`, and either `server`, `port`, `tls`, `ca`, `user` and `password`, or the `argv` of a program like sendmail; `"exec"` with `argv`. Each may have a `timeout` for one attempt. `on` says at the end of which runs it is told: `"change"` (the default: when a workflow begins to fail, and when it recovers), `"failure"`, `"always"`. `url` and `password` name a place: `{ env = "VARIABLE" }`, `{ file = "/path" }` that others may not read, or `{ command = ["program"] }`.
+---
 ---Changes the site. Example: `pcall(notify.send, "operators", "stack built", "12 specs installed")`
 ---@param channel string The channel's name.
 ---@param title string What it is about, in one line.

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 /// What no output and no file of state may have in it.
@@ -47,6 +49,32 @@ pub struct Web {
 
 impl Web {
     pub fn new(answers: &'static [Answer]) -> Web {
+        Web::start(answers, |stream| Some(Box::new(stream)))
+    }
+
+    /// Encrypted, with the site's certificate.
+    pub fn tls(site: &Site, answers: &'static [Answer]) -> Web {
+        let (cert, key) = site.certificate();
+        let chain = CertificateDer::pem_file_iter(cert).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let config = Arc::new(config);
+        Web::start(answers, move |stream| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).ok()?;
+            Some(Box::new(rustls::StreamOwned::new(connection, stream)))
+        })
+    }
+
+    fn start(
+        answers: &'static [Answer],
+        wrap: impl Fn(TcpStream) -> Option<Box<dyn Both>> + Send + 'static,
+    ) -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -54,6 +82,7 @@ impl Web {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
+                let Some(stream) = wrap(stream) else { continue };
                 let seen = Arc::clone(&seen);
                 std::thread::spawn(move || serve(stream, answers, &seen));
             }
@@ -71,9 +100,14 @@ impl Web {
     }
 }
 
-fn serve(mut stream: TcpStream, answers: &[Answer], seen: &Mutex<Vec<Request>>) {
+/// A connection, encrypted or not.
+trait Both: std::io::Read + std::io::Write + Send {}
+
+impl<T: std::io::Read + std::io::Write + Send> Both for T {}
+
+fn serve(stream: Box<dyn Both>, answers: &[Answer], seen: &Mutex<Vec<Request>>) {
     let at = Instant::now();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).unwrap_or(0) == 0 {
@@ -102,7 +136,8 @@ fn serve(mut stream: TcpStream, answers: &[Answer], seen: &Mutex<Vec<Request>>) 
         "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    let _ = stream.write_all(text.as_bytes());
+    let _ = reader.get_mut().write_all(text.as_bytes());
+    let _ = reader.get_mut().flush();
 }
 
 /// A mail server and what it took.
