@@ -61,7 +61,10 @@ pub fn redact(text: &str) -> String {
     {
         out = re.replace_all(&out, "${shown}/***").into_owned();
     }
-    if let Some(re) = NAMED.as_ref() {
+    // Most texts have neither sign, and need no search.
+    if (out.contains('=') || out.contains(':'))
+        && let Some(re) = NAMED.as_ref()
+    {
         out = re
             .replace_all(&out, |c: &Captures<'_>| {
                 // `access_pair: {id_variable: NAME}` names a variable, which is no secret.
