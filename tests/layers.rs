@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 /// Layers that may not be used although they lie below: above `api`, Spack is met through the registry only, and
 /// the command line alone opens the pieces that a session is made of.
 const SKIPPED: &[(&str, &[&str])] = &[
-    ("reference", &["general", "check", "practice", "spack"]),
-    ("term", &["general", "check", "practice", "spack"]),
-    ("script", &["general", "check", "practice", "spack"]),
-    ("repl", &["general", "check", "practice", "spack"]),
+    ("reference", &["general", "check", "notify", "practice", "spack"]),
+    ("term", &["general", "check", "notify", "practice", "spack"]),
+    ("script", &["general", "check", "notify", "practice", "spack"]),
+    ("repl", &["general", "check", "notify", "practice", "spack"]),
     ("api", &["practice"]),
 ];
 
@@ -31,6 +31,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("tokio::net", &["world"]),
     ("reqwest", &["world"]),
     ("rustls", &["world"]),
+    ("lettre", &["world"]),
     // Files. Practice plays Spack, a program of its own: it looks by itself, and changes only in `disk`.
     ("fs_err", &["world"]),
     ("tokio::fs", &["world"]),

@@ -6,6 +6,7 @@ pub mod env;
 pub mod gather;
 pub mod general;
 pub mod handmade;
+pub mod notify;
 pub mod perform;
 pub mod primitive;
 pub mod registry;
@@ -21,6 +22,7 @@ pub fn registry() -> Registry {
     env::declare(&mut registry);
     general::declare(&mut registry);
     check::declare(&mut registry);
+    notify::declare(&mut registry);
     handmade::declare(&mut registry);
     registry
 }

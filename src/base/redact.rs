@@ -1,5 +1,6 @@
-//! Secrets out of URLs, argument vectors and logs.
+//! Secrets out of URLs, argument vectors and logs, and a text that shows itself to nobody.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -7,8 +8,44 @@ use regex::{Captures, Regex};
 static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]+@").ok());
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?P<name>[a-z0-9_-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature)[a-z0-9_-]*)(?P<sep>\s*[=:]\s*)(?P<value>[^\s&,;]+)").ok()
+    // A value in quotes goes as a whole, also when the quotes are escaped as in a script that JSON carries.
+    Regex::new(concat!(
+        r"(?i)(?P<name>[a-z0-9_-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|signature)[a-z0-9_-]*)",
+        r#"(?P<sep>(?:\\?["'])?\s*[=:]\s*)"#,
+        r#"(?P<value>"(?:[^"\\]|\\.)*"|\\"(?:[^"\\]|\\[^"])*\\"|'[^']*'|[^\s&,;]+)"#
+    ))
+    .ok()
 });
+static WEBHOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    // The path is the secret: of the well-known services, and of whatever a script gives to `notify.webhook`.
+    Regex::new(concat!(
+        r"(?P<shown>https?://(?:hooks\.slack\.com|[a-z0-9.-]+\.webhook\.office\.com|[a-z0-9.-]+\.logic\.azure\.com(?::\d+)?|",
+        r"[a-z0-9.-]+\.api\.powerplatform\.com(?::\d+)?|discord\.com/api/webhooks|[^/\s]+/hooks)",
+        r#"|notify\.webhook[^:]{0,30}https?://[^/\s"'\\]+)/[^\s"'\\]*"#
+    ))
+    .ok()
+});
+
+/// A password or an address that is one. It can be used, but neither printed nor serialized by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// The text with user information of URLs and values of telling names replaced by `***`.
 pub fn redact(text: &str) -> String {
@@ -19,7 +56,15 @@ pub fn redact(text: &str) -> String {
     {
         out = re.replace_all(&out, "${scheme}***@").into_owned();
     }
-    if let Some(re) = NAMED.as_ref() {
+    if (out.contains("http://") || out.contains("https://"))
+        && let Some(re) = WEBHOOK.as_ref()
+    {
+        out = re.replace_all(&out, "${shown}/***").into_owned();
+    }
+    // Most texts have neither sign, and need no search.
+    if (out.contains('=') || out.contains(':'))
+        && let Some(re) = NAMED.as_ref()
+    {
         out = re
             .replace_all(&out, |c: &Captures<'_>| {
                 // `access_pair: {id_variable: NAME}` names a variable, which is no secret.
@@ -65,6 +110,25 @@ mod tests {
         assert_eq!(redact("s3://bucket/x"), "s3://bucket/x");
         assert_eq!(redact("TOKEN=abc rest"), "TOKEN=*** rest");
         assert_eq!(redact("secret_variable: NAME"), "secret_variable: NAME");
+        assert_eq!(redact(r#"{"password":"a b","to":"x"}"#), r#"{"password":***,"to":"x"}"#);
+        assert_eq!(redact("{ password = 'a b', port = 25 }"), "{ password = ***, port = 25 }");
+        let script = serde_json::json!("f{ password = \"a b\", port = 25 }").to_string();
+        assert_eq!(redact(&script), "\"f{ password = ***, port = 25 }\"");
+    }
+
+    #[test]
+    fn addresses_of_webhooks_keep_their_host_only() {
+        for (text, shown) in [
+            ("https://hooks.slack.com/services/T0/B0/x end", "https://hooks.slack.com/*** end"),
+            ("'https://chat.site.org/hooks/abc'", "'https://chat.site.org/hooks/***'"),
+            ("https://a.webhook.office.com/x?y=z", "https://a.webhook.office.com/***"),
+            ("notify.webhook('http://h:1/x/y', 'done')", "notify.webhook('http://h:1/***', 'done')"),
+            (r#"notify.webhook{ url = \"http://h/x\" }"#, r#"notify.webhook{ url = \"http://h/***\" }"#),
+            ("https://mirror.site.org/build_cache/x", "https://mirror.site.org/build_cache/x"),
+        ] {
+            assert_eq!(redact(text), shown);
+        }
+        assert_eq!(format!("{:?}", Secret::new("hush")), "***");
     }
 
     #[test]

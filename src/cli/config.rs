@@ -13,7 +13,9 @@ pub fn show(session: &Session) -> Result<u8> {
     flatten("", &config, &mut rows);
     let mut values = Map::new();
     for (key, value) in rows {
-        let origin = site.loaded.origins.get(&key).cloned();
+        // A reference to a secret is one value in several words.
+        let whole = || key.rsplit_once('.').and_then(|(parent, _)| site.loaded.origins.get(parent));
+        let origin = site.loaded.origins.get(&key).or_else(whole).cloned();
         let (value, origin) = match key.as_str() {
             "state" => {
                 let origin = if std::env::var_os("MOONSTACK_STATE").is_some_and(|v| !v.is_empty()) {

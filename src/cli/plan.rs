@@ -38,7 +38,7 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     let options = session.options.borrow().clone();
     if let Some(file) = &options.output {
         let action = Action::write(file.clone(), plan.to_text().into_bytes());
-        LiveHands::new(None).keep(action).await?;
+        LiveHands::new(None).keep(&session.cx.world, action).await?;
     }
     if session.printer.json {
         session.printer.json(&plan)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::channels::ChannelConfig;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::world::Eyes;
@@ -26,6 +27,8 @@ pub struct SiteConfig {
     pub scripts: Vec<PathBuf>,
     pub check: CheckConfig,
     pub limits: Limits,
+    /// Who is told, by name.
+    pub notify: BTreeMap<String, ChannelConfig>,
 }
 
 /// How checks judge on this site.
@@ -87,6 +90,9 @@ impl Loaded {
             .try_into()
             .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
         loaded.config.limits.check()?;
+        for (name, channel) in &loaded.config.notify {
+            channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;
+        }
         if let Some(timeout) = &loaded.config.check.timeout {
             words::parse_span(timeout).map_err(|t| configuration("check.timeout", &t))?;
         }
@@ -106,7 +112,8 @@ impl Limits {
 }
 
 fn configuration(key: &str, trouble: &Trouble) -> Trouble {
-    Trouble::new(Kind::Configuration, format!("site file: {key}: {}", trouble.message()))
+    let told = Trouble::new(Kind::Configuration, format!("site file: {key}: {}", trouble.message()));
+    trouble.hints().iter().fold(told, Trouble::hint)
 }
 
 /// Parses one file alone, so that an error names its line.
@@ -115,8 +122,12 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
     if let Err(error) = checked {
         let line = error.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count());
         let message = error.message().trim().to_owned();
-        let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()))
-            .at(Place { file: path.display().to_string(), line: line as u32, column: 0 });
+        let mut trouble = Trouble::new(Kind::Configuration, format!("{}:{line}: {message}", path.display()));
+        // A place is shown with its line, and a line of a channel may have a secret where none should be.
+        if !in_channel(text, line) {
+            let file = path.display().to_string();
+            trouble = trouble.at(Place { file, line: line as u32, column: 0 });
+        }
         if let Some((unknown, known)) = unknown_field(&message)
             && let Some(near) = crate::base::nearest::nearest(&unknown, known.iter().map(String::as_str))
         {
@@ -125,6 +136,14 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
         return Err(trouble);
     }
     text.parse().map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))
+}
+
+/// Whether a line belongs to `[notify]`.
+fn in_channel(text: &str, line: usize) -> bool {
+    let table = text.lines().take(line).filter(|l| l.trim_start().starts_with('[')).last();
+    let own = text.lines().nth(line.saturating_sub(1));
+    let names = |l: &str| l.trim_start().trim_start_matches(['[', '"', '\'', ' ']).starts_with("notify");
+    table.is_some_and(names) || own.is_some_and(names)
 }
 
 /// Takes serde's "unknown field `a`, expected one of `b`, `c`" apart.
@@ -141,6 +160,11 @@ fn resolve(table: &mut toml::Table, base: &Path) {
     for key in ["spack", "state"] {
         if let Some(toml::Value::String(text)) = table.get_mut(key) {
             *text = full(text);
+        }
+    }
+    if let Some(toml::Value::Table(channels)) = table.get_mut("notify") {
+        for channel in channels.iter_mut().filter_map(|(_, c)| c.as_table_mut()) {
+            super::channels::resolve(channel, &full);
         }
     }
     if let Some(toml::Value::Array(items)) = table.get_mut("scripts") {
@@ -162,6 +186,11 @@ fn merge(
     for (key, value) in from {
         let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match (into.get_mut(&key), value) {
+            // A reference to a secret is one value, although it is written as a table.
+            (_, value) if prefix.starts_with("notify.") => {
+                origins.insert(dotted, file.to_owned());
+                into.insert(key, value);
+            }
             (Some(toml::Value::Table(old)), toml::Value::Table(new)) => {
                 merge(old, new, &dotted, file, origins);
             }

@@ -1,7 +1,9 @@
 //! One moonstack configuration, where its state lives, and the context that every operation is given.
 
+pub mod channels;
 pub mod config;
 pub mod cx;
 pub mod paths;
+pub mod secrets;
 
 pub use cx::Cx;

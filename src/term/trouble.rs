@@ -3,8 +3,8 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::base::Trouble;
 use crate::base::trouble::Place;
+use crate::base::{Trouble, redact};
 
 /// How it is to be shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +59,8 @@ fn excerpt<'a>(
     trouble: &Trouble,
 ) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let line = text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
-    let line = line.replace('\t', "    ");
+    // A script may hold what must not get into a log.
+    let line = redact::redact(&line.replace('\t', "    "));
     let whole = line.len() - line.trim_start().len()..line.trim_end().len();
     if whole.is_empty() {
         return None;

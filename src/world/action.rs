@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::deliver::{Notice, Target, Told};
 use super::planning::Rehearsal;
 use super::process::Listener;
 use crate::base::{digest, redact};
@@ -118,6 +119,11 @@ pub enum Action {
     RemovePath {
         path: PathBuf,
     },
+    /// Tells somebody outside. That it cannot be delivered is an outcome, not an error.
+    Notify {
+        message: Notice,
+        target: Target,
+    },
 }
 
 /// What a performed action gave.
@@ -125,6 +131,7 @@ pub enum Action {
 pub enum Outcome {
     Done,
     Ran(Ran),
+    Told(Told),
 }
 
 impl Outcome {
@@ -132,7 +139,15 @@ impl Outcome {
     pub fn ran(self) -> Ran {
         match self {
             Outcome::Ran(ran) => ran,
-            Outcome::Done => Ran::default(),
+            Outcome::Done | Outcome::Told(_) => Ran::default(),
+        }
+    }
+
+    /// How a delivery went; hands that only pretend deliver at once.
+    pub fn told(self) -> Told {
+        match self {
+            Outcome::Told(told) => told,
+            Outcome::Done | Outcome::Ran(_) => Told { delivered: true, ..Told::default() },
         }
     }
 }
@@ -186,6 +201,7 @@ impl Action {
             Action::MakeTempFolder { .. } => "make_temp_folder",
             Action::MovePath { .. } => "move_path",
             Action::RemovePath { .. } => "remove_path",
+            Action::Notify { .. } => "notify",
         }
     }
 
@@ -208,6 +224,9 @@ impl Action {
                 path.display().to_string()
             }
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
+            Action::Notify { message, target } => {
+                format!("{target}: {}", redact::redact(&message.title))
+            }
         }
     }
 
@@ -228,6 +247,7 @@ impl Action {
             | Action::MakeTempFolder { path }
             | Action::RemovePath { path } => vec![path.clone()],
             Action::MovePath { from, to } => vec![from.clone(), to.clone()],
+            Action::Notify { .. } => Vec::new(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub trait Hands: Send + Sync {
     fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a>;
 
     /// Does what is our own book-keeping (logs, requests) and no change of the site: no journal, no plan names it.
-    fn keep<'a>(&'a self, action: Action) -> Performing<'a>;
+    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a>;
 
     /// Takes one of our own locks, waiting for whoever has it. A plan changes nothing and takes none; it notes who
     /// would be in the way.

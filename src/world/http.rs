@@ -93,12 +93,17 @@ fn parse(text: &str) -> Result<Url> {
     }
 }
 
-fn client(request: &Request) -> Result<Client> {
+/// The cryptography that TLS needs, installed with the first use.
+pub(super) fn provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error means that somebody installed one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+fn client(request: &Request) -> Result<Client> {
+    provider();
     Client::builder()
         .user_agent(concat!("moonstack/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::limited(request.redirects))

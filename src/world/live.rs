@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::own_lock::{self, OwnLock};
 use super::planned::Expected;
 use super::proof::Proof;
-use super::{World, calls, process};
+use super::{World, calls, deliver, process};
 use crate::base::{Kind, Result, Trouble, atomic};
 
 pub struct LiveHands {
@@ -33,18 +33,27 @@ impl LiveHands {
         LiveHands { expected: Some(expected), ..LiveHands::new(Some(journal)) }
     }
 
-    async fn change(&self, action: Action) -> Result<Outcome> {
-        let Some(journal) = self.journal.as_deref() else { return act(action, &self.temporary).await };
+    async fn change(&self, world: &World, action: Action) -> Result<Outcome> {
+        let Some(journal) = self.journal.as_deref() else { return act(world, action, &self.temporary).await };
         let identity = Identity::of(&action, &self.naming);
         if let Some(expected) = &self.expected {
             expected.next(&identity)?;
         }
         let subjects = action.subjects();
-        let row = journal.intend(&identity, &subjects)?;
+        let row = match journal.intend(&identity, &subjects) {
+            Ok(row) => row,
+            // A full disk is what somebody should be told of; it must not keep it from them.
+            Err(t) if matches!(action, Action::Notify { .. }) => {
+                world.warn(format!("journal: {t}"));
+                return act(world, action, &self.temporary).await;
+            }
+            Err(t) => return Err(t),
+        };
         let kind = Left::of(&action);
-        let result = act(action, &self.temporary).await;
+        let result = act(world, action, &self.temporary).await;
         let outcome = match &result {
             Ok(Outcome::Done) => "done".to_owned(),
+            Ok(Outcome::Told(told)) => told.to_string(),
             Ok(Outcome::Ran(ran)) => match (ran.ended, ran.code, ran.signal) {
                 (Some(why), ..) => format!("ended: {why:?}").to_lowercase(),
                 (None, Some(code), _) => format!("exit {code}"),
@@ -64,17 +73,17 @@ impl LiveHands {
 }
 
 impl Hands for LiveHands {
-    fn perform<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
         Box::pin(async move {
             match action.effect() {
-                Effect::Reads => act(action, &self.temporary).await,
-                Effect::Changes => self.change(action).await,
+                Effect::Reads => act(world, action, &self.temporary).await,
+                Effect::Changes => self.change(world, action).await,
             }
         })
     }
 
-    fn keep<'a>(&'a self, action: Action) -> Performing<'a> {
-        Box::pin(act(action, &self.temporary))
+    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
+        Box::pin(act(world, action, &self.temporary))
     }
 
     fn lock<'a>(
@@ -103,7 +112,7 @@ impl Left {
             Action::MakeFolder { .. } | Action::MakeTempFolder { .. } => Left::There,
             Action::RemovePath { .. } => Left::Gone,
             Action::MovePath { .. } => Left::Moved,
-            Action::RunProgram { .. } => Left::Unknown,
+            Action::RunProgram { .. } | Action::Notify { .. } => Left::Unknown,
         }
     }
 
@@ -126,7 +135,7 @@ impl Left {
     }
 }
 
-async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
+async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
     match action {
         Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
         Action::WriteFile { path, bytes, mode, .. } => {
@@ -144,6 +153,9 @@ async fn act(action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
             blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
+        Action::Notify { message, target } => {
+            Ok(Outcome::Told(deliver::deliver(world, message, target).await))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod ask;
 pub mod calls;
 pub mod cancel;
 pub mod copy;
+pub mod deliver;
 pub mod event;
 pub mod eyes;
 pub mod hands;
@@ -57,7 +58,7 @@ impl World {
 
     /// Does what is our own book-keeping and no change of the site.
     pub async fn keep(&self, action: Action) -> Result<Outcome> {
-        self.hands.keep(action).await
+        self.hands.keep(self, action).await
     }
 
     pub fn tell(&self, event: Event) {

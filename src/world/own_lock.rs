@@ -219,12 +219,13 @@ mod tests {
         };
         block_on(async {
             leave(&host(), 1);
-            assert_eq!(own(&path, "w", Duration::ZERO).await.unwrap().stale.unwrap().pid, 999_999);
+            assert_eq!(own(&path, "w", Duration::ZERO).await.unwrap().stale.as_ref().unwrap().pid, 999_999);
             leave("elsewhere", 1);
             let error = own(&path, "w", Duration::ZERO).await.unwrap_err();
             assert_eq!((error.kind(), error.facts()["host"].as_str()), (Kind::Lock, Some("elsewhere")));
             leave("elsewhere", 600);
-            assert_eq!(own(&path, "w", Duration::ZERO).await.unwrap().stale.unwrap().host, "elsewhere");
+            let taken = own(&path, "w", Duration::ZERO).await.unwrap();
+            assert_eq!(taken.stale.as_ref().unwrap().host, "elsewhere");
         });
     }
 }

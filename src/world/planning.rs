@@ -218,7 +218,7 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             eyes.lstat(&path).map_err(|_| missing("remove", &path))?;
             overlay.remove(&path);
         }
-        Action::RunProgram { .. } => {}
+        Action::RunProgram { .. } | Action::Notify { .. } => {}
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ impl Hands for PlanningHands {
         Box::pin(self.pretend(world, action))
     }
 
-    fn keep<'a>(&'a self, action: Action) -> Performing<'a> {
+    fn keep<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
         // Our own files may lie in folders that only a run makes.
         if let Action::WriteFile { path, .. } = &action
             && let Some(folder) = path.parent()
