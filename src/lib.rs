@@ -1,7 +1,7 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, term } → reference → api → { general, check, practice } → spack → site → world → base
+//! main → cli → repl → { script, term } → reference → api → { general, check, practice } → spack → site → { policy, world } → base
 //! ```
 //!
 //! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
@@ -15,6 +15,7 @@ pub mod base;
 pub mod check;
 pub mod cli;
 pub mod general;
+pub mod policy;
 pub mod practice;
 pub mod reference;
 pub mod repl;
