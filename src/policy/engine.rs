@@ -21,9 +21,31 @@ const ENTRIES: usize = 1024;
 /// Named here although most of them are also left out at build time: a crate that shares the build may turn a
 /// feature on again, and none of these is off by itself.
 const DISABLED: &[&str] = &[
-    "eval", "print", "debug", "Fn", "call", "curry", "is_def_var", "is_def_fn", "type_of", "while", "loop",
-    "for", "do", "until", "let", "const", "fn", "import", "export", "return", "throw", "try", "break",
-    "continue", "this",
+    "eval",
+    "print",
+    "debug",
+    "Fn",
+    "call",
+    "curry",
+    "is_def_var",
+    "is_def_fn",
+    "type_of",
+    "while",
+    "loop",
+    "for",
+    "do",
+    "until",
+    "let",
+    "const",
+    "fn",
+    "import",
+    "export",
+    "return",
+    "throw",
+    "try",
+    "break",
+    "continue",
+    "this",
 ];
 
 /// The one engine of the process; evaluation does not change it.

@@ -117,7 +117,11 @@ fn failed(error: &EvalAltResult, text: &str) -> Flaw {
         EvalAltResult::ErrorDataTooLarge(..) => Flaw::new("it makes a value that is too large", at),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let flaw = Flaw::new(format!("there is no {}", plain(signature)), at);
-            if signature.contains("()") { flaw.hint("a part of it gives nothing: an `if` without `else`?") } else { flaw }
+            if signature.contains("()") {
+                flaw.hint("a part of it gives nothing: an `if` without `else`?")
+            } else {
+                flaw
+            }
         }
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) if !wanted.is_empty() => {
             Flaw::new(format!("{} stands where {} is expected", plain(given), plain(wanted)), at)
@@ -133,9 +137,14 @@ fn failed(error: &EvalAltResult, text: &str) -> Flaw {
 
 /// Rhai's names of types in words.
 fn plain(signature: &str) -> String {
-    [("&str | ImmutableString | String", "text"), ("i64", "whole number"), ("f64", "number"), ("bool", "boolean")]
-        .iter()
-        .fold(signature.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    [
+        ("&str | ImmutableString | String", "text"),
+        ("i64", "whole number"),
+        ("f64", "number"),
+        ("bool", "boolean"),
+    ]
+    .iter()
+    .fold(signature.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 fn lower(message: &str) -> String {

@@ -54,9 +54,8 @@ const DEPTH: usize = 8;
 pub fn facts(schema: &Schema) -> Vec<Fact> {
     let root = schema.as_value();
     let properties = root.get("properties").and_then(Value::as_object);
-    let described = |schema: &Value| {
-        schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
+    let described =
+        |schema: &Value| schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     properties
         .into_iter()
         .flatten()
@@ -129,9 +128,9 @@ fn dynamic(value: &Value) -> Dynamic {
         },
         Value::String(text) => text.clone().into(),
         Value::Array(items) => Dynamic::from_array(items.iter().map(dynamic).collect::<Array>()),
-        Value::Object(map) => Dynamic::from_map(
-            map.iter().map(|(k, v)| (k.as_str().into(), dynamic(v))).collect::<Map>(),
-        ),
+        Value::Object(map) => {
+            Dynamic::from_map(map.iter().map(|(k, v)| (k.as_str().into(), dynamic(v))).collect::<Map>())
+        }
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Flaw {
 /// Longer expressions are not repeated in a message.
 const SHOWN: usize = 72;
 
+/// As many names fit into a hint.
+const FEW: usize = 12;
+
 impl Flaw {
     pub fn new(message: impl Into<String>, offset: Option<usize>) -> Flaw {
         Flaw { message: message.into(), offset, name: None, hints: Vec::new() }
@@ -41,25 +44,25 @@ impl Flaw {
         let flaw = self.named(name);
         match nearest::nearest(name, known.iter().copied()) {
             Some(near) => flaw.hint(format!("did you mean '{near}'?")),
-            None if known.is_empty() => flaw,
+            None if known.is_empty() || known.len() > FEW => flaw,
             None => flaw.hint(format!("known: {}", known.join(", "))),
         }
     }
 
     /// As an error about the policy of that name.
     pub fn into_trouble(self, slot: &str, text: &str) -> Trouble {
-        let column =
-            self.offset.and_then(|at| text.get(..at)).map(|before| 1 + before.chars().count()).map(|column| {
+        let column = self.offset.and_then(|at| text.get(..at)).map(|before| 1 + before.chars().count()).map(
+            |column| {
                 if text.contains('\n') || text.len() > SHOWN {
                     format!(" (character {column} of the expression)")
                 } else {
                     format!(" (column {column} of '{text}')")
                 }
-            });
+            },
+        );
         let message = format!("policy {slot}: {}{}", self.message, column.unwrap_or_default());
-        let mut trouble = Trouble::new(Kind::Configuration, message)
-            .fact("policy", slot)
-            .fact("expression", text);
+        let mut trouble =
+            Trouble::new(Kind::Configuration, message).fact("policy", slot).fact("expression", text);
         if let Some(name) = self.name {
             trouble = trouble.fact("name", name);
         }

@@ -57,7 +57,11 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
 }
 
 /// Finds the first fault of an expression over facts of these types.
-pub fn lint(ast: &AST, types: &BTreeMap<String, Type>, place: &dyn Fn(Position) -> Option<usize>) -> Option<Flaw> {
+pub fn lint(
+    ast: &AST,
+    types: &BTreeMap<String, Type>,
+    place: &dyn Fn(Position) -> Option<usize>,
+) -> Option<Flaw> {
     let linter = Linter { types, place };
     let mut found = None;
     ast.walk(&mut |path: &[ASTNode]| {
@@ -110,11 +114,10 @@ impl Linter<'_> {
             return None;
         }
         let flaw = Flaw::new(format!("there is no function '{name}'"), (self.place)(at));
-        let flaw = flaw.nearest(name, functions());
         Some(if self.types.contains_key(name) {
-            flaw.hint(format!("'{name}' is a fact: write it without brackets"))
+            flaw.named(name).hint(format!("'{name}' is a fact: write it without brackets"))
         } else {
-            flaw
+            flaw.nearest(name, functions()).hint("`moonstack docs policy` lists the functions")
         })
     }
 
@@ -189,12 +192,8 @@ impl Linter<'_> {
             Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Type::Number,
             Expr::StringConstant(..) | Expr::InterpolatedString(..) => Type::Text(Vec::new()),
             Expr::Array(..) => Type::List(Box::new(Type::Any)),
-            Expr::Variable(variable, ..) => {
-                self.types.get(variable.1.as_str()).cloned().unwrap_or(Type::Any)
-            }
-            Expr::Dot(chain, ..) => {
-                self.chain(&self.type_of(&chain.lhs), &chain.rhs).unwrap_or(Type::Any)
-            }
+            Expr::Variable(variable, ..) => self.types.get(variable.1.as_str()).cloned().unwrap_or(Type::Any),
+            Expr::Dot(chain, ..) => self.chain(&self.type_of(&chain.lhs), &chain.rhs).unwrap_or(Type::Any),
             Expr::FnCall(call, _) => self.type_of_call(call),
             _ => Type::Any,
         }

@@ -16,3 +16,6 @@ pub use flaw::Flaw;
 pub use ruling::{Policies, Ruling};
 pub use slot::{Answer, Question, Slot};
 pub use slots::{SLOTS, slot};
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ impl Policies {
                 Err(flaw) if self.is_first(Q::SLOT) => {
                     let place = Place { file: given.file.clone(), line: 0, column: 0 };
                     let trouble = flaw.into_trouble(Q::SLOT, given.expression.text()).at(place);
-                    failed = Some(trouble.fact("facts", values.clone()).hint("the default decides"));
+                    failed = Some(trouble.fact("facts", values.clone()));
                 }
                 Err(_) => {}
             }

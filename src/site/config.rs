@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::policies;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::policy::Policies;
 use crate::world::Eyes;
 
 /// Where a system-wide site file is looked for.
@@ -26,6 +29,8 @@ pub struct SiteConfig {
     pub scripts: Vec<PathBuf>,
     pub check: CheckConfig,
     pub limits: Limits,
+    /// Expressions by policy, such as `keep`.
+    pub policy: BTreeMap<String, String>,
 }
 
 /// How checks judge on this site.
@@ -59,6 +64,8 @@ pub struct Loaded {
     /// Dotted key → file.
     pub origins: BTreeMap<String, String>,
     pub files: Vec<PathBuf>,
+    /// The policies of `config`, compiled.
+    pub policies: Arc<Policies>,
 }
 
 impl Loaded {
@@ -66,6 +73,7 @@ impl Loaded {
     pub fn read(eyes: &dyn Eyes, explicit: Option<&Path>, user_config: Option<&Path>) -> Result<Loaded> {
         let mut merged = toml::Table::new();
         let mut loaded = Loaded::default();
+        let mut given = Policies::default();
         let candidates = [
             Some((PathBuf::from(SYSTEM), false)),
             user_config.map(|dir| (dir.join("site.toml"), false)),
@@ -79,6 +87,9 @@ impl Loaded {
                 Trouble::new(Kind::Configuration, t.message().to_owned()).hint("--site names a TOML file")
             })?;
             let mut table = parse(&path, &text)?;
+            if table.contains_key("policy") {
+                policies::read(&path, &text, &mut given)?;
+            }
             resolve(&mut table, path.parent().unwrap_or(Path::new(".")));
             merge(&mut merged, table, "", &path.display().to_string(), &mut loaded.origins);
             loaded.files.push(path);
@@ -86,6 +97,7 @@ impl Loaded {
         loaded.config = merged
             .try_into()
             .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
+        loaded.policies = Arc::new(given);
         loaded.config.limits.check()?;
         if let Some(timeout) = &loaded.config.check.timeout {
             words::parse_span(timeout).map_err(|t| configuration("check.timeout", &t))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::config::Loaded;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::policy::Question;
 use crate::world::World;
 use crate::world::journal::Journal;
 use crate::world::store::Store;
@@ -87,6 +88,16 @@ impl Cx {
         let found = Arc::new(find(self)?);
         self.site.kept.lock().map_err(|_| poisoned())?.insert(key, Arc::clone(&found) as _);
         Ok(found)
+    }
+
+    /// What the site's policy says of these facts. One that fails is reported once a run, and the default decides.
+    pub fn ask<Q: Question>(&self, facts: &Q) -> Result<Q::Answer> {
+        let ruling = self.site.loaded.policies.ask(facts)?;
+        if let Some(trouble) = ruling.failed {
+            let place = trouble.place().map(|p| format!("{}: ", p.file)).unwrap_or_default();
+            self.world.warn(format!("{place}{}; the default decides", trouble.message()));
+        }
+        Ok(ruling.answer)
     }
 
     /// Runs file and database work off the thread that scripts run on.

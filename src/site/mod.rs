@@ -3,5 +3,6 @@
 pub mod config;
 pub mod cx;
 pub mod paths;
+pub mod policies;
 
 pub use cx::Cx;
