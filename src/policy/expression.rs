@@ -100,6 +100,9 @@ fn unparsed(error: &ParseError, text: &str, types: &BTreeMap<String, Type>) -> F
         ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
             Flaw::new("single quotes hold one character", at).hint("texts stand in double quotes")
         }
+        ParseErrorType::MismatchedType(wanted, given) => {
+            Flaw::new(format!("{} stands where {} is expected", plain(given), plain(wanted)), at)
+        }
         other => Flaw::new(lower(&other.to_string()), at),
     }
 }

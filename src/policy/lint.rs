@@ -99,16 +99,16 @@ impl Linter<'_> {
 
     fn call(&self, call: &FnCallExpr, at: Position) -> Option<Flaw> {
         let name = call.name.as_str();
-        if call.is_operator_call() {
-            return match (name, call.args.as_slice()) {
-                ("==" | "!=" | "<" | "<=" | ">" | ">=", [left, right]) => {
-                    self.compared(name, left, right, at)
-                }
-                ("contains", [Expr::Array(items, _), needle]) => {
-                    items.iter().find_map(|item| self.compared("==", needle, item, item.position()))
-                }
-                _ => None,
-            };
+        match (name, call.args.as_slice()) {
+            // `in` becomes this call, with its sides exchanged.
+            ("contains", [Expr::Array(items, _), needle]) => {
+                return items.iter().find_map(|item| self.compared("==", needle, item, item.position()));
+            }
+            ("==" | "!=" | "<" | "<=" | ">" | ">=", [left, right]) => {
+                return self.compared(name, left, right, at);
+            }
+            _ if call.is_operator_call() => return None,
+            _ => {}
         }
         if FUNCTIONS.iter().any(|(known, _)| *known == name) {
             return None;
@@ -201,7 +201,7 @@ impl Linter<'_> {
 
     fn type_of_call(&self, call: &FnCallExpr) -> Type {
         match (call.is_operator_call(), call.name.as_str()) {
-            (true, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "contains") => Type::Flag,
+            (true, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!") => Type::Flag,
             (true, "-" | "*" | "/" | "%" | "**") => Type::Number,
             (true, "+") => {
                 let kinds: Vec<Type> = call.args.iter().map(|a| self.type_of(a)).collect();
