@@ -51,18 +51,20 @@ impl Flaw {
 
     /// As an error about the policy of that name.
     pub fn into_trouble(self, slot: &str, text: &str) -> Trouble {
-        let column = self.offset.and_then(|at| text.get(..at)).map(|before| 1 + before.chars().count()).map(
-            |column| {
-                if text.contains('\n') || text.len() > SHOWN {
-                    format!(" (character {column} of the expression)")
-                } else {
-                    format!(" (column {column} of '{text}')")
-                }
-            },
-        );
-        let message = format!("policy {slot}: {}{}", self.message, column.unwrap_or_default());
+        let column = self.offset.and_then(|at| text.get(..at)).map(|before| 1 + before.chars().count());
+        let place = match column {
+            Some(column) if text.contains('\n') || text.len() > SHOWN => {
+                format!(" (character {column} of the expression)")
+            }
+            Some(column) => format!(" (column {column} of '{text}')"),
+            None => String::new(),
+        };
+        let message = format!("policy {slot}: {}{place}", self.message);
         let mut trouble =
             Trouble::new(Kind::Configuration, message).fact("policy", slot).fact("expression", text);
+        if let Some(column) = column {
+            trouble = trouble.fact("column", column);
+        }
         if let Some(name) = self.name {
             trouble = trouble.fact("name", name);
         }

@@ -17,43 +17,60 @@ enum Gives {
     Any,
 }
 
-/// The functions that an expression may call, and no others: what changes a value or takes a function is of no
-/// use to one.
-const FUNCTIONS: &[(&str, Gives)] = &[
-    ("abs", Gives::Number),
-    ("ceiling", Gives::Number),
-    ("exp", Gives::Number),
-    ("floor", Gives::Number),
-    ("ln", Gives::Number),
-    ("log", Gives::Number),
-    ("max", Gives::Any),
-    ("min", Gives::Any),
-    ("round", Gives::Number),
-    ("sign", Gives::Number),
-    ("sqrt", Gives::Number),
-    ("to_float", Gives::Number),
-    ("to_int", Gives::Number),
-    ("parse_float", Gives::Number),
-    ("parse_int", Gives::Number),
-    ("contains", Gives::Flag),
-    ("ends_with", Gives::Flag),
-    ("index_of", Gives::Number),
-    ("is_empty", Gives::Flag),
-    ("len", Gives::Number),
-    ("split", Gives::Any),
-    ("starts_with", Gives::Flag),
-    ("sub_string", Gives::Text),
-    ("to_lower", Gives::Text),
-    ("to_string", Gives::Text),
-    ("to_upper", Gives::Text),
-    ("get", Gives::Any),
-    ("keys", Gives::Any),
-    ("values", Gives::Any),
+/// The functions that an expression may call by what they are for, and no others: what changes a value or takes a
+/// function is of no use to one.
+const FUNCTIONS: &[(&str, &[(&str, Gives)])] = &[
+    (
+        "numbers",
+        &[
+            ("abs", Gives::Number),
+            ("ceiling", Gives::Number),
+            ("exp", Gives::Number),
+            ("floor", Gives::Number),
+            ("ln", Gives::Number),
+            ("log", Gives::Number),
+            ("max", Gives::Any),
+            ("min", Gives::Any),
+            ("round", Gives::Number),
+            ("sign", Gives::Number),
+            ("sqrt", Gives::Number),
+            ("to_float", Gives::Number),
+            ("to_int", Gives::Number),
+        ],
+    ),
+    (
+        "texts",
+        &[
+            ("ends_with", Gives::Flag),
+            ("parse_float", Gives::Number),
+            ("parse_int", Gives::Number),
+            ("split", Gives::Any),
+            ("starts_with", Gives::Flag),
+            ("sub_string", Gives::Text),
+            ("to_lower", Gives::Text),
+            ("to_string", Gives::Text),
+            ("to_upper", Gives::Text),
+        ],
+    ),
+    (
+        "texts and lists",
+        &[
+            ("contains", Gives::Flag),
+            ("index_of", Gives::Number),
+            ("is_empty", Gives::Flag),
+            ("len", Gives::Number),
+        ],
+    ),
+    ("tables", &[("get", Gives::Any), ("keys", Gives::Any), ("values", Gives::Any)]),
 ];
 
-/// The functions by name, for help.
-pub fn functions() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(name, _)| *name)
+/// The functions by what they are for, for help.
+pub fn functions() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    FUNCTIONS.iter().map(|(group, functions)| (*group, functions.iter().map(|(name, _)| *name).collect()))
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    functions().flat_map(|(_, names)| names)
 }
 
 /// Finds the first fault of an expression over facts of these types.
@@ -110,14 +127,14 @@ impl Linter<'_> {
             _ if call.is_operator_call() => return None,
             _ => {}
         }
-        if FUNCTIONS.iter().any(|(known, _)| *known == name) {
+        if names().any(|known| known == name) {
             return None;
         }
         let flaw = Flaw::new(format!("there is no function '{name}'"), (self.place)(at));
         Some(if self.types.contains_key(name) {
             flaw.named(name).hint(format!("'{name}' is a fact: write it without brackets"))
         } else {
-            flaw.nearest(name, functions()).hint("`moonstack docs policy` lists the functions")
+            flaw.nearest(name, names()).hint("`moonstack docs policy` lists the functions")
         })
     }
 
@@ -139,7 +156,7 @@ impl Linter<'_> {
                     }),
                     Type::Text(_) | Type::List(_) if name == "len" => Ok(Type::Number),
                     Type::Text(_) | Type::List(_) if name == "is_empty" => Ok(Type::Flag),
-                    other if functions().any(|f| f == name) => Err(flaw(format!(
+                    other if names().any(|f| f == name) => Err(flaw(format!(
                         "'{name}' is a function, and {} has no property of that name",
                         other.name()
                     ))
@@ -225,7 +242,7 @@ fn continues(parent: Option<&Expr>, expr: &Expr) -> bool {
 }
 
 fn given(function: &str) -> Type {
-    match FUNCTIONS.iter().find(|(name, _)| *name == function) {
+    match FUNCTIONS.iter().flat_map(|(_, f)| *f).find(|(name, _)| *name == function) {
         Some((_, Gives::Number)) => Type::Number,
         Some((_, Gives::Text)) => Type::Text(Vec::new()),
         Some((_, Gives::Flag)) => Type::Flag,

@@ -88,13 +88,11 @@ impl Slot {
         let mut all = self.sample()?;
         if let Value::Object(all) = &mut all {
             for (name, value) in given {
-                match all.get_mut(name) {
-                    Some(slot) => *slot = value.clone(),
-                    None => {
-                        let what = format!("policy {}: fact", self.name);
-                        return Err(Trouble::unknown(&what, name, all.keys().map(String::as_str)));
-                    }
-                }
+                let Some(fact) = all.get_mut(name) else {
+                    let what = format!("policy {}: fact", self.name);
+                    return Err(Trouble::unknown(&what, name, all.keys().map(String::as_str)));
+                };
+                *fact = value.clone();
             }
         }
         (self.typed)(all)

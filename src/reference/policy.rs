@@ -19,9 +19,12 @@ const TRAPS: &[&str] = &[
     "A policy that fails when it is asked is reported once a run, and the default decides.",
 ];
 
-const INTRODUCTION: &str = "A policy is one expression in the site file that answers a question of the core. It sees the \
-facts that help(\"policy.NAME\") lists and changes nothing. It is checked when the site file is read, and \
-`moonstack policy try` shows what it says.";
+const INTRODUCTION: &str = "A policy is one expression in the table [policy] of the site file that answers a question \
+of the core.\nIt sees the facts that help(\"policy.NAME\") lists, and changes nothing. It is checked when the site \
+file is read;\n`moonstack policy try` shows what it says.";
+
+const OPERATORS: &str =
+    "== != < <= > >=  && || !  + - * / % **  in  if … { … } else { … }  switch … { … => …, _ => … }";
 
 /// The facts of a slot: name, type, documentation.
 pub fn facts(slot: &Slot) -> Vec<(String, String, String)> {
@@ -65,21 +68,23 @@ pub fn about(slot: &Slot) -> String {
 pub fn overview() -> String {
     let rows: Vec<(String, String)> =
         SLOTS.iter().map(|slot| (format!("{MODULE}.{}", slot.name), summary(&flow(&slot.doc())))).collect();
-    let traps: Vec<(String, String)> = TRAPS.iter().map(|t| (String::from("-"), (*t).to_owned())).collect();
+    let functions: Vec<(String, String)> =
+        lint::functions().map(|(group, names)| (group.to_owned(), names.join(", "))).collect();
     format!(
-        "{MODULE}\n\n{INTRODUCTION}\n\n{}\nOperators\n  {}\n\nFunctions\n  {}\n\nTo know\n{}",
+        "{MODULE}\n\n{INTRODUCTION}\n\n{}\nOperators\n  {OPERATORS}\n\nFunctions\n{}\nTo know\n  {}\n",
         columns(&rows),
-        "== != < <= > >=  && || !  + - * / % **  in  if … { … } else { … }  switch … { … => …, _ => … }",
-        lint::functions().collect::<Vec<_>>().join(", "),
-        columns(&traps),
+        columns(&functions),
+        TRAPS.join("\n  "),
     )
 }
 
 /// The section of the reference page.
 pub fn section(out: &mut String) {
-    out.push_str(&format!("\n## Policies\n\n{INTRODUCTION}\n\nFunctions: "));
-    let functions: Vec<String> = lint::functions().map(|f| format!("`{f}`")).collect();
-    out.push_str(&format!("{}.\n\n", functions.join(", ")));
+    out.push_str(&format!("\n## Policies\n\n{INTRODUCTION}\n\nOperators: `{OPERATORS}`\n\n"));
+    for (group, names) in lint::functions() {
+        let names: Vec<String> = names.into_iter().map(|f| format!("`{f}`")).collect();
+        out.push_str(&format!("- Functions for {group}: {}.\n", names.join(", ")));
+    }
     for trap in TRAPS {
         out.push_str(&format!("- {trap}\n"));
     }
