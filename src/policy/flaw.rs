@@ -68,6 +68,10 @@ impl Flaw {
         if let Some(name) = self.name {
             trouble = trouble.fact("name", name);
         }
+        if self.hints.is_empty() {
+            trouble =
+                trouble.hint(format!("`moonstack docs policy.{slot}` says what it can see and must give"));
+        }
         for hint in self.hints {
             trouble = trouble.hint(hint);
         }

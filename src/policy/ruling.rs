@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
 use super::expression::Expression;
 use super::flaw::Flaw;
 use super::slot::{Question, Slot, expect, to_value};
@@ -49,22 +52,36 @@ impl Policies {
 
     /// Asks a slot.
     pub fn ask<Q: Question>(&self, facts: &Q) -> Result<Ruling<Q::Answer>> {
-        let values = to_value(facts)?;
-        let asked = |expression: &Expression| expression.evaluate(&values).and_then(|v| expect(&v));
+        self.decide(Q::SLOT, &to_value(facts)?, expect)
+    }
+
+    /// Asks a slot with facts by name, all of which must be there.
+    pub fn ask_named(&self, slot: &Slot, facts: Map<String, Value>) -> Result<Ruling<Value>> {
+        self.decide(slot.name, &slot.complete(facts)?, |value| slot.read(value))
+    }
+
+    fn decide<A>(
+        &self,
+        name: &'static str,
+        facts: &Value,
+        read: impl Fn(&Dynamic) -> Result<A, Flaw>,
+    ) -> Result<Ruling<A>> {
+        let asked = |expression: &Expression| {
+            let answer = expression.evaluate(facts).and_then(|value| read(&value));
+            answer.map_err(|flaw| flaw.into_trouble(name, expression.text()))
+        };
         let mut failed = None;
-        if let Some(given) = self.given.get(Q::SLOT) {
+        if let Some(given) = self.given.get(name) {
             match asked(&given.expression) {
-                Ok(answer) => return Ok(Ruling { answer, failed: None }),
-                Err(flaw) if self.is_first(Q::SLOT) => {
+                Ok(answer) => return Ok(Ruling { answer, failed }),
+                Err(trouble) if self.is_first(name) => {
                     let place = Place { file: given.file.clone(), line: 0, column: 0 };
-                    let trouble = flaw.into_trouble(Q::SLOT, given.expression.text()).at(place);
-                    failed = Some(trouble.fact("facts", values.clone()));
+                    failed = Some(trouble.at(place).fact("facts", facts.clone()));
                 }
                 Err(_) => {}
             }
         }
-        let fault = |flaw: Flaw| flaw.into_trouble(Q::SLOT, Q::DEFAULT);
-        let answer = asked(&*self.default(Q::SLOT)?).map_err(fault)?;
+        let answer = asked(&*self.default(name)?)?;
         Ok(Ruling { answer, failed })
     }
 

@@ -88,14 +88,25 @@ impl Slot {
         let mut all = self.sample()?;
         if let Value::Object(all) = &mut all {
             for (name, value) in given {
-                let Some(fact) = all.get_mut(name) else {
-                    let what = format!("policy {}: fact", self.name);
-                    return Err(Trouble::unknown(&what, name, all.keys().map(String::as_str)));
-                };
-                *fact = value.clone();
+                *all.get_mut(name).ok_or_else(|| self.unknown(name))? = value.clone();
             }
         }
         (self.typed)(all)
+    }
+
+    /// Facts as they were given; an unknown name, a wrong type or a missing one is refused.
+    pub fn complete(&self, given: Map<String, Value>) -> Result<Value> {
+        let facts = self.facts();
+        match given.keys().find(|name| !facts.iter().any(|f| f.name == **name)) {
+            Some(name) => Err(self.unknown(name)),
+            None => (self.typed)(Value::Object(given)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Trouble {
+        let facts = self.facts();
+        let what = format!("policy {}: fact", self.name);
+        Trouble::unknown(&what, name, facts.iter().map(|f| f.name.as_str()))
     }
 
     /// A value as an answer of this slot.
@@ -113,8 +124,12 @@ fn sample<Q: Question>() -> Result<Value> {
 }
 
 fn typed<Q: Question>(facts: Value) -> Result<Value> {
-    let facts: Q = serde_path_to_error::deserialize(&facts)
-        .map_err(|e| Trouble::usage(format!("policy {}: fact {}: {}", Q::SLOT, e.path(), e.inner())))?;
+    let facts: Q = serde_path_to_error::deserialize(&facts).map_err(|e| {
+        // At the top it is about all of them: one is missing.
+        let path = Some(e.path().to_string()).filter(|p| p != ".").map(|p| format!("fact {p}: "));
+        Trouble::usage(format!("policy {}: {}{}", Q::SLOT, path.unwrap_or_default(), e.inner()))
+            .hint(format!("help(\"policy.{}\") lists the facts", Q::SLOT))
+    })?;
     to_value(&facts)
 }
 
