@@ -152,6 +152,23 @@ fn nothing_leaves_the_sandbox() {
         "type_of(name) == \"string\"",
         "is_def_var(\"name\")",
         "[name].sort() == ()",
+        // In every corner of an expression.
+        "`${eval(\"true\")}` == \"true\"",
+        "`${sleep(1)}` == \"\"",
+        "switch kind { \"run\" => true, _ => sleep(1) == () }",
+        "switch kind { \"run\" => true, \"snapshot\" if sleep(1) == () => true, _ => true }",
+        "switch rank { 0..50 => true, 50..60 => sleep(1) == (), _ => true }",
+        "switch sleep(1) { _ => true }",
+        "[true][sleep(1)]",
+        "#{ a: sleep(1) }.a == ()",
+        "() ?? sleep(1) == ()",
+        "ok || sleep(1) == ()",
+        "name.to_upper().push(\"x\").len() > 1",
+        "name?.push(\"x\") == ()",
+        "if ok { true } else { sleep(1) == () }",
+        "if ok { false; true } else { true }",
+        "if ok { let x = 1; true } else { true }",
+        "switch kind { _ => { pinned = true; true } }",
         &deep,
         &nots,
         &huge,
@@ -275,4 +292,72 @@ fn the_default_decides_where_a_policy_fails_and_it_is_said_once() {
         Policies::default().ask(&Retry { attempt: 9, ..Retry::sample() }).unwrap().answer,
         Delay(None)
     );
+}
+
+/// Facts may be tables of facts, as those of a job and its queue will be.
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Order {
+    job: Job,
+    waiting: u32,
+}
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Job {
+    priority: i32,
+    tags: Vec<String>,
+    asked: Asked,
+}
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Asked {
+    cores: u32,
+}
+
+impl super::Answer for f64 {
+    const WORDS: &'static str = "a number";
+    fn read(value: &rhai::Dynamic) -> Option<f64> {
+        value.as_float().or_else(|_| value.as_int().map(|n| n as f64)).ok()
+    }
+}
+
+impl Question for Order {
+    type Answer = f64;
+    const SLOT: &'static str = "order";
+    const DEFAULT: &'static str = "job.priority";
+    const EXAMPLE: &'static str = "job.priority * 10 - waiting";
+    fn sample() -> Order {
+        let job = Job { priority: 3, tags: vec![String::from("gpu")], asked: Asked { cores: 8 } };
+        Order { job, waiting: 2 }
+    }
+}
+
+#[test]
+fn facts_may_be_tables() {
+    let slot = super::Slot::of::<Order>();
+    let order = |text: &str| {
+        let facts = slot.sample().unwrap();
+        Expression::check(&slot, text).and_then(|e| slot.read(&e.evaluate(&facts)?))
+    };
+    for (text, expected) in [
+        (slot.default, 3.0),
+        (slot.example, 28.0),
+        ("job.asked.cores + job.tags.len", 9.0),
+        ("if \"gpu\" in job.tags { 1 } else { 0 }", 1.0),
+        ("job.tags[0].len() * 1.5", 4.5),
+    ] {
+        assert_eq!(order(text).unwrap(), json!(expected), "{text}");
+    }
+    for (text, message, hint) in [
+        ("job.prioity", "'prioity' does not exist there", "did you mean 'priority'?"),
+        ("if true { 1 } else { job.asked.core }", "'core' does not exist there", "did you mean 'cores'?"),
+        ("(job.asked).core", "'core' does not exist there", "did you mean 'cores'?"),
+        ("job.asked.cores.more", "a number has no property 'more'", ""),
+        ("if job.priority == \"high\" { 1 } else { 0 }", "a number is compared with a text", ""),
+        ("if job == 3 { 1 } else { 0 }", "a table is compared with a number", ""),
+        ("job", "it gives a table, but must give a number", ""),
+    ] {
+        let flaw = order(text).unwrap_err();
+        assert!(flaw.message.contains(message), "{text}: {flaw:?}");
+        assert!(hint.is_empty() || flaw.hints.iter().any(|h| h == hint), "{text}: {flaw:?}");
+    }
 }
