@@ -14,7 +14,12 @@ pub struct Bundled {
 }
 
 /// Modules for `require`. A test compares the list with the folder.
-pub const MODULES: &[Bundled] = &[Bundled { name: "report", text: include_str!("../../stdlib/report.lua") }];
+pub const MODULES: &[Bundled] = &[
+    Bundled { name: "matrix", text: include_str!("../../stdlib/matrix.lua") },
+    Bundled { name: "report", text: include_str!("../../stdlib/report.lua") },
+    Bundled { name: "retry", text: include_str!("../../stdlib/retry.lua") },
+    Bundled { name: "testing", text: include_str!("../../stdlib/testing.lua") },
+];
 
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
 pub const SCRIPTS: &[Bundled] =
@@ -147,6 +152,15 @@ mod tests {
         let mut scripts: Vec<&str> = SCRIPTS.iter().map(|m| m.name).collect();
         scripts.sort_unstable();
         assert_eq!(bundled("scripts"), scripts);
+    }
+
+    #[test]
+    fn retry_knows_every_kind() {
+        let text = MODULES.iter().find(|m| m.name == "retry").unwrap().text;
+        let list = text.split_once("local KINDS = {").unwrap().1.split_once('}').unwrap().0;
+        let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|k| k.name()).collect();
+        assert_eq!(named, kinds);
     }
 
     #[test]
