@@ -7,6 +7,7 @@ pub mod host;
 pub mod loader;
 pub mod module;
 pub mod task;
+pub mod trial;
 pub mod value;
 pub mod workflow;
 
