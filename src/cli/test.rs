@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::setup::Session;
+use super::setup::{Session, practice_folder};
 use super::test_report::{self, FileResult};
 use crate::base::{Kind, Result, Trouble, words};
 use crate::script::loader::Source;
@@ -92,8 +92,11 @@ fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found>> {
             search(session, path, &mut found)?;
             path.clone()
         } else {
-            // A file that is named may be called anything; one that is missing is an error.
-            eyes.stat(path)?;
+            // A file that is named may be called anything.
+            if !eyes.is_file(path) {
+                let text = format!("test: there is no file or folder {}", path.display());
+                return Err(Trouble::usage(text));
+            }
             found.push(path.clone());
             path.parent().map(Path::to_owned).unwrap_or_default()
         };
@@ -157,8 +160,10 @@ async fn one(session: &Session, args: &TestArgs, found: &Found) -> Result<FileRe
             heard.line(line);
         }
     }));
+    // Ours, not the file's, so that it goes even when its process was killed.
+    let site = practice_folder()?;
     let program = Program {
-        argv: command(session, args, found)?,
+        argv: command(session, args, found, site.path())?,
         silence: Some(args.limit.saturating_add(MARGIN)),
         listener: Some(listener),
         ..Program::default()
@@ -178,8 +183,8 @@ async fn one(session: &Session, args: &TestArgs, found: &Found) -> Result<FileRe
     })
 }
 
-fn command(session: &Session, args: &TestArgs, found: &Found) -> Result<Vec<String>> {
-    let mut argv = vec![executable()?.display().to_string(), String::from("--practice")];
+fn command(session: &Session, args: &TestArgs, found: &Found, site: &Path) -> Result<Vec<String>> {
+    let mut argv = vec![executable()?.display().to_string(), format!("--practice={}", site.display())];
     if let Some(site) = &session.site_file {
         argv.extend([String::from("--site"), site.display().to_string()]);
     }
@@ -211,7 +216,8 @@ fn early(ran: &Ran, current: Option<String>, found: &Found) -> Case {
             (Kind::Signal, format!("was ended by signal {}", signal.unwrap_or_default()))
         }
     };
-    let error = Trouble::new(kind, format!("the file's process {why}")).to_json();
+    let error = Trouble::new(kind, format!("the file's process {why}"));
+    let error = error.hint("the cases after it did not run").to_json();
     let name = current.unwrap_or(stem);
     Case { name, status: Status::Error, seconds: ran.seconds, error: Some(error) }
 }

@@ -17,21 +17,21 @@ local function named(e, took)
   return e
 end
 
-local function one(name, f)
+local function one(name, f, written)
   tell("begin", name, 0)
   local began = seconds()
   local ok, e = pcall(task.timeout, context.limit, f)
   local took = seconds() - began
-  if ok then tell("pass", name, took) else tell(testing._status(e), name, took, named(e, took)) end
+  if ok then tell("pass", name, took) else tell(testing._status(e), name, took, named(e, took), written) end
   return ok
 end
 
 -- Faults that a case asked for end with it; those that the file asks for stay.
-local loaded = one(context.stem, function() testing._loading(chunk) end)
+local loaded = one(context.stem, function() testing._loading(chunk) end, chunk)
 if loaded then
   for _, case in ipairs(cases) do
     if context.wanted(case.name) then
-      one(case.name, case.run)
+      one(case.name, case.run, case.run)
       local ok, e = pcall(testing._restore)
       if not ok then tell("error", case.name .. ": putting the faults back", 0, e) end
     end

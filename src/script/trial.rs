@@ -12,6 +12,7 @@ use super::error::{self, raise};
 use super::host::Uncompiled;
 use super::loader::Source;
 use super::{Host, value};
+use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::cancel::Cancel;
 
@@ -112,7 +113,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
     let file = std::cell::RefCell::new(None);
     context.raw_set(
         "tell",
-        lua.create_function(move |lua, (what, name, seconds, error): (String, String, f64, Value)| {
+        lua.create_function(move |lua, (what, name, seconds, error, written): Arguments| {
             let status = match what.as_str() {
                 "begin" => return tell(&Told::Begin { name }).map_err(raise),
                 "end" => {
@@ -126,7 +127,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
                 "skipped" => Status::Skipped,
                 _ => Status::Error,
             };
-            let error = (status != Status::Pass).then(|| shown(lua, &error).to_json());
+            let error = (status != Status::Pass).then(|| shown(lua, &error, written.as_ref()).to_json());
             let case = Case { name, status, seconds, error };
             if case.name == stem && status == Status::Pass && file.borrow().is_none() {
                 *file.borrow_mut() = Some(case);
@@ -139,12 +140,25 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
     Ok((lua.load(text).set_name("@moonstack/trial.lua").into_function()?, context))
 }
 
-/// An error of a case; a table that is not one of ours says at least what is in it.
-fn shown(lua: &Lua, error: &Value) -> Trouble {
-    match error {
+/// What the Lua side says: what happened, to which case, its seconds, its error, and its function.
+type Arguments = (String, String, f64, Value, Option<Function>);
+
+/// An error of a case; a table that is not one of ours says at least what is in it. One that comes from no line of
+/// the script, such as a time limit, is placed where the case begins.
+fn shown(lua: &Lua, error: &Value, written: Option<&Function>) -> Trouble {
+    let trouble = match error {
         Value::Table(table) if !table.contains_key("message").unwrap_or(false) => {
             Trouble::new(Kind::Script, format!("a table was raised: {}", value::to_json(lua, error)))
         }
         error => error::from_value(lua, error),
+    };
+    let begins = written.map(Function::info).and_then(|info| {
+        let file = info.source?.strip_prefix('@')?.to_owned();
+        let line = u32::try_from(info.line_defined?).ok()?.max(1);
+        Some(Place { file, line, column: 0 })
+    });
+    match begins {
+        Some(place) if trouble.place().is_none() => trouble.at(place),
+        _ => trouble,
     }
 }
