@@ -98,7 +98,7 @@ fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found>> {
                 return Err(Trouble::usage(text));
             }
             found.push(path.clone());
-            path.parent().map(Path::to_owned).unwrap_or_default()
+            folder_of(path)
         };
         for file in found {
             if files.iter().all(|known| known.file != file) {
@@ -112,6 +112,11 @@ fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found>> {
             .hint(format!("test files are called NAME{ENDING}")));
     }
     Ok(files)
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Goes into folders, not into links to them; hidden ones are left out.
@@ -188,8 +193,7 @@ fn command(session: &Session, args: &TestArgs, found: &Found, site: &Path) -> Re
     if let Some(site) = &session.site_file {
         argv.extend([String::from("--site"), site.display().to_string()]);
     }
-    argv.extend(["test", "--alone"].map(str::to_owned));
-    argv.push(found.folder.display().to_string());
+    argv.extend([String::from("test"), format!("--alone={}", found.folder.display())]);
     argv.push(format!("--limit={}s", args.limit.as_secs_f64()));
     if let Some(filter) = &args.filter {
         argv.push(format!("--filter={filter}"));
@@ -212,9 +216,7 @@ fn early(ran: &Ran, current: Option<String>, found: &Found) -> Case {
             (Kind::Timeout, String::from("was ended: it went on long after its limit"))
         }
         (None, Some(code), _) => (Kind::Program, format!("ended early with exit code {code}: {last}")),
-        (None, None, signal) => {
-            (Kind::Signal, format!("was ended by signal {}", signal.unwrap_or_default()))
-        }
+        (None, None, signal) => (Kind::Signal, format!("was ended by signal {}", signal.unwrap_or_default())),
     };
     let error = Trouble::new(kind, format!("the file's process {why}"));
     let error = error.hint("the cases after it did not run").to_json();
@@ -228,7 +230,7 @@ async fn alone(session: &Session, args: &TestArgs, folder: &Path) -> Result<u8> 
         return Err(Trouble::usage("test --alone takes one file and --practice"));
     };
     let text = session.cx.world.eyes.read(file)?;
-    let own = file.parent().map(Path::to_owned).unwrap_or_default();
+    let own = folder_of(file);
     let mut loader = session.loader(Some(own.clone()));
     loader.folders.insert(1, folder.to_owned());
     let out = Arc::clone(&session.printer);
@@ -236,7 +238,7 @@ async fn alone(session: &Session, args: &TestArgs, folder: &Path) -> Result<u8> 
     let host = session.host_with(loader, print)?;
     let trial = Trial {
         source: Source { name: file.display().to_string(), text },
-        folder: if own.as_os_str().is_empty() { PathBuf::from(".") } else { own },
+        folder: own,
         executable: executable()?,
         site: site.clone(),
         limit: args.limit,

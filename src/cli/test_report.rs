@@ -53,9 +53,10 @@ pub fn file(printer: &Printer, result: &FileResult) -> Result<()> {
         }
     }
     if result.failed() {
-        for (title, lines) in
-            [("printed", result.printed.clone()), ("stderr", result.stderr.lines().map(str::to_owned).collect())]
-        {
+        for (title, lines) in [
+            ("printed", result.printed.clone()),
+            ("stderr", result.stderr.lines().map(str::to_owned).collect()),
+        ] {
             said(printer, title, &lines)?;
         }
     }

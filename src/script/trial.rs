@@ -99,8 +99,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
     let context = lua.create_table()?;
     context.raw_set("stem", trial.stem())?;
     context.raw_set("limit", trial.limit.as_secs_f64())?;
-    for (name, path) in
-        [("folder", &trial.folder), ("executable", &trial.executable), ("site", &trial.site)]
+    for (name, path) in [("folder", &trial.folder), ("executable", &trial.executable), ("site", &trial.site)]
     {
         context.raw_set(name, path.display().to_string())?;
     }

@@ -18,7 +18,7 @@ dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.7
 background:var(--card);border:1px solid var(--line);border-radius:8px}
 dt{color:var(--soft);font-size:.8rem}dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 th{color:var(--soft);font-weight:600;font-size:.8rem;white-space:nowrap}
 .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .good{color:var(--good);font-weight:600}.warn{color:var(--warn);font-weight:600}.bad{color:var(--bad);font-weight:600}
@@ -112,7 +112,7 @@ local function chart(bars, title)
     local tone = parts.tone(bar.status)
     local took = time.words(bar.seconds)
     add('<g><title>%s</title>', esc(bar.name .. ": " .. took .. (bar.status and ", " .. parts.shown(bar.status) or "")))
-    add('<text x="%d" y="%d" text-anchor="end">%s</text>', LEFT - 10, y + 16, esc(cut(bar.name, 38)))
+    add('<text x="%d" y="%d" text-anchor="end">%s</text>', LEFT - 10, y + 16, esc(cut(bar.name, 34)))
     add('<rect%s x="%.1f" y="%d" width="%.1f" height="%d" rx="3"/>', tone ~= "" and ' class="' .. tone .. '"' or "",
       x(bar.from), y + 4, math.max(2, x(bar.from + bar.seconds) - x(bar.from)), ROW - 8)
     add('<text class="soft" x="%.1f" y="%d">%s</text></g>', x(bar.from + bar.seconds) + 6, y + 16, esc(took))
