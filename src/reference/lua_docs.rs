@@ -13,7 +13,7 @@ pub struct LuaFunction {
     /// *(name, type and text)* of each `@param`.
     pub params: Vec<(String, String)>,
     pub returns: Vec<String>,
-    /// The tables that its parameters name, and those that these name.
+    /// The tables that its parameters and results name, and those that these name.
     pub classes: Vec<LuaClass>,
 }
 
@@ -50,7 +50,7 @@ impl LuaDocs {
                 && !name.rsplit(['.', ':']).next().is_some_and(|n| n.starts_with('_'))
             {
                 let mut found = function(name, parameters, index + 1, &comment);
-                found.classes = named(&found.params, &classes);
+                found.classes = named(&found, &classes);
                 docs.functions.push(found);
             }
             comment.clear();
@@ -69,7 +69,7 @@ impl LuaDocs {
             above.iter().rev().map_while(|l| l.trim_start().strip_prefix("---").map(str::trim)).collect();
         comment.reverse();
         let mut found = function(name, parameters, line, &comment);
-        found.classes = named(&found.params, &classes(text));
+        found.classes = named(&found, &classes(text));
         Some(found)
     }
 }
@@ -133,7 +133,10 @@ fn classes(text: &str) -> Vec<LuaClass> {
         };
         if let Some(rest) = line.trim().strip_prefix("@class ") {
             let name = rest.trim_start_matches("(exact)").split_whitespace().next().unwrap_or_default();
-            found.push(LuaClass { name: name.trim_end_matches(':').to_owned(), fields: Vec::new() });
+            let parent = rest.split_once(": ").and_then(|(_, p)| p.split_whitespace().next());
+            let inherited = parent.map(|p| (String::from("…"), format!("what {p} has")));
+            let fields = inherited.into_iter().collect();
+            found.push(LuaClass { name: name.trim_end_matches(':').to_owned(), fields });
             open = true;
         } else if let (true, Some(rest), Some(class)) =
             (open, line.trim().strip_prefix("@field "), found.last_mut())
@@ -148,10 +151,11 @@ fn classes(text: &str) -> Vec<LuaClass> {
 }
 
 /// The classes that types name, then those that their fields name, and so on.
-fn named(params: &[(String, String)], classes: &[LuaClass]) -> Vec<LuaClass> {
+fn named(function: &LuaFunction, classes: &[LuaClass]) -> Vec<LuaClass> {
     let word = |c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_';
     let mut found: Vec<LuaClass> = Vec::new();
-    let mut rows: Vec<(String, String)> = params.to_vec();
+    let results = function.returns.iter().map(|text| (String::new(), text.clone()));
+    let mut rows: Vec<(String, String)> = function.params.iter().cloned().chain(results).collect();
     while !rows.is_empty() {
         let names =
             |class: &LuaClass| rows.iter().any(|(_, kind)| kind.split(word).any(|part| part == class.name));
@@ -185,20 +189,22 @@ mod tests {
 
     #[test]
     fn tables_that_parameters_name_are_documented() {
-        let text = "---@class (exact) M.Options\n---@field max? integer most\n---@field on M.Kind[]\n\n---@class M.Kind\n\
-                    ---@field [\"package\"]? string of\n\n---@class M.Other\n---@field x integer\n\n---@class M\nlocal M = {}\n\
-                    --- Does.\n---@param o M.Options?\nfunction M.run(o) end\n---@param o any\nfunction M._own(o) end\n";
+        let text = "---@class (exact) M.Options\n---@field max? integer most\n---@field on M.Kind[]\n\n---@class M.Kind: M.Base\n\
+                    ---@field [\"package\"]? string of\n\n---@class M.Other\n---@field x integer\n\n---@class M.Base\n---@field y integer\n\n---@class M.Given\n---@field z integer\n\n---@class M\nlocal M = {}\n\
+                    --- Does.\n---@param o M.Options?\n---@return M.Given\nfunction M.run(o) end\n---@param o any\nfunction M._own(o) end\n";
         let docs = LuaDocs::read(text);
         assert_eq!(docs.functions.len(), 1);
         let field = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         let expected = [
             ("M.Options", vec![field("max?", "integer most"), field("on", "M.Kind[]")]),
-            ("M.Kind", vec![field("package?", "string of")]),
+            ("M.Given", vec![field("z", "integer")]),
+            ("M.Kind", vec![field("…", "what M.Base has"), field("package?", "string of")]),
+            ("M.Base", vec![field("y", "integer")]),
         ];
         let got: Vec<(&str, _)> =
             docs.functions[0].classes.iter().map(|c| (c.name.as_str(), c.fields.clone())).collect();
         assert_eq!(got, expected);
-        assert_eq!(LuaDocs::at(text, 15).unwrap().classes.len(), 2);
+        assert_eq!(LuaDocs::at(text, 22).unwrap().classes.len(), 4);
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub const MODULES: &[Bundled] = &[
     Bundled { name: "testing", text: include_str!("../../stdlib/testing.lua") },
 ];
 
+/// The modules with a page of their own in the reference. One with a dot in its name is a part of another.
+pub fn documented() -> impl Iterator<Item = &'static Bundled> {
+    MODULES.iter().filter(|m| !m.name.contains('.'))
+}
+
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
 pub const SCRIPTS: &[Bundled] =
     &[Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") }];
