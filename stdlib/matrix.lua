@@ -303,12 +303,12 @@ local function spec_of(root, entry, parts)
     if a.rank ~= b.rank then return a.rank < b.rank end
     return a.axis < b.axis
   end)
-  -- Dependencies of the root itself come after everything that is said of it.
+  -- Its own dependencies come after everything that is said of the root itself, its compiler included.
   local own, dependencies = root:match("^([^%^%%]*[^%^%%%s])(.*)$")
   own, dependencies = own or root, text.trim(dependencies or "")
   local out = { own }
   for _, row in ipairs(rows) do
-    if row.rank > 3 and dependencies ~= "" then
+    if row.rank > 4 and dependencies ~= "" then
       out[#out + 1] = " " .. dependencies
       dependencies = ""
     end

@@ -47,7 +47,7 @@ is(table.concat(matrix.specs("hdf5+hl", m), "; "), "hdf5+hl %gcc@13.2.0 ^openmpi
 is(matrix.specs({ "a", "b" }, matrix{ target = { "zen3" }, version = { "1.2" }, mpi = { "mpich" }, compiler = { "gcc" } })[2],
   "b@1.2 target=zen3 %gcc ^mpich")
 is(matrix.specs("a ^zlib@1.3 +x", matrix{ gpu = { "+cuda cuda_arch=80" }, compiler = { "gcc" } })[1],
-  "a +cuda cuda_arch=80 ^zlib@1.3 +x %gcc")
+  "a +cuda cuda_arch=80 %gcc ^zlib@1.3 +x")
 is(matrix.specs("a", matrix{ build = { "build_type=Release" }, blas = { "openblas" }, fft = { "fftw" } },
   { parts = { fft = "^%s" } })[1], "a build_type=Release ^openblas ^fftw")
 assert(caught(matrix.specs, "a", matrix{ fft = { "fftw" } }).message:find("parts = { fft", 1, true))
