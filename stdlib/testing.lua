@@ -259,6 +259,8 @@ end
 function testing.case(name, run)
   if type(name) ~= "string" or name == "" or type(run) ~= "function" then
     fail("usage", "testing.case takes a name and a function")
+  elseif #name > 200 then
+    fail("usage", "testing.case: a name has at most 200 bytes")
   end
   for _, case in ipairs(cases) do
     if case.name == name then fail("usage", "testing.case: there are two cases '" .. name .. "'") end
@@ -310,6 +312,9 @@ end
 
 ---@param wanted table
 local function write(wanted)
+  if os.getenv("MOONSTACK_PRACTICE_FAULTS") then
+    fail("refused", "the variable MOONSTACK_PRACTICE_FAULTS is set and wins over testing.faults; unset it")
+  end
   fs.write(root() .. "/faults.toml", toml.encode(wanted))
   faults.now = wanted
 end

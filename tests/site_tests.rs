@@ -225,6 +225,29 @@ fn where_there_is_nothing_to_test_it_is_said() {
 }
 
 #[test]
+fn a_flood_of_output_hides_no_failure() {
+    let flood = r#"
+        local testing = require("testing")
+        local much = string.rep("ä\1", 1000000)
+        testing.case("prints", function() print(much) end)
+        testing.case("fails", function() testing.equal(1, 2, much) end)
+        testing.case("raises", function() fail("busy", much, { much = much }) end)
+        testing.case("tables", function() error({ much }) end)
+        testing.case("last", function() end)
+    "#;
+    let bed = Bed::new(&[("flood_test.lua", flood)]);
+    let (code, document) = bed.json(&[]);
+    assert_eq!(code, 2);
+    for (name, status) in
+        [("prints", "pass"), ("fails", "fail"), ("raises", "error"), ("tables", "error"), ("last", "pass")]
+    {
+        assert_eq!(case(&document, name)["status"], status);
+    }
+    let printed = document["cases"][1]["printed"].as_array().unwrap();
+    assert!(printed.iter().map(|t| t.as_str().unwrap().len()).sum::<usize>() >= 3_000_000);
+}
+
+#[test]
 fn a_filter_chooses_cases() {
     let bed = Bed::new(&[("bad_test.lua", BAD), ("good_test.lua", GOOD)]);
     let (code, document) = bed.json(&["--filter", "bad_test.lua sum"]);

@@ -150,7 +150,7 @@ impl Heard {
             Ok(Told::Begin { name }) => self.current = Some(name),
             Ok(Told::Print { text }) => self.printed.push(text),
             Ok(Told::Case(case)) => self.cases.push(case),
-            Ok(Told::End) => self.complete = true,
+            Ok(Told::End { cases }) => self.complete = self.cases.len() == cases,
             Err(_) => self.printed.push(line.to_owned()),
         }
     }
@@ -234,7 +234,7 @@ async fn alone(session: &Session, args: &TestArgs, folder: &Path) -> Result<u8> 
     let mut loader = session.loader(Some(own.clone()));
     loader.folders.insert(1, folder.to_owned());
     let out = Arc::clone(&session.printer);
-    let print = std::rc::Rc::new(move |text: &str| out.json(&Told::Print { text: text.to_owned() }));
+    let print = std::rc::Rc::new(move |text: &str| Told::print(text).iter().try_for_each(|t| out.json(t)));
     let host = session.host_with(loader, print)?;
     let trial = Trial {
         source: Source { name: file.display().to_string(), text },

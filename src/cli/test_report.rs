@@ -11,6 +11,8 @@ use crate::term::printer::{Detail, Printer};
 
 /// How much of what a failed file printed is shown.
 const SHOWN: usize = 20;
+/// … and of each of its lines.
+const WIDTH: usize = 300;
 
 /// One file that has run.
 pub struct FileResult {
@@ -66,7 +68,9 @@ pub fn file(printer: &Printer, result: &FileResult) -> Result<()> {
 fn said(printer: &Printer, title: &str, lines: &[String]) -> Result<()> {
     let last = lines.get(lines.len().saturating_sub(SHOWN)..).unwrap_or_default();
     for line in last {
-        printer.result(&format!("        {title}: {line}"))?;
+        let (line, more) = line.split_at(line.floor_char_boundary(WIDTH));
+        let more = if more.is_empty() { "" } else { "…" };
+        printer.result(&format!("        {title}: {line}{more}"))?;
     }
     Ok(())
 }

@@ -57,10 +57,54 @@ pub struct Case {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Told {
-    Begin { name: String },
-    Print { text: String },
+    Begin {
+        name: String,
+    },
+    Print {
+        text: String,
+    },
     Case(Case),
-    End,
+    /// The file came to its end, and so many cases were told.
+    End {
+        cases: usize,
+    },
+}
+
+/// Most bytes of a text that is told: a line is read whole only up to a limit.
+const MOST: usize = 8 * 1024;
+
+impl Told {
+    /// What a script printed, in pieces that fit a line.
+    pub fn print(text: &str) -> Vec<Told> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        loop {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(MOST));
+            pieces.push(Told::Print { text: piece.to_owned() });
+            rest = after;
+            if rest.is_empty() {
+                return pieces;
+            }
+        }
+    }
+}
+
+impl Case {
+    fn of(name: String, status: Status, seconds: f64, trouble: Option<&Trouble>) -> Case {
+        let error = trouble.map(|trouble| {
+            let mut error = trouble.to_json();
+            let message = trouble.message();
+            if message.len() > MOST {
+                let cut = message.split_at(message.floor_char_boundary(MOST)).0;
+                error["message"] = format!("{cut}… ({} bytes)", message.len()).into();
+            }
+            if error["facts"].to_string().len() > MOST {
+                error["facts"] = serde_json::json!({});
+            }
+            error
+        });
+        Case { name, status, seconds, error }
+    }
 }
 
 /// Where it is told.
@@ -83,9 +127,8 @@ impl Trial {
         let chunk = match host.compile(&self.source).map_err(Uncompiled::into_trouble) {
             Ok(chunk) => chunk,
             Err(trouble) => {
-                let (name, error) = (self.stem(), Some(trouble.to_json()));
-                tell(&Told::Case(Case { name, status: Status::Error, seconds: 0.0, error }))?;
-                return tell(&Told::End);
+                tell(&Told::Case(Case::of(self.stem(), Status::Error, 0.0, Some(&trouble))))?;
+                return tell(&Told::End { cases: 1 });
             }
         };
         let made = driver(host.lua(), Rc::new(self), tell).map_err(|e| error::from_error(&e))?;
@@ -109,7 +152,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
     let chosen = Rc::clone(&trial);
     context.raw_set("wanted", lua.create_function(move |_, name: String| Ok(chosen.wanted(&name)))?)?;
     // The file itself counts as a case only if it has none, or if it cannot be loaded.
-    let file = std::cell::RefCell::new(None);
+    let (file, count) = (std::cell::RefCell::new(None), std::cell::Cell::new(0));
     context.raw_set(
         "tell",
         lua.create_function(move |lua, (what, name, seconds, error, written): Arguments| {
@@ -118,20 +161,22 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
                 "end" => {
                     if let Some(case) = file.borrow_mut().take().filter(|_| name == "0" && trial.wanted("")) {
                         tell(&Told::Case(case)).map_err(raise)?;
+                        count.set(count.get() + 1);
                     }
-                    return tell(&Told::End).map_err(raise);
+                    return tell(&Told::End { cases: count.get() }).map_err(raise);
                 }
                 "pass" => Status::Pass,
                 "fail" => Status::Fail,
                 "skipped" => Status::Skipped,
                 _ => Status::Error,
             };
-            let error = (status != Status::Pass).then(|| shown(lua, &error, written.as_ref()).to_json());
-            let case = Case { name, status, seconds, error };
+            let trouble = (status != Status::Pass).then(|| shown(lua, &error, written.as_ref()));
+            let case = Case::of(name, status, seconds, trouble.as_ref());
             if case.name == stem && status == Status::Pass && file.borrow().is_none() {
                 *file.borrow_mut() = Some(case);
                 return Ok(());
             }
+            count.set(count.get() + 1);
             tell(&Told::Case(case)).map_err(raise)
         })?,
     )?;

@@ -18,17 +18,17 @@ dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.7
 background:var(--card);border:1px solid var(--line);border-radius:8px}
 dt{color:var(--soft);font-size:.8rem}dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th,td{text-align:left;vertical-align:top;padding:.35rem 1rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}
 th{color:var(--soft);font-weight:600;font-size:.8rem;white-space:nowrap}
 .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .good{color:var(--good);font-weight:600}.warn{color:var(--warn);font-weight:600}.bad{color:var(--bad);font-weight:600}
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem;overflow-x:auto;font-size:12.5px;line-height:1.45}
-svg{display:block;width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--fg)}svg .soft{fill:var(--soft)}
+svg{display:block;width:100%;min-width:42rem;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--fg)}svg .soft{fill:var(--soft)}
 svg line{stroke:var(--line)}rect{fill:var(--plain)}rect.good{fill:var(--good)}rect.warn{fill:var(--warn)}rect.bad{fill:var(--bad)}
 footer{margin-top:2.5rem;color:var(--soft);font-size:.8rem}
 @media print{:root{color-scheme:light;--fg:#000;--soft:#444;--line:#bbb;--bg:#fff;--card:#fff;--good:#1a7f37;--warn:#7a5200;
 --bad:#b01020;--plain:#4a72b0}body{max-width:none;padding:0;font-size:11px}h2{break-after:avoid}tr,svg,dl{break-inside:avoid}
-pre{white-space:pre-wrap}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+pre{white-space:pre-wrap}.wide{overflow:visible}svg{min-width:0}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ]]
 
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
@@ -99,7 +99,7 @@ local function chart(bars, title)
   local whole = parts.length(bars)
   local function x(seconds) return LEFT + seconds / whole * (WIDTH - LEFT - RIGHT) end
   local height = #bars * ROW + 26
-  local out = { string.format('<svg viewBox="0 0 %d %d" role="img" aria-label="%s">', WIDTH, height, esc(title)) }
+  local out = { string.format('<div class="wide"><svg viewBox="0 0 %d %d" role="img" aria-label="%s">', WIDTH, height, esc(title)) }
   local function add(pattern, ...) out[#out + 1] = string.format(pattern, ...) end
   for quarter = 0, 4 do
     local at = x(whole * quarter / 4)
@@ -117,7 +117,7 @@ local function chart(bars, title)
       x(bar.from), y + 4, math.max(2, x(bar.from + bar.seconds) - x(bar.from)), ROW - 8)
     add('<text class="soft" x="%.1f" y="%d">%s</text></g>', x(bar.from + bar.seconds) + 6, y + 16, esc(took))
   end
-  out[#out + 1] = "</svg>"
+  out[#out + 1] = "</svg></div>"
   return table.concat(out, "\n")
 end
 
