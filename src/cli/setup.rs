@@ -14,7 +14,6 @@ use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::practice::{self, PracticeSite};
 use crate::script::Host;
-use crate::script::host::Print;
 use crate::script::loader::Loader;
 use crate::site::config::Loaded;
 use crate::site::cx::Site;
@@ -37,8 +36,6 @@ pub struct Session {
     pub scope: Cancel,
     pub interrupts: Interrupts,
     pub timeout: Option<Duration>,
-    /// `--site FILE`.
-    pub site_file: Option<PathBuf>,
     _practice: Option<Practice>,
 }
 
@@ -112,7 +109,6 @@ impl Session {
             scope,
             interrupts,
             timeout: global.timeout,
-            site_file: global.site.clone(),
             _practice: practice,
         })
     }
@@ -120,12 +116,8 @@ impl Session {
     /// The Lua machine; `folder` is the script's own, searched first for modules.
     pub fn host(&self, folder: Option<PathBuf>) -> Result<Host> {
         let out = Arc::clone(&self.printer);
-        self.host_with(self.loader(folder), Rc::new(move |text: &str| out.result(text)))
-    }
-
-    /// The same with another loader, and another place for what is printed.
-    pub fn host_with(&self, loader: Loader, print: Print) -> Result<Host> {
-        Host::new(self.cx.clone(), Rc::clone(&self.registry), loader, print)
+        let print = Rc::new(move |text: &str| out.result(text));
+        Host::new(self.cx.clone(), Rc::clone(&self.registry), self.loader(folder), print)
     }
 
     pub fn loader(&self, folder: Option<PathBuf>) -> Loader {

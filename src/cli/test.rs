@@ -2,15 +2,18 @@
 //! its own, so that no test sees what another has left and one that hangs ends alone.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
 
+use super::args::Global;
 use super::setup::{Session, practice_folder};
 use super::test_report::{self, FileResult};
 use crate::base::{Kind, Result, Trouble, words};
+use crate::script::Host;
 use crate::script::loader::Source;
 use crate::script::trial::{Case, Status, Told, Trial};
 use crate::world::action::{Ended, Program, Ran};
@@ -49,11 +52,11 @@ struct Found {
     folder: PathBuf,
 }
 
-pub async fn test(session: &Session, args: &TestArgs) -> Result<u8> {
+pub async fn test(session: &Session, global: &Global, args: &TestArgs) -> Result<u8> {
     if let Some(folder) = &args.alone {
         return alone(session, args, folder).await;
     }
-    if session.cx.site.practice.is_some() || session.cx.site.spack.is_some() {
+    if global.practice.is_some() || global.spack.is_some() {
         return Err(Trouble::usage("test: each file gets a practice site of its own")
             .hint("leave out --practice and --spack"));
     }
@@ -61,7 +64,7 @@ pub async fn test(session: &Session, args: &TestArgs) -> Result<u8> {
     let files = find(session, &args.paths)?;
     let jobs = args.jobs.map_or_else(processors, usize::from);
     let work = async {
-        let mut running = stream::iter(&files).map(|found| one(session, args, found)).buffered(jobs);
+        let mut running = stream::iter(&files).map(|found| one(session, global, args, found)).buffered(jobs);
         let mut results = Vec::new();
         while let Some(result) = running.next().await {
             let result = result?;
@@ -157,7 +160,7 @@ impl Heard {
 }
 
 /// Runs one file in a process of its own.
-async fn one(session: &Session, args: &TestArgs, found: &Found) -> Result<FileResult> {
+async fn one(session: &Session, global: &Global, args: &TestArgs, found: &Found) -> Result<FileResult> {
     let heard: Arc<Mutex<Heard>> = Arc::default();
     let ear = Arc::clone(&heard);
     let listener = Listener(Arc::new(move |stream, line: &str| {
@@ -168,7 +171,7 @@ async fn one(session: &Session, args: &TestArgs, found: &Found) -> Result<FileRe
     // Ours, not the file's, so that it goes even when its process was killed.
     let site = practice_folder()?;
     let program = Program {
-        argv: command(session, args, found, site.path())?,
+        argv: command(global, args, found, site.path())?,
         silence: Some(args.limit.saturating_add(MARGIN)),
         listener: Some(listener),
         ..Program::default()
@@ -188,9 +191,9 @@ async fn one(session: &Session, args: &TestArgs, found: &Found) -> Result<FileRe
     })
 }
 
-fn command(session: &Session, args: &TestArgs, found: &Found, site: &Path) -> Result<Vec<String>> {
+fn command(global: &Global, args: &TestArgs, found: &Found, site: &Path) -> Result<Vec<String>> {
     let mut argv = vec![executable()?.display().to_string(), format!("--practice={}", site.display())];
-    if let Some(site) = &session.site_file {
+    if let Some(site) = &global.site {
         argv.extend([String::from("--site"), site.display().to_string()]);
     }
     argv.extend([String::from("test"), format!("--alone={}", found.folder.display())]);
@@ -234,8 +237,8 @@ async fn alone(session: &Session, args: &TestArgs, folder: &Path) -> Result<u8> 
     let mut loader = session.loader(Some(own.clone()));
     loader.folders.insert(1, folder.to_owned());
     let out = Arc::clone(&session.printer);
-    let print = std::rc::Rc::new(move |text: &str| Told::print(text).iter().try_for_each(|t| out.json(t)));
-    let host = session.host_with(loader, print)?;
+    let print = Rc::new(move |text: &str| Told::print(text).iter().try_for_each(|t| out.json(t)));
+    let host = Host::new(session.cx.clone(), Rc::clone(&session.registry), loader, print)?;
     let trial = Trial {
         source: Source { name: file.display().to_string(), text },
         folder: own,
@@ -245,6 +248,6 @@ async fn alone(session: &Session, args: &TestArgs, folder: &Path) -> Result<u8> 
         filter: args.filter.clone(),
     };
     let out = Arc::clone(&session.printer);
-    let tell = std::rc::Rc::new(move |told: &Told| out.json(told));
+    let tell = Rc::new(move |told: &Told| out.json(told));
     trial.run(&host, &session.scope, tell).await.map(|()| 0)
 }
