@@ -364,16 +364,9 @@ fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table
         }
     }
     // What a bundled module refuses is wrong where the script calls it.
-    let place = (1..=16).map_while(|level| lua.inspect_stack(level, script_line)).flatten().next();
+    let place = (1..=16).map_while(|level| lua.inspect_stack(level, error::script_line)).flatten().next();
     if let Some(place) = place {
         trouble = trouble.at(place);
     }
     Err(raise(trouble))
-}
-
-/// The line of a frame that is a script's own.
-fn script_line(debug: &mlua::debug::Debug) -> Option<Place> {
-    let file = debug.source().source.as_deref()?.strip_prefix('@')?.to_owned();
-    let line = u32::try_from(debug.current_line()?).ok()?;
-    (!file.starts_with("moonstack/")).then_some(Place { file, line, column: 0 })
 }
