@@ -11,7 +11,6 @@ use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
 use super::{bind, help, module, task};
 use crate::api::Registry;
-use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::cancel::Cancel;
