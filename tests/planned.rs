@@ -59,7 +59,8 @@ fn every_changing_primitive_does_what_its_plan_says() {
         let run = bed.last_run();
         assert_eq!(identities(&plan["actions"]), identities(&run["journal"]), "{}", primitive.path);
         // An example that changes nothing shows nothing; those that only look are said to by their options.
-        let looks = ["reads = true", "dry_run = true", "\"find\""].iter().any(|o| primitive.example.contains(o));
+        let looks =
+            ["reads = true", "dry_run = true", "\"find\""].iter().any(|o| primitive.example.contains(o));
         let is_empty = plan["actions"].as_array().unwrap().is_empty();
         let keeps = ["check.record"].contains(&primitive.path);
         assert!(is_empty == (looks || keeps), "{}: {plan}", primitive.path);
@@ -113,11 +114,7 @@ fn a_changed_input_refuses_the_plan_and_is_named() {
             "the configuration",
         ),
         ("file", Box::new(|| append(&bed.root.join("list.txt"), "more\n")), "the file"),
-        (
-            "store",
-            Box::new(|| drop(bed.ok(&["eval", "spack.install('openblas')"]))),
-            "the store",
-        ),
+        ("store", Box::new(|| drop(bed.ok(&["eval", "spack.install('openblas')"]))), "the store"),
         (
             "spack",
             Box::new(|| {
@@ -152,11 +149,8 @@ fn a_changed_input_refuses_the_plan_and_is_named() {
         change();
         let before = bed.tree();
         let output = bed.run(&["--json", "apply", &plan]);
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(4), "{what}: {text}");
         assert!(text.contains(named), "{what}: {text}");
         assert_eq!(before, bed.tree(), "{what}: a refused plan changed something");
@@ -217,12 +211,17 @@ fn a_plan_says_where_specs_come_from_and_what_they_cost() {
         "w.lua",
         "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w', nil, { cache = 'auto' })\n",
     );
-    let script_plain = bed.script("w2.lua", "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n");
+    let script_plain =
+        bed.script("w2.lua", "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n");
     let _ = script;
     let plan = bed.json(&["plan", &script_plain]);
     let specs = plan["specs"]["specs"].as_array().unwrap();
-    let of = |name: &str| specs.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("{name}: {plan:#}"));
-    assert_eq!((of("gromacs")["effect"].as_str(), of("gromacs")["installs"].as_bool()), (Some("added"), Some(true)));
+    let of =
+        |name: &str| specs.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("{name}: {plan:#}"));
+    assert_eq!(
+        (of("gromacs")["effect"].as_str(), of("gromacs")["installs"].as_bool()),
+        (Some("added"), Some(true))
+    );
     assert!(["source", "mirror"].contains(&of("gromacs")["from"].as_str().unwrap()));
     assert_eq!(of("fftw")["effect"], "reused");
     assert_eq!(plan["specs"]["environments"][0]["name"], "w");
