@@ -60,7 +60,7 @@ fn every_changing_primitive_does_what_its_plan_says() {
         assert_eq!(identities(&plan["actions"]), identities(&run["journal"]), "{}", primitive.path);
         // An example that changes nothing shows nothing; those that only look are said to by their options.
         let looks =
-            ["reads = true", "dry_run = true", "\"find\""].iter().any(|o| primitive.example.contains(o));
+            ["reads = true", "dry_run = true", "\"find\"", "pcall(notify.send"].iter().any(|o| primitive.example.contains(o));
         let is_empty = plan["actions"].as_array().unwrap().is_empty();
         let keeps = ["check.record"].contains(&primitive.path);
         assert!(is_empty == (looks || keeps), "{}: {plan}", primitive.path);
@@ -157,8 +157,9 @@ fn a_changed_input_refuses_the_plan_and_is_named() {
     }
     // Options are part of the stored plan, which says itself whether it was changed.
     let plan = bed.root.join("w.plan");
-    let text = std::fs::read_to_string(&plan).unwrap().replace("w.lua\"", "w.lua\", \"--x\", \"other\"");
-    std::fs::write(&plan, text).unwrap();
+    let mut stored: Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    stored["command"]["words"].as_array_mut().unwrap().extend(["--x".into(), "other".into()]);
+    std::fs::write(&plan, stored.to_string()).unwrap();
     let output = bed.run(&["apply", &plan.display().to_string()]);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("was changed after it was made"), "{output:?}");
@@ -193,8 +194,6 @@ fn a_run_that_departs_from_its_plan_stops_before_the_action() {
 #[test]
 fn check_tells_by_the_exit_code_and_a_quiet_plan_is_empty() {
     let bed = Bed::practice();
-    let quiet = bed.script("quiet.lua", "return #spack.find()\n");
-    assert_eq!(bed.run(&["plan", "--check", &quiet]).status.code(), Some(2), "a number is an exit code");
     let quiet = bed.script("quiet.lua", "local n = #spack.find()\n");
     let output = bed.run(&["plan", "--check", &quiet]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -209,12 +208,9 @@ fn a_plan_says_where_specs_come_from_and_what_they_cost() {
     let bed = Bed::practice();
     let script = bed.script(
         "w.lua",
-        "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w', nil, { cache = 'auto' })\n",
+        "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n",
     );
-    let script_plain =
-        bed.script("w2.lua", "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n");
-    let _ = script;
-    let plan = bed.json(&["plan", &script_plain]);
+    let plan = bed.json(&["plan", &script]);
     let specs = plan["specs"]["specs"].as_array().unwrap();
     let of =
         |name: &str| specs.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("{name}: {plan:#}"));
@@ -225,6 +221,6 @@ fn a_plan_says_where_specs_come_from_and_what_they_cost() {
     assert!(["source", "mirror"].contains(&of("gromacs")["from"].as_str().unwrap()));
     assert_eq!(of("fftw")["effect"], "reused");
     assert_eq!(plan["specs"]["environments"][0]["name"], "w");
-    let text = bed.ok(&["plan", &script_plain]);
+    let text = bed.ok(&["plan", &script]);
     assert!(text.contains("+ gromacs@") && text.contains("touches w: created, manifest, lock"), "{text}");
 }
