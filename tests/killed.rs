@@ -110,7 +110,7 @@ fn a_run_that_is_killed_at_any_instant_is_resumed_to_the_same_end() {
             assert_ne!(run["state"], "failed", "{case}: {}", bed.ok(&["runs", "show", "1"]));
             hit += 1;
             resumed += 1;
-            assert!(resumed < 10, "{case} does not come to an end");
+            assert!(resumed < 10, "{case} does not come to an end\n{}\n{}", bed.said(), bed.ok(&["runs", "show", "1"]));
             child = bed.start(&["-q", "runs", "resume", &run["id"].to_string()]);
         }
         assert_eq!(bed.outcome(), model.outcome, "{case}\n{}", bed.ok(&["runs", "show", "1"]));

@@ -29,7 +29,16 @@ pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Ne
     });
     match recall {
         Recall::Done(value) => Next::Known(value),
-        other => Next::Make(Call::new(key, place, other == Recall::Begun)),
+        Recall::Kept(promise) => {
+            let call = Call::new(key, place, Some(0.0));
+            promise.proofs.into_iter().for_each(|proof| call.prove(proof));
+            if let Err(trouble) = cx.site.journal.called(&call, Some(promise.result.clone())) {
+                tracing::error!("journal: {trouble}");
+            }
+            Next::Known(promise.result)
+        }
+        Recall::Begun(since) => Next::Make(Call::new(key, place, Some(since))),
+        Recall::New => Next::Make(Call::new(key, place, None)),
     }
 }
 

@@ -57,6 +57,7 @@ impl Bed {
             let _ = std::fs::remove_dir_all(self.root.join(name));
         }
         std::fs::create_dir_all(self.out()).unwrap();
+        let _ = std::fs::remove_file(self.root.join("said"));
         self.ok(&["env", "list"]);
     }
 
@@ -93,7 +94,14 @@ impl Bed {
     }
 
     pub fn start(&self, args: &[&str]) -> Child {
-        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let said = std::fs::File::options();
+        let said = said.clone().create(true).append(true).open(self.root.join("said")).unwrap();
+        self.command(args).stdout(Stdio::null()).stderr(said).spawn().unwrap()
+    }
+
+    /// What processes that were only started have said.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.root.join("said")).unwrap_or_default()
     }
 
     /// Path and options of a workflow.
