@@ -26,7 +26,7 @@
 ---@field within? string|number no attempt begins later than this after the first; no limit
 ---@field on? string[] kinds of errors to try again after; `network`, `timeout`, `lock`, `fetch` and errors with `e.retry`
 ---@field name? string what is tried, for the log; `"work"`
----@field decide? fun(question: retry.Question): number|boolean|nil asked after each failure: seconds to wait, `false` for no more, `nil` or `true` for the rules above
+---@field decide? fun(question: retry.Question): number|boolean|nil asked after each failure: seconds to wait, `false` for no more, `nil` or `true` for the rules above; without it and `on`, the site's policy `retry` if it has one
 
 ---@class retry
 ---@overload fun(options: retry.Options, work: fun(attempt: integer): any): any
@@ -103,6 +103,19 @@ local function kinds(list)
   return set(list)
 end
 
+-- A site that has a policy for it decides where the script does not say when to try again.
+---@param options table
+---@return (fun(question: retry.Question): number|boolean)?
+local function by_policy(options)
+  if options.on or site.get("policy.retry").value == nil then return nil end
+  return function(question)
+    return site.policy("retry", {
+      attempt = question.number, max = question.max, kind = question.kind, message = question.message,
+      seconds = question.elapsed, name = question.name,
+    })
+  end
+end
+
 ---@param options any
 ---@return table
 local function checked(options)
@@ -119,7 +132,7 @@ local function checked(options)
     max = max, base = seconds(options, "base", 1), factor = number(options, "factor", 2, 1),
     jitter = number(options, "jitter", 0.1, 0, 1), cap = seconds(options, "cap", 300),
     within = seconds(options, "within"), on = kinds(options.on), name = tostring(options.name or "work"),
-    decide = options.decide,
+    decide = options.decide or by_policy(options),
   }
 end
 

@@ -118,7 +118,10 @@ fn two_workflows_that_write_to_one_store_take_turns_and_readers_never_wait() {
     let (one, two) = (install("one", "openblas"), install("two", "gromacs"));
     let slow = |args: &[&str]| {
         let mut command = bed.command(args);
-        command.env("MOONSTACK_PRACTICE_FAULTS", "[package.openblas]\nseconds = 1\n[package.gromacs]\nseconds = 1\n");
+        command.env(
+            "MOONSTACK_PRACTICE_FAULTS",
+            "[package.openblas]\nseconds = 1\n[package.gromacs]\nseconds = 1\n",
+        );
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let children = [slow(&["run", &one]), slow(&["run", &two])];

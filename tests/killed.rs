@@ -12,8 +12,15 @@ use runs_bed::Bed;
 use serde_json::Value;
 
 /// Workflows with steps, side by side work and programs that must not run twice.
-const SUBJECTS: &[&str] =
-    &["c_environments", "e_install", "f_environment_install", "g_side_by_side", "h_graph", "i_when_changed", "j_dated"];
+const SUBJECTS: &[&str] = &[
+    "c_environments",
+    "e_install",
+    "f_environment_install",
+    "g_side_by_side",
+    "h_graph",
+    "i_when_changed",
+    "j_dated",
+];
 
 fn share(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
@@ -110,7 +117,12 @@ fn a_run_that_is_killed_at_any_instant_is_resumed_to_the_same_end() {
             assert_ne!(run["state"], "failed", "{case}: {}", bed.ok(&["runs", "show", "1"]));
             hit += 1;
             resumed += 1;
-            assert!(resumed < 10, "{case} does not come to an end\n{}\n{}", bed.said(), bed.ok(&["runs", "show", "1"]));
+            assert!(
+                resumed < 10,
+                "{case} does not come to an end\n{}\n{}",
+                bed.said(),
+                bed.ok(&["runs", "show", "1"])
+            );
             child = bed.start(&["-q", "runs", "resume", &run["id"].to_string()]);
         }
         assert_eq!(bed.outcome(), model.outcome, "{case}\n{}", bed.ok(&["runs", "show", "1"]));
@@ -144,7 +156,15 @@ fn once_only(bed: &Bed, model: &Model, detail: &Value, case: &str) -> usize {
     let submitted = bed.submitted();
     let mut once = submitted.clone();
     once.dedup();
-    assert_eq!(once, { let mut m = model.submitted.clone(); m.dedup(); m }, "{case}");
+    assert_eq!(
+        once,
+        {
+            let mut m = model.submitted.clone();
+            m.dedup();
+            m
+        },
+        "{case}"
+    );
     assert!(submitted.len() <= model.submitted.len() + begun, "{case}: {submitted:?}");
     submitted.len() - model.submitted.len()
 }
@@ -195,7 +215,8 @@ fn a_run_that_is_asked_to_end_takes_back_what_it_did_and_leaves_nothing_running(
         assert!(still_running(&bed).is_empty(), "round {round}: {:?}", still_running(&bed));
         let run = bed.last_run();
         assert_eq!(run["state"], "cancelled", "round {round}");
-        let states: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
+        let states: Vec<&str> =
+            run["steps"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
         assert_eq!(states, ["undone", "undone"], "round {round}");
     }
     println!("asked {rounds} runs to end: the slowest took {slowest:?}");

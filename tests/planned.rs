@@ -59,8 +59,9 @@ fn every_changing_primitive_does_what_its_plan_says() {
         let run = bed.last_run();
         assert_eq!(identities(&plan["actions"]), identities(&run["journal"]), "{}", primitive.path);
         // An example that changes nothing shows nothing; those that only look are said to by their options.
-        let looks =
-            ["reads = true", "dry_run = true", "\"find\"", "pcall(notify.send"].iter().any(|o| primitive.example.contains(o));
+        let looks = ["reads = true", "dry_run = true", "\"find\"", "pcall(notify.send"]
+            .iter()
+            .any(|o| primitive.example.contains(o));
         let is_empty = plan["actions"].as_array().unwrap().is_empty();
         let keeps = ["check.record"].contains(&primitive.path);
         assert!(is_empty == (looks || keeps), "{}: {plan}", primitive.path);
@@ -206,10 +207,7 @@ fn check_tells_by_the_exit_code_and_a_quiet_plan_is_empty() {
 #[test]
 fn a_plan_says_where_specs_come_from_and_what_they_cost() {
     let bed = Bed::practice();
-    let script = bed.script(
-        "w.lua",
-        "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n",
-    );
+    let script = bed.script("w.lua", "env.create('w', { 'gromacs' }) env.concretize('w') env.install('w')\n");
     let plan = bed.json(&["plan", &script]);
     let specs = plan["specs"]["specs"].as_array().unwrap();
     let of =

@@ -32,8 +32,10 @@ pub fn documented() -> impl Iterator<Item = &'static Bundled> {
 }
 
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
-pub const SCRIPTS: &[Bundled] =
-    &[Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") }];
+pub const SCRIPTS: &[Bundled] = &[
+    Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") },
+    Bundled { name: "install-list", text: include_str!("../../scripts/install-list.lua") },
+];
 
 /// Finds modules and named scripts.
 #[derive(Clone)]

@@ -219,9 +219,9 @@ impl Action {
                 redact::argv(program.shown.as_ref().unwrap_or(&program.argv)).join(" ")
             }
             Action::WriteFile { path, .. }
-            | Action::MakeFolder { path } | Action::MakeTempFolder { path } | Action::RemovePath { path } => {
-                path.display().to_string()
-            }
+            | Action::MakeFolder { path }
+            | Action::MakeTempFolder { path }
+            | Action::RemovePath { path } => path.display().to_string(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
             Action::Notify { message, target } => {
                 format!("{target}: {}", redact::redact(&message.title))

@@ -135,6 +135,15 @@ pub struct Recorded {
     pub since: f64,
 }
 
+impl Recorded {
+    fn is_look(&self) -> bool {
+        self.key.starts_with(LOOK)
+    }
+}
+
+/// The key of a look begins with this: it was no change, but what came after it was decided by it.
+pub const LOOK: char = '?';
+
 /// What the journal knows of a call that is about to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recall {
@@ -170,6 +179,9 @@ impl Recollection {
     pub fn recall(&self, eyes: &dyn Eyes, strand: Strand, key: &str) -> Recall {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(waiting) = all.get_mut(&strand) else { return Recall::New };
+        while waiting.front().is_some_and(Recorded::is_look) {
+            waiting.pop_front();
+        }
         let Some(next) = waiting.pop_front() else { return Recall::New };
         if next.key != key {
             waiting.clear();
@@ -185,6 +197,19 @@ impl Recollection {
                 Recall::New
             }
         }
+    }
+}
+
+impl Recollection {
+    /// What a look gave before the run was interrupted, as long as what followed it is being made again.
+    pub fn recall_look(&self, strand: Strand, key: &str) -> Option<Value> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = all.get_mut(&strand)?;
+        // What could not be kept is looked at again; it does not stand in the way.
+        if !waiting.front()?.is_look() || waiting.front()?.key != key {
+            return None;
+        }
+        waiting.pop_front()?.ended.map(|(result, _)| result)
     }
 }
 
@@ -224,7 +249,8 @@ mod tests {
         for (proof, holds) in [(gone, true), (there, false)] {
             let recollection = Recollection::default();
             let promise = Promise { result: 7.into(), proofs: vec![proof] };
-            let recorded = Recorded { key: "a".into(), ended: None, promise: Some(promise.clone()), since: 9.0 };
+            let recorded =
+                Recorded { key: "a".into(), ended: None, promise: Some(promise.clone()), since: 9.0 };
             recollection.add((None, String::new()), recorded);
             let expected = if holds { Recall::Kept(promise) } else { Recall::Begun(9.0) };
             assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), expected);

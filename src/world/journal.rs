@@ -66,6 +66,12 @@ impl Journal {
         self.records
     }
 
+    /// Whether looks are kept as well: of what can be resumed.
+    pub fn remembers(&self) -> bool {
+        self.records
+            && matches!(self.about.lock().as_deref(), Ok(About { kind, .. }) if kind == "run" || kind == "apply")
+    }
+
     /// Says what the run is, before its row is written.
     pub fn describe(&self, about: About) {
         *self.about.lock().unwrap_or_else(PoisonError::into_inner) = about;
@@ -140,11 +146,13 @@ impl Journal {
                 let mut proofs: Vec<Proof> = serde_json::from_str(&proofs).unwrap_or_default();
                 let action = row.get::<_, Option<i64>>(5)?.unwrap_or(0);
                 // What a later action has changed need not be as this call left it.
-                let is_last = |path: &Path| path.ancestors().all(|p| touched.get(p).is_none_or(|at| *at <= action));
+                let is_last =
+                    |path: &Path| path.ancestors().all(|p| touched.get(p).is_none_or(|at| *at <= action));
                 proofs.retain(|proof| is_last(proof.path()));
                 let ended = serde_json::from_str(&result).ok().map(|result| (result, proofs));
                 let key = row.get(2)?;
-                recollection.add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None, since: 0.0 });
+                recollection
+                    .add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None, since: 0.0 });
             }
             let mut begun = c.prepare(
                 "SELECT step, strand, call, promise, started FROM actions a
@@ -172,12 +180,12 @@ impl Journal {
     fn touched(&self, run: i64) -> Result<HashMap<PathBuf, i64>> {
         let mut touched = HashMap::new();
         self.store.with(|c| {
-            let mut actions =
-                c.prepare("SELECT id, subjects FROM actions WHERE run = ?1 AND subjects IS NOT NULL ORDER BY id")?;
+            let mut actions = c.prepare(
+                "SELECT id, subjects FROM actions WHERE run = ?1 AND subjects IS NOT NULL ORDER BY id",
+            )?;
             let mut rows = actions.query([run])?;
             while let Some(row) = rows.next()? {
-                let paths: Vec<PathBuf> =
-                    serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
                 let id: i64 = row.get(0)?;
                 touched.extend(paths.into_iter().map(|path| (path, id)));
             }
@@ -197,10 +205,18 @@ impl Journal {
         let call = calls::current();
         let promise = call.as_ref().and_then(|c| c.promise()).and_then(|p| serde_json::to_string(&p).ok());
         let subjects = serde_json::to_string(subjects).ok();
+        let looks = Cancel::current().map(|scope| scope.strand().take_looks()).unwrap_or_default();
         self.store.with(|c| {
             let t = c.transaction()?;
             if let Some(call) = &call {
                 write_outcomes(&t, call)?;
+            }
+            for looked in &looks {
+                t.prepare_cached(
+                    "INSERT INTO calls (run, attempt, step, strand, call, result, proofs)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]')",
+                )?
+                .execute(params![run, attempt, what.step, what.strand, looked.key, redact::redact(&looked.result)])?;
             }
             t.prepare_cached(
                 "INSERT INTO actions (run, attempt, name, detail, content, step, strand, place, subjects, call,
