@@ -37,6 +37,7 @@ use setup::{Mode, Session};
 
 use crate::world::journal::host;
 use crate::world::orphans;
+use crate::world::place;
 use crate::world::store::Store;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
@@ -114,7 +115,7 @@ struct Opened {
 fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     let global = cli.global.clone();
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
-        std::env::set_current_dir(&stored.cwd).map_err(|e| Trouble::io("enter", &stored.cwd, e))?;
+        place::enter(&stored.cwd)?;
         let global = global.clone().or(stored);
         Ok(Opened { global, mode, words: words_of(&stored.words) })
     };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
 use crate::world::journal::host;
-use crate::world::process;
+use crate::world::orphans;
 use crate::world::store::Store;
 
 /// How a run stands.
@@ -117,7 +117,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         (Some(_), Some(130)) => RunState::Cancelled,
         (Some(_), _) => RunState::Failed,
         // Of another machine's processes nothing is known here.
-        (None, _) if machine == host() && !process::lives(pid) => RunState::Interrupted,
+        (None, _) if machine == host() && !orphans::lives(pid) => RunState::Interrupted,
         (None, _) => RunState::Running,
     };
     Ok(RunRow {

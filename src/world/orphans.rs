@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::process::lives;
-
 /// The variable that every program gets: who started it.
 pub const MARK: &str = "MOONSTACK_PID";
 /// How long they may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Whether a process of this machine is there.
+pub fn lives(pid: u32) -> bool {
+    let pid = Pid::from_raw(pid as i32);
+    // One that may not be signalled is there as well.
+    !matches!(kill(pid, None), Err(nix::errno::Errno::ESRCH))
+}
 
 /// Process ids of what that moonstack has left behind.
 pub fn of(pid: u32) -> BTreeSet<i32> {
