@@ -142,6 +142,7 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
             let stored = read::command(&store, *id)?;
             if row.host == host() {
                 let ended = orphans::end(row.pid);
+                orphans::sweep(row.pid, &read::unfinished_folders(&store, *id)?);
                 if ended > 0 {
                     printer
                         .note(&format!("ended {ended} processes that the interrupted run had left behind"));
