@@ -75,8 +75,7 @@ impl Store {
         let fail = |e: rusqlite::Error| from_sqlite(&path, &e);
         let mut copy = Connection::open_in_memory().map_err(fail)?;
         if path.exists() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let real = Connection::open_with_flags(&path, flags).map_err(fail)?;
+            let real = open_unchanged(&path).map_err(fail)?;
             rusqlite::backup::Backup::new(&real, &mut copy)
                 .and_then(|backup| backup.run_to_completion(10_000, Duration::ZERO, None))
                 .map_err(fail)?;
@@ -115,6 +114,17 @@ fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Trouble {
     Trouble::new(kind, format!("state database {}: {error}", path.display()))
         .hint("`state` in the site file or MOONSTACK_STATE names another folder")
         .fact("path", path.display().to_string())
+}
+
+/// Opens a database without leaving a trace: even a reader makes the files of the write-ahead log, where nobody has
+/// made them yet. Without these there is nobody who writes.
+fn open_unchanged(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if path.with_extension("db-wal").exists() {
+        return Connection::open_with_flags(path, flags);
+    }
+    let name = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
 fn open(path: &Path) -> Result<Connection> {

@@ -18,6 +18,8 @@ pub struct Arrivals {
     pub effects: Vec<SpecEffect>,
     /// The hashes that are to be installed, dependencies first.
     pub new: Vec<String>,
+    /// External packages that Spack puts on record beside them.
+    pub externals: Vec<String>,
     /// What no mirror holds although nothing may be built.
     pub unavailable: Vec<String>,
     /// Mirrors that were not looked into, and why.
@@ -75,6 +77,7 @@ pub async fn of(
     let mut arrivals = Arrivals {
         effects: Vec::new(),
         new: Vec::new(),
+        externals: Vec::new(),
         unavailable: Vec::new(),
         not_looked: looked.not_looked,
     };
@@ -103,6 +106,8 @@ pub async fn of(
                 arrivals.unavailable.push(format!("{}@{}", row.name, row.version));
             }
             arrivals.new.push(row.hash.clone());
+        } else if !there {
+            arrivals.externals.push(row.hash.clone());
         }
         arrivals.effects.push(effect);
     }

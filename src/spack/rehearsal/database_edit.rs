@@ -29,7 +29,7 @@ pub struct NewRecord {
     pub hash: String,
     /// The node as a lock or a spec file has it.
     pub node: Box<RawValue>,
-    pub prefix: String,
+    pub prefix: Option<String>,
     pub explicit: bool,
 }
 

@@ -131,11 +131,21 @@ fn pretend(
     room(scene, scope, &arrivals.effects);
     let tree = scope.install_tree()?.root;
     let mut new = Vec::new();
+    for hash in &arrivals.externals {
+        let (Some(row), Some(node)) = (specs.get(hash), nodes.remove(hash)) else { continue };
+        let prefix = row.external.as_ref().and_then(|e| e.path.clone());
+        new.push(NewRecord { hash: hash.clone(), node, prefix, explicit: roots.contains(hash) });
+    }
     for hash in &arrivals.new {
         let (Some(row), Some(node)) = (specs.get(hash), nodes.remove(hash)) else { continue };
         let prefix = prefix(&tree, scope, row);
         scene.overlay.make_folder(&Path::new(&prefix).join(".spack"));
-        new.push(NewRecord { hash: hash.clone(), node, prefix, explicit: roots.contains(hash) });
+        new.push(NewRecord {
+            hash: hash.clone(),
+            node,
+            prefix: Some(prefix),
+            explicit: roots.contains(hash),
+        });
     }
     let explicit: Vec<String> = roots.iter().cloned().collect();
     if !new.is_empty() || !explicit.is_empty() {
