@@ -14,6 +14,7 @@ use crate::api::Registry;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::Event;
 use crate::world::cancel::Cancel;
 
 /// Declared by hand and written in Lua; each places its functions with `host.place`.

@@ -184,6 +184,41 @@ impl Drop for Underway {
     }
 }
 
+/// Work on one thing that can be measured; cancelled or failed, it is told of as not done.
+pub struct Item {
+    what: String,
+    name: String,
+    total: Option<u64>,
+    unit: Unit,
+    underway: Underway,
+}
+
+impl Item {
+    /// `what` is done with it: "copy".
+    pub fn begin(world: &World, what: &str, name: &str, total: Option<u64>, unit: Unit) -> Item {
+        let (what, name) = (what.to_owned(), name.to_owned());
+        let started = Event::ItemStarted { what: what.clone(), name: name.clone(), total, unit };
+        let lost = finished(what.clone(), name.clone(), false);
+        Item { underway: Underway::begin(world, started, lost), what, name, total, unit }
+    }
+
+    /// Tells how far it is. Who draws or logs sees to it that this is not too often; telling is cheap.
+    pub fn progress(&self, done: u64) {
+        let Item { what, name, total, unit, .. } = self;
+        let (what, name) = (what.clone(), name.clone());
+        self.underway.world.tell(Event::ItemProgress { what, name, done, total: *total, unit: *unit });
+    }
+
+    pub fn end(self) {
+        let seconds = self.underway.begun.elapsed().as_secs_f64();
+        self.underway.end(finished(self.what, self.name, true)(seconds));
+    }
+}
+
+fn finished(what: String, name: String, ok: bool) -> impl FnOnce(f64) -> Event + Send {
+    move |seconds| Event::ItemFinished { what, name, seconds, ok }
+}
+
 /// Sees events. Called from any thread; must not block for long.
 pub trait Watcher: Send + Sync {
     fn see(&self, event: &Event);

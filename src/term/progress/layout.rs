@@ -1,6 +1,7 @@
 //! Rows as lines of text that fit a terminal: cut with `…`, never wrapped, and never so many that nothing else is
 //! seen. The parts to the right appear as there is room for them.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
@@ -28,7 +29,7 @@ pub struct Size {
 pub fn lines(rows: &[Row], size: Size, colour: bool, now: Instant) -> Vec<String> {
     // The last column stays free: some terminals wrap as soon as it is filled.
     let width = size.width.saturating_sub(1);
-    let (kept, left_out) = fitting(rows, size.height.saturating_sub(SPARE).clamp(1, MOST));
+    let (kept, left_out) = fitting(rows, size.height.saturating_sub(SPARE).clamp(2, MOST));
     let parts: Vec<(Left, String)> =
         kept.iter().map(|row| (Left::of(row, now), right(row, width, now))).collect();
     let widest = parts.iter().map(|(left, _)| left.width()).max().unwrap_or(0);
@@ -40,7 +41,7 @@ pub fn lines(rows: &[Row], size: Size, colour: bool, now: Instant) -> Vec<String
         })
         .collect();
     if left_out > 0 {
-        lines.push(truncate_str(&format!("  … and {left_out} more"), width, "…").into_owned());
+        lines.push(cut(&format!("  … and {left_out} more"), width).into_owned());
     }
     lines
 }
@@ -52,7 +53,7 @@ fn fitting(rows: &[Row], room: usize) -> (Vec<&Row>, usize) {
         return (rows.iter().collect(), 0);
     }
     // One line says how many there are more.
-    let room = room.saturating_sub(1).max(1);
+    let room = room.saturating_sub(1);
     let mut order: Vec<(usize, &Row)> = rows.iter().enumerate().collect();
     order.sort_by_key(|(at, row)| (row.minor, row.minor.then_some(row.since), *at));
     order.truncate(room);
@@ -83,11 +84,11 @@ impl Left {
 
     /// Exactly that wide.
     fn draw(&self, width: usize, colour: bool) -> String {
-        let mark = truncate_str(&self.mark, width, "");
+        let mark = cut(&self.mark, width);
         let mut room = width.saturating_sub(measure_text_width(&mark));
-        let name = truncate_str(&self.name, room, "…");
+        let name = cut(&self.name, room);
         room = room.saturating_sub(measure_text_width(&name));
-        let phase = truncate_str(&self.phase, room, "…");
+        let phase = cut(&self.phase, room);
         let filler = " ".repeat(room.saturating_sub(measure_text_width(&phase)));
         let (mark, name) = if self.outer {
             (paint(&mark, AnsiColor::Cyan.on_default(), colour), paint(&name, Style::new().bold(), colour))
@@ -98,6 +99,11 @@ impl Left {
     }
 }
 
+/// With `…` where something is missing.
+fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if width == 0 { Cow::Borrowed("") } else { truncate_str(text, width, "…") }
+}
+
 fn paint(text: &str, style: Style, colour: bool) -> String {
     if colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
@@ -105,18 +111,21 @@ fn paint(text: &str, style: Style, colour: bool) -> String {
 /// Bar, figures and time, as far as there is room; at most half of a line.
 fn right(row: &Row, width: usize, now: Instant) -> String {
     let time = elapsed(now.saturating_duration_since(row.since));
-    let figures = row.measure.as_ref().map(figures);
-    let bar = row.measure.as_ref().and_then(|m| bar(m, BAR.min(width / 4)));
+    let most = width.div_ceil(2);
     let mut text = String::new();
-    // The most telling comes first, and stands rightmost last.
-    for part in [Some(time), figures, bar].into_iter().flatten() {
+    // The most telling comes first, and stands rightmost.
+    for part in [Some(time), row.measure.as_ref().map(figures)].into_iter().flatten() {
         let longer = format!("  {part}{text}");
-        if measure_text_width(&longer) * 2 > width + 1 {
-            break;
+        if measure_text_width(&longer) > most {
+            return text;
         }
         text = longer;
     }
-    text
+    let room = most.saturating_sub(measure_text_width(&text) + 2).min(BAR);
+    match row.measure.as_ref().and_then(|measure| bar(measure, room)) {
+        Some(bar) => format!("  {bar}{text}"),
+        None => text,
+    }
 }
 
 fn figures(measure: &Measure) -> String {

@@ -91,11 +91,8 @@ fn no_line_is_wider_than_the_terminal_and_some_stay_free() {
         for height in [0, 1, 5, 24, 200] {
             for colour in [false, true] {
                 let drawn = lines(&rows, Size { width, height }, colour, now);
-                let most = height.saturating_sub(3).clamp(1, 20);
-                assert!(
-                    (1..=most + usize::from(most == 1)).contains(&drawn.len()),
-                    "{width}×{height}: {drawn:#?}"
-                );
+                let most = height.saturating_sub(3).clamp(2, 20);
+                assert!((1..=most).contains(&drawn.len()), "{width}×{height}: {drawn:#?}");
                 for line in &drawn {
                     assert!(console::measure_text_width(line) < width.max(1), "{width}: {line}");
                     assert!(colour || !line.contains('\u{1b}'), "{line:?}");
@@ -201,7 +198,7 @@ fn a_line_of_life_says_what_and_for_how_long() {
     assert_eq!(still(&[], now), None);
     let (board, now) = crowd();
     let text = still(&board.rows(), now).unwrap();
-    assert!(text.ends_with("and 27 more") && !text.contains('\n'), "{text}");
+    assert!(text.ends_with("27 more") && !text.contains('\n'), "{text}");
 }
 
 #[test]
