@@ -87,6 +87,16 @@ fn typed(home: &Path, script: &str, (rows, columns): (u16, u16), set: &[(&str, &
     spawn_command(shell, Some(60_000)).unwrap()
 }
 
+/// All that it sent until its end; each byte comes as a character of its own.
+fn all(session: &mut PtySession) -> String {
+    decoded(&session.exp_eof().unwrap())
+}
+
+fn decoded(sent: &str) -> String {
+    let bytes: Vec<u8> = sent.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    String::from_utf8(bytes).unwrap()
+}
+
 /// What stood on the terminal, one moment after the other; the last is what is left.
 fn moments(sent: &str, (rows, columns): (u16, u16)) -> Vec<String> {
     let terminal = InMemoryTerm::new(rows, columns);
@@ -108,7 +118,7 @@ fn a_slow_build_is_seen_and_leaves_a_clean_screen() {
         [((24, 70), ("NO_COLOR", "1")), ((24, 70), ("LC_ALL", "C.UTF-8")), ((5, 20), ("NO_COLOR", "1"))]
     {
         let home = tempfile::tempdir().unwrap();
-        let sent = typed(home.path(), BUILD, size, &[set]).exp_eof().unwrap();
+        let sent = all(&mut typed(home.path(), BUILD, size, &[set]));
         let moments = moments(&sent, size);
         let seen = |moment: &String| {
             let lines: Vec<&str> = moment.lines().collect();
@@ -137,12 +147,12 @@ fn ctrl_c_leaves_a_clean_screen() {
     let script = "run.step('long', {}, function() spack.install('practice-slow seconds=120') end)";
     for times in [1, 2] {
         let mut session = typed(home.path(), script, (24, 80), &[("NO_COLOR", "1")]);
-        let mut sent = session.exp_string("practice-slow: install").unwrap();
+        let mut sent = decoded(&session.exp_string("practice-slow: install").unwrap());
         sent.push_str("practice-slow: install");
         for _ in 0..times {
             session.send_control('c').unwrap();
         }
-        sent.push_str(&session.exp_eof().unwrap());
+        sent.push_str(&all(&mut session));
         let moments = moments(&sent, (24, 80));
         let left = moments.last().unwrap();
         assert!(moments.iter().any(|m| m.lines().any(is_bar)), "{sent:?}");
@@ -153,7 +163,7 @@ fn ctrl_c_leaves_a_clean_screen() {
 #[test]
 fn lines_with_times_where_nothing_can_be_redrawn() {
     let home = tempfile::tempdir().unwrap();
-    let dumb = typed(home.path(), BUILD, (24, 80), &[("TERM", "dumb")]).exp_eof().unwrap();
+    let dumb = all(&mut typed(home.path(), BUILD, (24, 80), &[("TERM", "dumb")]));
     let output = piped(&[], BUILD);
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(out.lines().last(), Some("installed"));
@@ -177,7 +187,7 @@ fn lines_with_times_where_nothing_can_be_redrawn() {
 #[test]
 fn events_are_json_lines_of_known_names() {
     let script = format!(
-        "check.define{{ name = 'own', run = function() return {{ status = 'warn', message = 'so' }} end }}\ncheck.run{{ only = {{ 'own', 'disk' }} }}\n{BUILD}\nerror('over')"
+        "check.define{{ name = 'own', doc = 'ours', run = function() return {{ status = 'warn', message = 'so' }} end }}\ncheck.run{{ only = {{ 'own', 'disk' }} }}\n{BUILD}\nerror('over')"
     );
     let output = piped(&["--events"], &script);
     let err = String::from_utf8(output.stderr).unwrap();

@@ -124,14 +124,26 @@ fn lines_at_several_widths() {
     assert_eq!(
         drawn(80),
         [
-            "⠋ build                                                                   1m05s",
-            "  ⠋ spack install                           █████░░░░░░░░░░░░░░  1 of 4  1m04s",
-            "      gromacs: build                                                     1m01s",
-            "  copy /sw/views                             ████░░░░░░░░░░░░░░░  1.0 MiB of 4.0 MiB  59s",
+            "⠋ build               1m05s",
+            "  ⠋ spack install     █████░░░░░░░░░░░░░░░  1 of 4  1m04s",
+            "      gromacs: build  1m01s",
+            "  copy /sw/views      ███░░░░░░░░░░  1.0 MiB of 4.0 MiB  59s",
         ]
     );
-    assert_eq!(drawn(40), ["", "", "", ""]);
-    assert_eq!(drawn(20), ["", "", "", ""]);
+    assert_eq!(
+        drawn(40),
+        [
+            "⠋ build               1m05s",
+            "  ⠋ spack install     1 of 4  1m04s",
+            "      gromacs: build  1m01s",
+            "  copy /sw/views      59s",
+        ]
+    );
+    assert_eq!(
+        drawn(20),
+        ["⠋ build       1m05s", "  ⠋ spack i…  1m04s", "      groma…  1m01s", "  copy /sw/vi…  59s"]
+    );
+    assert_eq!(drawn(200)[3], "  copy /sw/views      █████░░░░░░░░░░░░░░░  1.0 MiB of 4.0 MiB  59s");
 }
 
 #[test]
