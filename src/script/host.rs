@@ -9,12 +9,11 @@ use mlua::{
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, help, module, steps, task};
+use super::{bind, check, help, module, steps, task};
 use crate::api::Registry;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::world::Event;
 use crate::world::cancel::Cancel;
 
 /// Declared by hand and written in Lua; each places its functions with `host.place`.
@@ -273,7 +272,7 @@ fn host_table(
             Ok(())
         })?,
     )?;
-    checks_told(lua, &host, cx)?;
+    check::install(lua, &host, cx)?;
     host.raw_set("task", task::functions(lua, raw_pcall)?)?;
     let pcall = raw_pcall.clone();
     host.raw_set("group", lua.create_function(move |_, ()| Ok(task::Group::new(pcall.clone())))?)?;
@@ -323,26 +322,6 @@ fn place_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>) -> LuaResult<()
     )?;
     let begin = std::time::Instant::now();
     host.raw_set("seconds", lua.create_function(move |_, ()| Ok(begin.elapsed().as_secs_f64()))?)
-}
-
-/// Checks that are written in Lua are told of like the others.
-fn checks_told(lua: &Lua, host: &Table, cx: &Cx) -> LuaResult<()> {
-    let world = cx.world.clone();
-    host.raw_set(
-        "check_begun",
-        lua.create_function(move |_, name: String| {
-            world.tell(Event::CheckStarted { name });
-            Ok(())
-        })?,
-    )?;
-    let world = cx.world.clone();
-    host.raw_set(
-        "check_ended",
-        lua.create_function(move |_, (name, status, seconds): (String, String, f64)| {
-            world.tell(Event::CheckFinished { name, status, seconds });
-            Ok(())
-        })?,
-    )
 }
 
 fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Cell<bool>>) -> LuaResult<()> {

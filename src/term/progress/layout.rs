@@ -170,8 +170,8 @@ pub fn still(rows: &[Row], now: Instant) -> Option<String> {
     let outer = rows.iter().rev().filter(|r| !r.minor).max_by_key(|r| r.depth).or(rows.first())?;
     let time = now.saturating_duration_since(outer.since);
     let time =
-        if time < Duration::from_mins(60) { format!("{}m", time.as_secs() / 60) } else { elapsed(time) };
-    let mut parts = Vec::new();
+        if time < Duration::from_hours(1) { format!("{}m", time.as_secs() / 60) } else { elapsed(time) };
+    let mut parts = vec![format!("{}: still running after {time}", plain(&outer.name))];
     if let Some(measure) = &outer.measure {
         parts.push(figures(measure));
     }
@@ -187,6 +187,5 @@ pub fn still(rows: &[Row], now: Instant) -> Option<String> {
     if minor.len() > NAMED {
         parts.push(format!("{} more", minor.len() - NAMED));
     }
-    let after: String = parts.iter().map(|p| format!(", {p}")).collect();
-    Some(format!("{}: still running after {time}{after}", plain(&outer.name)))
+    Some(parts.join(", "))
 }

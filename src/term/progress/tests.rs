@@ -202,7 +202,7 @@ fn a_line_of_life_says_what_and_for_how_long() {
         (own.clone(), package("gromacs", 4, 10)),
         (own, phase("gromacs", "build")),
     ]);
-    let now = now + Duration::from_secs(180);
+    let now = now + Duration::from_mins(3);
     assert_eq!(
         still(&board.rows(), now).unwrap(),
         "spack install: still running after 3m, 0 of 10, gromacs: build"
