@@ -11,10 +11,13 @@ mod find;
 mod interrupt;
 mod options;
 mod plan;
+mod policy;
 mod repl;
 mod run;
 mod runs;
 mod setup;
+mod test;
+mod test_report;
 mod workflows;
 
 use std::ffi::OsString;
@@ -171,9 +174,11 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Find(args) => find::find(&session, args).await,
         Command::Env(command) => env::env(&session, command).await,
         Command::Check { args } => run::workflow(&session, "health-sweep", args).await,
+        Command::Test(args) => test::test(&session, &cli.global, args).await,
         Command::Repl => repl::repl(&session).await,
         Command::Workflows => workflows::list(&session).await,
         Command::Config => config::show(&session),
+        Command::Policy(command) => policy::policy(&session, command),
         Command::Docs { name } => docs::show(&session, name.as_deref()),
         Command::Types { folder } => docs::types(&session, folder).await,
         Command::Completions { shell } => workflows::completions(&session, *shell).await,

@@ -37,7 +37,7 @@ pub fn lines(rows: &[Row], size: Size, colour: bool, now: Instant) -> Vec<String
         .iter()
         .map(|(left, right)| {
             let room = width.saturating_sub(measure_text_width(right));
-            left.draw(widest.min(room), colour) + right
+            format!("{}{right}", left.draw(widest.min(room), colour))
         })
         .collect();
     if left_out > 0 {
@@ -140,7 +140,7 @@ fn figures(measure: &Measure) -> String {
 fn bar(measure: &Measure, width: usize) -> Option<String> {
     let total = measure.total.filter(|t| *t > 0 && width >= 5)?;
     let full = (measure.done.min(total) as f64 / total as f64 * width as f64) as usize;
-    Some("█".repeat(full) + &"░".repeat(width.saturating_sub(full)))
+    Some(format!("{}{}", "█".repeat(full), "░".repeat(width.saturating_sub(full))))
 }
 
 fn turn(since: Instant, now: Instant) -> &'static str {
