@@ -75,6 +75,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("comfy_table", &["term"]),
     ("annotate_snippets", &["term"]),
     ("indicatif", &["term"]),
+    ("console", &["term"]),
     ("signal_hook", &["cli"]),
     ("print!", &["term", "cli", "repl"]),
     ("println!", &["term", "cli", "repl"]),

@@ -8,13 +8,15 @@ use futures_util::future::join_all;
 
 use super::checks::ALL;
 use super::definition::{Check, Look, unmet};
-use super::finding::Finding;
+use super::finding::{Finding, Status};
 pub use super::selection::{Selection, Wanted};
 use super::site_view::SiteView;
 use super::thresholds::Thresholds;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::World;
 use crate::world::cancel::Cancel;
+use crate::world::event::{Event, Underway};
 
 /// Runs the built-in checks that are wanted.
 pub async fn run(cx: &Cx, wanted: &Wanted) -> Result<Vec<Finding>> {
@@ -52,11 +54,15 @@ pub async fn run_checks(
 async fn one(parent: &Cancel, check: &Check, look: Look) -> Result<Vec<Finding>> {
     let begin = Instant::now();
     let limit = look.limit;
+    let scope = parent.child(Some(limit));
+    let world = look.cx.world.clone();
+    let name = check.name.to_owned();
+    // Told from within its scope, so that what it starts is known to be its work.
+    let underway = scope.enter(async { begun(&world, &name) }).await;
     let mut findings = match unmet(&look.cx, &look.view, check.needs) {
         Err(trouble) => vec![Finding::of_trouble(&trouble)],
         Ok(Some(unmet)) => vec![Finding::skipped(format!("needs {}: {}", unmet.need, unmet.reason))],
         Ok(None) => {
-            let scope = parent.child(Some(limit));
             let ended = scope.enter(scope.guard((check.run)(look))).await;
             if parent.is_cancelled() {
                 return Err(Trouble::cancelled());
@@ -77,7 +83,19 @@ async fn one(parent: &Cancel, check: &Check, look: Look) -> Result<Vec<Finding>>
         check.name.clone_into(&mut finding.check);
         finding.seconds = seconds;
     }
+    let worst = findings.iter().map(|f| f.status).max().unwrap_or(Status::Pass);
+    let status = worst.name().to_owned();
+    scope.enter(async { underway.end(Event::CheckFinished { name, status, seconds }) }).await;
     Ok(findings)
+}
+
+fn begun(world: &World, name: &str) -> Underway {
+    let lost = name.to_owned();
+    Underway::begin(world, Event::CheckStarted { name: name.to_owned() }, |seconds| Event::CheckFinished {
+        name: lost,
+        status: String::from("cancelled"),
+        seconds,
+    })
 }
 
 fn named(check: &str, mut finding: Finding) -> Finding {
@@ -89,10 +107,8 @@ fn named(check: &str, mut finding: Finding) -> Finding {
 pub mod tests {
     use super::*;
     use crate::base::clock::Clock;
-    use crate::check::Status;
     use crate::site::config::Loaded;
     use crate::site::cx::Site;
-    use crate::world::World;
     use crate::world::event::Blind;
     use crate::world::eyes::LiveEyes;
     use crate::world::journal::Journal;

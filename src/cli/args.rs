@@ -36,6 +36,9 @@ pub struct Global {
     /// Print results, errors included, as JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Tell what happens as JSON lines on standard error, one event each.
+    #[arg(long, global = true)]
+    pub events: bool,
     /// End the command after this long ("90s", "2h").
     #[arg(long, global = true, value_name = "DURATION", value_parser = crate::base::words::parse_span)]
     pub timeout: Option<std::time::Duration>,

@@ -6,6 +6,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::term::Printer;
 use crate::world::cancel::Cancel;
 use crate::world::{process, terminal};
 
@@ -20,12 +21,12 @@ struct Slot {
 }
 
 impl Interrupts {
-    /// Starts listening.
-    pub fn listen() -> Result<Interrupts> {
+    /// Starts listening. The printer leaves the terminal clean where the process ends at once.
+    pub fn listen(printer: &Arc<Printer>) -> Result<Interrupts> {
         let interrupts = Interrupts::default();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|e| Trouble::new(Kind::Internal, format!("cannot listen to signals: {e}")))?;
-        let slot = Arc::clone(&interrupts.0);
+        let (slot, printer) = (Arc::clone(&interrupts.0), Arc::clone(printer));
         std::thread::Builder::new()
             .name(String::from("signals"))
             .spawn(move || {
@@ -38,6 +39,7 @@ impl Interrupts {
                         }
                         _ => {
                             process::kill_all();
+                            printer.end();
                             terminal::restore();
                             std::process::exit(i32::from(Kind::Cancelled.exit_code()));
                         }

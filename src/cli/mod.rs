@@ -76,7 +76,9 @@ fn printer(global: &Global) -> Printer {
         args::Color::Always => Colour::Always,
         args::Color::Never => Colour::Never,
     };
-    Printer::new(detail, global.json, colour)
+    let mut printer = Printer::new(detail, global.json, colour);
+    printer.events = global.events;
+    printer
 }
 
 /// The text that an error points into: a bundled script, or a file.
@@ -101,6 +103,7 @@ fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
     let code = runtime.block_on(with_session(cli, &cli.command, printer));
     // Blocking work that cannot be interrupted must not keep a cancelled command alive.
     runtime.shutdown_background();
+    printer.end();
     code
 }
 

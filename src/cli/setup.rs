@@ -158,7 +158,7 @@ impl Session {
         let world = World { eyes, hands, watcher: Arc::clone(&log) as _, clock };
         let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
         let scope = Cancel::root(global.timeout);
-        let interrupts = Interrupts::listen()?;
+        let interrupts = Interrupts::listen(printer)?;
         interrupts.watch(&scope);
         Ok(Session {
             cx: Cx { world, site: Arc::new(site) },

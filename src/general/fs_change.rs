@@ -11,6 +11,7 @@ use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::world::Action;
 use crate::world::calls;
+use crate::world::event::{Item, Unit};
 use crate::world::eyes::FileKind;
 use crate::world::proof::Proof;
 
@@ -126,23 +127,29 @@ pub struct CopyArgs {
     replace: bool,
 }
 
+/// A smaller file is copied before anybody could see how far it is.
+const SLOW: u64 = 16 << 20;
+
 pub async fn copy(cx: Cx, args: CopyArgs) -> Result<()> {
     free(&cx, &args.to, args.replace)?;
+    let from = args.from.clone();
+    let stat = cx.blocking(move |cx| cx.world.eyes.stat(&from)).await?;
+    if stat.kind != FileKind::File {
+        let from = args.from.display();
+        return Err(Trouble::usage(format!("{from} is not a file; only files are copied")));
+    }
+    let item = (stat.size >= SLOW).then(|| {
+        Item::begin(&cx.world, "copy", &args.from.display().to_string(), Some(stat.size), Unit::Bytes)
+    });
     let from = args.from;
-    let (bytes, mode) = cx
-        .blocking(move |cx| {
-            let stat = cx.world.eyes.stat(&from)?;
-            if stat.kind != FileKind::File {
-                return Err(Trouble::usage(format!(
-                    "{} is not a file; only files are copied",
-                    from.display()
-                )));
-            }
-            Ok((cx.world.eyes.read(&from)?, stat.mode))
-        })
-        .await?;
+    let bytes = cx.blocking(move |cx| cx.world.eyes.read(&from)).await?;
     calls::promise(&(), vec![Proof::File { path: args.to.clone(), digest: digest::bytes(&bytes) }]);
-    cx.world.perform(Action::WriteFile { path: args.to, bytes, mode: Some(mode), varies: false }).await?;
+    let mode = Some(stat.mode);
+    cx.world.perform(Action::WriteFile { path: args.to, bytes, mode, varies: false }).await?;
+    if let Some(item) = item {
+        item.progress(stat.size);
+        item.end();
+    }
     Ok(())
 }
 

@@ -170,7 +170,9 @@ impl Session {
         let function = self.host.compile_line(CHUNK, text).map_err(Uncompiled::into_trouble)?;
         let scope = Cancel::root(self.options.timeout);
         (self.options.watch)(&scope);
-        let results = self.host.call(&scope, function, MultiValue::new()).await?;
+        let results = self.host.call(&scope, function, MultiValue::new()).await;
+        self.options.printer.rest();
+        let results = results?;
         if text.starts_with("local ") && !self.told_local.replace(true) {
             self.options.printer.note("a local ends with its statement; without 'local' the name stays");
         }

@@ -90,10 +90,20 @@ local function failed(e, limit)
   return { status = "fail", kind = kind or "script", message = tostring(message or e) }
 end
 
+local function worst(findings)
+  local rank = { pass = 1, skipped = 2, warn = 3, fail = 4 }
+  local status = "pass"
+  for _, finding in ipairs(findings) do
+    if rank[finding.status] > rank[status] then status = finding.status end
+  end
+  return status
+end
+
 local function one(definition, chosen)
   local begin = host.seconds()
   local limit = chosen.timeout or definition.timeout or 30
   local findings
+  host.check_begun(definition.name)
   local ok, result = pcall(function()
     local missing = definition.needs and #definition.needs > 0 and check.unmet(definition.needs)
     if missing then
@@ -105,6 +115,7 @@ local function one(definition, chosen)
   for _, finding in ipairs(findings) do
     finding.check, finding.seconds = definition.name, host.seconds() - begin
   end
+  host.check_ended(definition.name, worst(findings), host.seconds() - begin)
   return findings
 end
 

@@ -9,7 +9,7 @@ use mlua::{
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, help, module, steps, task};
+use super::{bind, check, help, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -271,6 +271,7 @@ fn host_table(
             Ok(())
         })?,
     )?;
+    check::install(lua, &host, cx)?;
     host.raw_set("task", task::functions(lua, raw_pcall)?)?;
     let pcall = raw_pcall.clone();
     host.raw_set("group", lua.create_function(move |_, ()| Ok(task::Group::new(pcall.clone())))?)?;

@@ -1,6 +1,7 @@
 //! Lua: builds the machine, binds the primitives, runs scripts, turns errors into one type and back.
 
 pub mod bind;
+mod check;
 pub mod error;
 pub mod help;
 pub mod host;

@@ -14,6 +14,7 @@ use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::world::action::{Ended, Gentle, Program, Ran, Stdin, Tail};
+use crate::world::event::Underway;
 use crate::world::process::Listener;
 use crate::world::{Action, Effect, Event};
 
@@ -149,13 +150,16 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
         argv,
         ..Program::default()
     };
-    cx.world.tell(Event::Started { what: title.clone() });
+    let what = title.clone();
+    let started = Event::Started { what: title.clone() };
+    let underway =
+        Underway::begin(&cx.world, started, |seconds| Event::Finished { what, seconds, ok: false });
     let outcome = cx.world.perform(Action::RunProgram { program, effect: invocation.effect }).await;
     if invocation.effect == Effect::Changes {
         scope.spack.forget();
     }
     let ran = outcome?.ran();
-    cx.world.tell(Event::Finished { what: title.clone(), seconds: ran.seconds, ok: ran.ok() });
+    underway.end(Event::Finished { what: title.clone(), seconds: ran.seconds, ok: ran.ok() });
     let progress = recogniser.lock().unwrap_or_else(PoisonError::into_inner).progress.clone();
     let answer = Answer { title, ran, log, progress };
     if invocation.effect == Effect::Reads && answer.ran.truncated {

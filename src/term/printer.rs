@@ -1,14 +1,20 @@
 //! The one place that knows what goes where: results to standard output, all else to standard error, as much as
-//! was asked for. Keeps the status line out of the way of both.
+//! was asked for. Keeps the bars out of the way of both.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
+use super::progress::layout::Size;
+use super::progress::screen::{Screen, Shared};
 use super::trouble::{self, Look};
+use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble};
+use crate::world::Event;
+use crate::world::event::Level;
 
 /// How much is said beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,22 +56,28 @@ impl ClosedPipe {
 
 struct Streams {
     out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
-    /// What stands on the last line of the terminal and must go before anything else is written.
-    status: String,
+    err: Shared,
+    /// What stands at the bottom of the terminal and must go before anything else is written; made when something is
+    /// drawn for the first time.
+    screen: Option<Screen>,
+    /// The end has come, and the terminal is left clean.
+    ended: bool,
 }
 
 /// Shared by commands, scripts' `print` and progress, from any thread.
 pub struct Printer {
     pub detail: Detail,
     pub json: bool,
+    /// Everything on standard error is an event as a JSON line.
+    pub events: bool,
     pub out_colour: bool,
     pub err_colour: bool,
     /// Width of the terminal that shows results; none when they go to a file or a pipe.
     pub width: Option<u16>,
-    /// Whether standard error is a terminal, so that one line may be redrawn.
+    /// Whether standard error is a terminal, so that lines may be redrawn.
     pub live: bool,
     closed: AtomicBool,
+    rests: AtomicUsize,
     streams: Mutex<Streams>,
 }
 
@@ -81,12 +93,14 @@ impl Printer {
         Printer {
             detail,
             json,
+            events: false,
             out_colour: chosen(anstream::AutoStream::choice(&out)),
             err_colour: chosen(anstream::AutoStream::choice(&err)),
             width: out.is_terminal().then(|| comfy_table::Table::new().width()).flatten(),
             live: err.is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
             closed: AtomicBool::new(false),
-            streams: Mutex::new(Streams { out: Box::new(out), err: Box::new(err), status: String::new() }),
+            rests: AtomicUsize::new(0),
+            streams: Mutex::new(Streams::new(Box::new(out), Box::new(err))),
         }
     }
 
@@ -95,12 +109,14 @@ impl Printer {
         Printer {
             detail,
             json,
+            events: false,
             out_colour: false,
             err_colour: false,
             width: None,
             live: false,
             closed: AtomicBool::new(false),
-            streams: Mutex::new(Streams { out, err, status: String::new() }),
+            rests: AtomicUsize::new(0),
+            streams: Mutex::new(Streams::new(out, err)),
         }
     }
 
@@ -134,13 +150,13 @@ impl Printer {
     /// Writes much, without having it all in memory.
     pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let mut streams = self.lock();
-        streams.clear_status();
+        streams.clear();
         let mut out = BufWriter::with_capacity(1 << 16, &mut streams.out);
         let written = fill(&mut out).and_then(|()| out.flush());
         // What did not reach the stream must not be tried again when the buffer is dropped.
         drop(out.into_parts());
         let written = written.and_then(|()| streams.out.flush());
-        streams.draw_status();
+        streams.draw();
         written.map_err(|e| self.failed(&e))
     }
 
@@ -161,20 +177,22 @@ impl Printer {
     /// Says something beside the result, unless quiet.
     pub fn note(&self, text: &str) {
         if self.detail >= Detail::Normal {
-            self.line(text);
+            self.message(Level::Info, text);
         }
     }
 
     /// Says something that only those want to know who asked for it.
     pub fn detail(&self, text: &str) {
         if self.detail >= Detail::Verbose {
-            self.line(text);
+            self.message(Level::Debug, text);
         }
     }
 
     /// Says something that must be heard although the work goes on.
     pub fn warn(&self, text: &str) {
-        if self.json {
+        if self.events {
+            self.message(Level::Warn, text);
+        } else if self.json {
             self.line(&serde_json::json!({ "warning": text }).to_string());
         } else {
             self.line(&format!("{}: {text}", self.paint("warning", AnsiColor::Yellow)));
@@ -186,12 +204,27 @@ impl Printer {
         if ClosedPipe::is(trouble) {
             return;
         }
-        if self.json {
-            self.line(&trouble::json(trouble).to_string());
+        if self.json || self.events {
+            let mut told = trouble::json(trouble);
+            if self.events {
+                told["event"] = "error".into();
+                told["time"] = Clock::default().now().to_string().into();
+            }
+            self.line(&told.to_string());
             return;
         }
         let look = Look { colour: self.err_colour, verbose: self.detail == Detail::Verbose };
         self.line(trouble::render(trouble, source, look).trim_end());
+    }
+
+    /// Beside the result there are plain lines, or events.
+    fn message(&self, level: Level, text: &str) {
+        if !self.events {
+            return self.line(text);
+        }
+        let fields = serde_json::Map::new();
+        let event = Event::Message { level, text: text.to_owned(), fields };
+        self.line(&event.line(&Clock::default()).to_string());
     }
 
     /// A word in colour, if standard error shows colours.
@@ -206,121 +239,91 @@ impl Printer {
     /// One line on standard error. A closed standard error is nothing to report, and nowhere to report it.
     pub fn line(&self, text: &str) {
         let mut streams = self.lock();
-        streams.clear_status();
+        streams.clear();
         let _ = writeln!(streams.err, "{text}");
-        streams.draw_status();
+        streams.draw();
     }
 
-    /// Replaces the status line; an empty text takes it away.
-    pub fn status(&self, text: &str) {
-        if !self.live || self.detail == Detail::Quiet {
+    /// Shows these lines at the bottom of the terminal; none take them away.
+    pub fn show(&self, lines: Vec<String>, now: Instant) {
+        let Some(size) = self.size() else { return };
+        let mut streams = self.lock();
+        if streams.ended || (lines.is_empty() && streams.screen.is_none()) {
             return;
         }
-        let width = usize::from(self.width.unwrap_or(80)).saturating_sub(1);
-        let mut streams = self.lock();
-        streams.clear_status();
-        streams.status = text.chars().filter(|c| !c.is_control()).take(width).collect();
-        streams.draw_status();
+        let err = streams.err.clone();
+        streams.screen.get_or_insert_with(|| Screen::new(err)).show(lines, size, now);
+    }
+
+    /// The terminal on which lines may be redrawn, if there is one.
+    pub fn size(&self) -> Option<Size> {
+        let draws = self.live && self.detail > Detail::Quiet && !self.json && !self.events;
+        draws.then(|| {
+            let size = console::Term::stderr().size_checked();
+            // One that does not tell, or tells nonsense, is as terminals always were.
+            let (height, width) = size.filter(|(h, w)| *h > 0 && *w > 0).unwrap_or((24, 80));
+            Size { width: width.into(), height: height.into() }
+        })
+    }
+
+    /// Nothing goes on any more, whatever events have not told: a statement of a session has ended.
+    pub fn rest(&self) {
+        self.rests.fetch_add(1, Ordering::SeqCst);
+        self.show(Vec::new(), Instant::now());
+    }
+
+    pub fn rests(&self) -> usize {
+        self.rests.load(Ordering::SeqCst)
+    }
+
+    /// Leaves the terminal clean, and keeps it so. Called also when the process ends at once: whoever writes to a
+    /// stream that nobody reads must not hold that up.
+    pub fn end(&self) {
+        const PATIENCE: Duration = Duration::from_millis(300);
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            let mut streams = match self.streams.try_lock() {
+                Ok(streams) => streams,
+                Err(TryLockError::Poisoned(streams)) => streams.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                }
+            };
+            streams.clear();
+            streams.ended = true;
+            return;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Streams {
-    fn clear_status(&mut self) {
-        if !self.status.is_empty() {
-            let _ = self.err.write_all(b"\r\x1b[2K");
-            let _ = self.err.flush();
+    fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Streams {
+        Streams { out, err: Shared::new(err), screen: None, ended: false }
+    }
+
+    fn clear(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            screen.clear();
         }
     }
 
-    fn draw_status(&mut self) {
-        if !self.status.is_empty() {
-            let _ = write!(self.err, "\r{}", self.status);
-            let _ = self.err.flush();
+    fn draw(&mut self) {
+        if let Some(screen) = self.screen.as_mut().filter(|_| !self.ended) {
+            screen.draw(Instant::now());
         }
     }
 }
 
 impl Drop for Printer {
     fn drop(&mut self) {
-        self.lock().clear_status();
+        self.lock().clear();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    /// Keeps what was written; breaks like a pipe after so many bytes.
-    #[derive(Clone)]
-    pub struct Kept(Arc<Mutex<Vec<u8>>>, usize);
-
-    impl Kept {
-        fn new(limit: usize) -> Kept {
-            Kept(Arc::default(), limit)
-        }
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut kept = self.0.lock().unwrap();
-            if kept.len() + bytes.len() > self.1 {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            kept.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn printer(limit: usize, detail: Detail, json: bool) -> (Printer, Kept, Kept) {
-        let (out, err) = (Kept::new(limit), Kept::new(usize::MAX));
-        (Printer::to(Box::new(out.clone()), Box::new(err.clone()), detail, json), out, err)
-    }
-
-    #[test]
-    fn results_and_the_rest_go_apart() {
-        for (detail, expected) in [
-            (Detail::Quiet, "warning: w\n"),
-            (Detail::Normal, "n\nwarning: w\n"),
-            (Detail::Verbose, "n\nd\nwarning: w\n"),
-        ] {
-            let (printer, out, err) = printer(999, detail, false);
-            printer.note("n");
-            printer.detail("d");
-            printer.warn("w");
-            printer.result("r").unwrap();
-            assert_eq!((out.text().as_str(), err.text().as_str()), ("r\n", expected));
-        }
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_apart() {
-        let (printer, _, err) = printer(10, Detail::Normal, false);
-        let trouble = printer.result(&"long".repeat(100)).unwrap_err();
-        assert!(ClosedPipe::is(&trouble) && printer.is_closed());
-        assert!(!ClosedPipe::is(&Trouble::cancelled()));
-        printer.trouble(&trouble, &|_| None);
-        assert_eq!(err.text(), "");
-    }
-
-    #[test]
-    fn the_status_line_makes_way() {
-        let (mut printer, out, err) = printer(999, Detail::Normal, false);
-        printer.live = true;
-        printer.status("building");
-        printer.result("r").unwrap();
-        printer.status("");
-        assert_eq!(out.text(), "r\n");
-        assert_eq!(err.text(), "\rbuilding\r\x1b[2K\rbuilding\r\x1b[2K");
-    }
-}
+mod tests;

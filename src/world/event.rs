@@ -1,6 +1,17 @@
 //! Progress and messages leave the domains as events; who draws or logs them is not their business.
+//!
+//! As JSON lines (`--events`, the log of a run) each event is one object: its name in `event`, when it was in `time`,
+//! the step of the run that it belongs to in `step` where there is one, and its own fields. Names and fields stay as
+//! they are; new ones may come.
+
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::World;
+use super::cancel::Cancel;
+use crate::base::clock::Clock;
 
 /// Something that happened and that a person or a log may want to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,12 +73,53 @@ pub enum Event {
         hash: Option<String>,
         log: Option<String>,
     },
+    /// Work on one thing that can be measured began: a copy, a list that is gone through.
+    ItemStarted {
+        /// What is done with it: "copy".
+        what: String,
+        name: String,
+        total: Option<u64>,
+        unit: Unit,
+    },
+    /// How far it is.
+    ItemProgress {
+        what: String,
+        name: String,
+        done: u64,
+        total: Option<u64>,
+        unit: Unit,
+    },
+    ItemFinished {
+        what: String,
+        name: String,
+        seconds: f64,
+        ok: bool,
+    },
+    /// A health check began.
+    CheckStarted {
+        name: String,
+    },
+    /// It ended; `status` is the worst of its findings (`pass`, `skipped`, `warn`, `fail`), or `cancelled`.
+    CheckFinished {
+        name: String,
+        status: String,
+        seconds: f64,
+    },
     /// What the script says with `log.*`.
     Message {
         level: Level,
         text: String,
-        fields: serde_json::Map<String, serde_json::Value>,
+        fields: serde_json::Map<String, Value>,
     },
+}
+
+/// What an item is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    Bytes,
+    #[default]
+    Count,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +136,87 @@ pub enum Level {
     Info,
     Warn,
     Error,
+}
+
+impl Event {
+    /// The event as programs read it.
+    pub fn line(&self, clock: &Clock) -> Value {
+        let mut line = serde_json::to_value(self).unwrap_or_default();
+        line["time"] = clock.now().to_string().into();
+        if let Some(step) = Cancel::current().and_then(|scope| scope.strand().step.clone()) {
+            line["step"] = step.into();
+        }
+        line
+    }
+}
+
+/// Work that was told of, and whose end is told of however it ends: a cancel drops it in the middle.
+pub struct Underway {
+    world: World,
+    begun: Instant,
+    lost: Option<Box<Lost>>,
+}
+
+type Lost = dyn FnOnce(f64) -> Event + Send;
+
+impl Underway {
+    /// Tells that it begins; `lost` makes the event for the case that nobody ends it, given the seconds it took.
+    pub fn begin(
+        world: &World,
+        started: Event,
+        lost: impl FnOnce(f64) -> Event + Send + 'static,
+    ) -> Underway {
+        world.tell(started);
+        Underway { world: world.clone(), begun: Instant::now(), lost: Some(Box::new(lost)) }
+    }
+
+    pub fn end(mut self, finished: Event) {
+        self.lost = None;
+        self.world.tell(finished);
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(lost) = self.lost.take() {
+            self.world.tell(lost(self.begun.elapsed().as_secs_f64()));
+        }
+    }
+}
+
+/// Work on one thing that can be measured; cancelled or failed, it is told of as not done.
+pub struct Item {
+    what: String,
+    name: String,
+    total: Option<u64>,
+    unit: Unit,
+    underway: Underway,
+}
+
+impl Item {
+    /// `what` is done with it: "copy".
+    pub fn begin(world: &World, what: &str, name: &str, total: Option<u64>, unit: Unit) -> Item {
+        let (what, name) = (what.to_owned(), name.to_owned());
+        let started = Event::ItemStarted { what: what.clone(), name: name.clone(), total, unit };
+        let lost = finished(what.clone(), name.clone(), false);
+        Item { underway: Underway::begin(world, started, lost), what, name, total, unit }
+    }
+
+    /// Tells how far it is. Who draws or logs sees to it that this is not too often; telling is cheap.
+    pub fn progress(&self, done: u64) {
+        let Item { what, name, total, unit, .. } = self;
+        let (what, name) = (what.clone(), name.clone());
+        self.underway.world.tell(Event::ItemProgress { what, name, done, total: *total, unit: *unit });
+    }
+
+    pub fn end(self) {
+        let seconds = self.underway.begun.elapsed().as_secs_f64();
+        self.underway.end(finished(self.what, self.name, true)(seconds));
+    }
+}
+
+fn finished(what: String, name: String, ok: bool) -> impl FnOnce(f64) -> Event + Send {
+    move |seconds| Event::ItemFinished { what, name, seconds, ok }
 }
 
 /// Sees events. Called from any thread; must not block for long.

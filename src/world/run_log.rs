@@ -1,4 +1,5 @@
-//! The log file of a run: its events as JSON lines, without the output of programs, which have logs of their own.
+//! The log file of a run: its events as JSON lines, without the output of programs, which have logs of their own,
+//! and without how far something is, which is of interest only while it is so.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -40,9 +41,9 @@ impl RunLog {
 
 impl Watcher for RunLog {
     fn see(&self, event: &Event) {
-        if let Some(file) = self.file.get().filter(|_| !matches!(event, Event::Line { .. })) {
-            let mut line = serde_json::to_value(event).unwrap_or_default();
-            line["time"] = self.clock.now().to_string().into();
+        let passing = matches!(event, Event::Line { .. } | Event::ItemProgress { .. });
+        if let Some(file) = self.file.get().filter(|_| !passing) {
+            let line = event.line(&self.clock);
             if let Ok(mut file) = file.lock() {
                 // A full disk must not end the run; the journal says what it did.
                 let _ = writeln!(file, "{}", redact::redact(&line.to_string()));
