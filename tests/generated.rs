@@ -216,7 +216,7 @@ fn check(checker: &Path, files: &[(PathBuf, String)]) -> (bool, String) {
     std::fs::copy(root().join("tests/.emmyrc.json"), folder.path().join(".emmyrc.json")).unwrap();
     let output = Command::new(checker).arg("--warnings-as-errors").arg(folder.path()).output().unwrap();
     let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text)
 }
 

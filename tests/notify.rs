@@ -20,7 +20,7 @@ use moonstack::world::World;
 use moonstack::world::cancel::Cancel;
 use moonstack::world::event::Blind;
 use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::{About, Journal};
+use moonstack::world::journal::Journal;
 use moonstack::world::live::LiveHands;
 use moonstack::world::store::Store;
 
@@ -405,7 +405,7 @@ fn context(site: &Site, variables: &[(&str, String)]) -> Cx {
     let loaded = Loaded::read(&LiveEyes, Some(&site.path("site.toml")), None).unwrap();
     let store = Arc::new(Store::at(site.path("state/state.db")));
     let clock = moonstack::base::clock::Clock::default();
-    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone(), About::default()));
+    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone()));
     let world = World {
         eyes: Arc::new(LiveEyes),
         hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),

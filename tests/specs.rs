@@ -36,8 +36,9 @@ fn node() -> impl Strategy<Value = String> {
 fn spec() -> impl Strategy<Value = String> {
     let edge =
         prop_oneof![Just(" ^"), Just(" %"), Just(" ^[virtuals=mpi] "), Just(" %[deptypes=build,link] ")];
-    (node(), prop::collection::vec((edge, node()), 0..4))
-        .prop_map(|(root, edges)| edges.into_iter().fold(root, |spec, (sign, node)| spec + sign + &node))
+    (node(), prop::collection::vec((edge, node()), 0..4)).prop_map(|(root, edges)| {
+        edges.into_iter().fold(root, |spec, (sign, node)| spec + sign + node.as_str())
+    })
 }
 
 proptest! {

@@ -170,5 +170,12 @@ fn texts(reg: &mut Registry) {
         version::sort,
     );
     reg.add("site.info", Reads, &[], "site.info().state", site::info);
+    reg.add(
+        "site.policy",
+        Reads,
+        &["name", "facts"],
+        r#"site.policy("retry", { attempt = 1, max = 3, kind = "fetch", message = "timed out", seconds = 4, name = "hdf5" })"#,
+        site::policy,
+    );
     reg.add("site.get", Reads, &["key"], r#"site.get("limits.spack").value"#, site::get);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::env_args::EnvCommand;
+use super::policy::PolicyCommand;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
 4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";
@@ -121,7 +122,10 @@ pub enum Command {
     Workflows,
     /// Show the effective site configuration and where each value came from.
     Config,
-    /// Show the documentation of a primitive, module or workflow; without a name, the index.
+    /// What decides where the core must judge: show it, try it.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show the documentation of a primitive, module, policy or workflow; without a name, the index.
     Docs { name: Option<String> },
     /// Write the type stubs and the reference page for editors into a folder.
     Types { folder: PathBuf },

@@ -11,6 +11,7 @@ mod find;
 mod interrupt;
 mod options;
 mod plan;
+mod policy;
 mod repl;
 mod run;
 mod runs;
@@ -171,6 +172,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Repl => repl::repl(&session).await,
         Command::Workflows => workflows::list(&session).await,
         Command::Config => config::show(&session),
+        Command::Policy(command) => policy::policy(&session, command),
         Command::Docs { name } => docs::show(&session, name.as_deref()),
         Command::Types { folder } => docs::types(&session, folder).await,
         Command::Completions { shell } => workflows::completions(&session, *shell).await,

@@ -27,7 +27,7 @@ pub fn variants(node: &Node) -> String {
             }
         }
     }
-    booleans + &others
+    booleans + others.as_str()
 }
 
 fn quoted(text: &str) -> String {
@@ -157,7 +157,7 @@ fn field_with_argument(text: &str, node: &Node) -> Result<String, String> {
 pub fn rule(header: &str) -> String {
     let start = format!("-- {header} ");
     let fill = 65_usize.saturating_sub(start.chars().count());
-    start + &"-".repeat(fill)
+    start + "-".repeat(fill).as_str()
 }
 
 /// Nodes by the heading under which Spack lists them, each group sorted.

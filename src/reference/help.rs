@@ -4,10 +4,12 @@
 use super::LuaText;
 use super::lua_docs::{LuaDocs, LuaFunction};
 use super::parts::{Argument, Parts, flow, summary};
+use super::policy;
 use super::signature::Signature;
 use crate::api::handmade::Handmade;
 use crate::api::{Primitive, Registry};
 use crate::base::{Result, Trouble};
+use crate::policy::SLOTS;
 
 /// What help can speak about.
 pub struct Library<'a> {
@@ -52,7 +54,13 @@ impl Library<'_> {
         if let Some(found) = self.workflows.iter().find(|w| w.name == name) {
             return Some(workflow(found));
         }
+        if name == policy::MODULE {
+            return Some(policy::overview());
+        }
         let (module, function) = name.rsplit_once('.')?;
+        if module == policy::MODULE {
+            return SLOTS.iter().find(|s| s.name == function).map(policy::about);
+        }
         let text = self.modules.iter().find(|m| m.name == module)?;
         let docs = LuaDocs::read(text.text);
         let found = docs.functions.iter().find(|f| short(&f.name) == function)?;
@@ -64,6 +72,8 @@ impl Library<'_> {
         let mut names: Vec<String> = self.registry.modules().into_iter().map(str::to_owned).collect();
         names.extend(self.registry.iter().map(|p| p.path.to_owned()));
         names.extend(self.registry.handmade().iter().map(|h| h.path.to_owned()));
+        names.push(policy::MODULE.to_owned());
+        names.extend(SLOTS.iter().map(|s| format!("{}.{}", policy::MODULE, s.name)));
         names.extend(self.modules.iter().chain(&self.workflows).map(|t| t.name.to_owned()));
         names
     }
@@ -92,6 +102,8 @@ impl Library<'_> {
         let globals: Vec<&str> =
             self.registry.handmade().iter().filter(|h| h.module().is_empty()).map(|h| h.path).collect();
         out.push_str(&format!("globals: {}\n", globals.join(", ")));
+        let slots: Vec<&str> = SLOTS.iter().map(|s| s.name).collect();
+        out.push_str(&format!("{}: {}\n", policy::MODULE, slots.join(", ")));
         for (title, texts) in [("modules for require", &self.modules), ("workflows", &self.workflows)] {
             if !texts.is_empty() {
                 let names: Vec<&str> = texts.iter().map(|t| t.name).collect();
@@ -195,7 +207,7 @@ fn short(name: &str) -> &str {
 }
 
 /// Two columns; the second wraps under itself.
-fn columns(rows: &[(String, String)]) -> String {
+pub(super) fn columns(rows: &[(String, String)]) -> String {
     const WIDTH: usize = 100;
     const LEFT: usize = 36;
     let length = |s: &str| s.chars().count();
@@ -252,6 +264,8 @@ mod tests {
         for name in library.names() {
             assert!(library.about(&name).unwrap().len() > 20, "{name}");
         }
+        let keep = library.about("policy.keep").unwrap();
+        assert!(keep.contains("kind: \"run\" | \"snapshot\"") && keep.contains("rank < 20"), "{keep}");
         assert!(library.about("report.make").unwrap().starts_with("report.make(a)\n\nMakes."));
         let index = library.index();
         assert!(index.contains("task: all, map") && index.contains("workflows: sweep"), "{index}");

@@ -6,6 +6,7 @@ pub mod help;
 pub mod lua_docs;
 pub mod page;
 pub mod parts;
+pub mod policy;
 pub mod signature;
 pub mod stub;
 pub mod types;

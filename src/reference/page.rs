@@ -3,6 +3,7 @@
 use super::help::Library;
 use super::lua_docs::LuaDocs;
 use super::parts::{Parts, flow};
+use super::policy;
 use super::signature::Signature;
 use super::types::{Body, Class, Types};
 use crate::api::Primitive;
@@ -37,6 +38,7 @@ pub fn page(library: &Library) -> String {
     for handmade in registry.handmade().iter().filter(|h| h.module().is_empty()) {
         handmade_section(&mut out, handmade);
     }
+    policy::section(&mut out);
     lua_sections(&mut out, library);
     out
 }

@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::channels::ChannelConfig;
+use super::policies;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::policy::Policies;
 use crate::world::Eyes;
 
 /// Where a system-wide site file is looked for.
@@ -29,6 +32,8 @@ pub struct SiteConfig {
     pub limits: Limits,
     /// Who is told, by name.
     pub notify: BTreeMap<String, ChannelConfig>,
+    /// Expressions by policy, such as `keep`.
+    pub policy: BTreeMap<String, String>,
 }
 
 /// How checks judge on this site.
@@ -62,6 +67,8 @@ pub struct Loaded {
     /// Dotted key → file.
     pub origins: BTreeMap<String, String>,
     pub files: Vec<PathBuf>,
+    /// The policies of `config`, compiled.
+    pub policies: Arc<Policies>,
 }
 
 impl Loaded {
@@ -69,6 +76,7 @@ impl Loaded {
     pub fn read(eyes: &dyn Eyes, explicit: Option<&Path>, user_config: Option<&Path>) -> Result<Loaded> {
         let mut merged = toml::Table::new();
         let mut loaded = Loaded::default();
+        let mut given = Policies::default();
         let candidates = [
             Some((PathBuf::from(SYSTEM), false)),
             user_config.map(|dir| (dir.join("site.toml"), false)),
@@ -82,6 +90,9 @@ impl Loaded {
                 Trouble::new(Kind::Configuration, t.message().to_owned()).hint("--site names a TOML file")
             })?;
             let mut table = parse(&path, &text)?;
+            if table.contains_key("policy") {
+                policies::read(&path, &text, &mut given)?;
+            }
             resolve(&mut table, path.parent().unwrap_or(Path::new(".")));
             merge(&mut merged, table, "", &path.display().to_string(), &mut loaded.origins);
             loaded.files.push(path);
@@ -89,6 +100,7 @@ impl Loaded {
         loaded.config = merged
             .try_into()
             .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
+        loaded.policies = Arc::new(given);
         loaded.config.limits.check()?;
         for (name, channel) in &loaded.config.notify {
             channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;

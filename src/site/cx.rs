@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::config::Loaded;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::policy::{Question, Ruling, slot};
 use crate::world::World;
 use crate::world::journal::Journal;
 use crate::world::store::Store;
@@ -87,6 +90,24 @@ impl Cx {
         let found = Arc::new(find(self)?);
         self.site.kept.lock().map_err(|_| poisoned())?.insert(key, Arc::clone(&found) as _);
         Ok(found)
+    }
+
+    /// What the site's policy says of these facts. One that fails is reported once a run, and the default decides.
+    pub fn ask<Q: Question>(&self, facts: &Q) -> Result<Q::Answer> {
+        self.site.loaded.policies.ask(facts).map(|ruling| self.ruled(ruling))
+    }
+
+    /// The same for a slot by its name, with all its facts.
+    pub fn ask_named(&self, name: &str, facts: Map<String, Value>) -> Result<Value> {
+        self.site.loaded.policies.ask_named(slot(name)?, facts).map(|ruling| self.ruled(ruling))
+    }
+
+    fn ruled<A>(&self, ruling: Ruling<A>) -> A {
+        if let Some(trouble) = ruling.failed {
+            let place = trouble.place().map(|p| format!("{}: ", p.file)).unwrap_or_default();
+            self.world.warn(format!("{place}{}; the default decides", trouble.message()));
+        }
+        ruling.answer
     }
 
     /// Runs file and database work off the thread that scripts run on.

@@ -4,6 +4,7 @@ pub mod channels;
 pub mod config;
 pub mod cx;
 pub mod paths;
+pub mod policies;
 pub mod secrets;
 
 pub use cx::Cx;

@@ -25,8 +25,8 @@ pub fn merge(dest: Yaml, source: Yaml, mode: Mode) -> Yaml {
         (Value::Map(dest), Value::Map(source)) => Yaml::new(Value::Map(merge_maps(dest, source)), mark),
         (Value::Text(dest), Value::Text(source)) => {
             let text = match mode {
-                Mode::Prepend => source + &dest,
-                Mode::Append => dest + &source,
+                Mode::Prepend => source + dest.as_str(),
+                Mode::Append => dest + source.as_str(),
                 _ => source,
             };
             Yaml::new(Value::Text(text), mark)

@@ -22,6 +22,19 @@ site = {}
 ---@return InfoResult
 function site.info() end
 
+---@class (exact) site.policy.Arguments
+---@field name string Name of the policy, such as `keep`.
+---@field facts table<string, any> All its facts; `help("policy.NAME")` lists them.
+
+---Asks a policy: what the site's expression says of some facts, or the default one where the site has none or it fails.
+---
+---Reads. Example: `site.policy("retry", { attempt = 1, max = 3, kind = "fetch", message = "timed out", seconds = 4, name = "hdf5" })`
+---@param name string Name of the policy, such as `keep`.
+---@param facts table<string, any> All its facts; `help("policy.NAME")` lists them.
+---@return boolean | number | string
+---@overload fun(arguments: site.policy.Arguments): boolean | number | string
+function site.policy(name, facts) end
+
 ---@class (exact) site.get.Arguments
 ---@field key string Dotted name, such as `limits.spack`.
 

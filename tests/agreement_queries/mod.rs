@@ -186,7 +186,7 @@ impl<'s, 'a> Generator<'s, 'a> {
                 _ => rest.push(self.pick(&["cflags=-O3", "ldlibs='-lm -lz'"]).to_owned()),
             }
         }
-        let rest = rest.iter().fold(String::new(), |all, one| all + " " + one);
+        let rest = rest.iter().fold(String::new(), |all, one| all + " " + one.as_str());
         format!("{version}{rest}")
     }
 
