@@ -34,6 +34,21 @@ pub struct SiteConfig {
     pub notify: BTreeMap<String, ChannelConfig>,
     /// Expressions by policy, such as `keep`.
     pub policy: BTreeMap<String, String>,
+    /// What runs unattended, by name.
+    pub schedule: BTreeMap<String, ScheduleConfig>,
+}
+
+/// A run that cron or systemd starts.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Name of the workflow, or the file of a script.
+    pub workflow: String,
+    /// "daily 02:00", or a cron expression.
+    pub on: String,
+    /// Options of the workflow.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// How checks judge on this site.
@@ -177,6 +192,15 @@ fn resolve(table: &mut toml::Table, base: &Path) {
     if let Some(toml::Value::Table(channels)) = table.get_mut("notify") {
         for channel in channels.iter_mut().filter_map(|(_, c)| c.as_table_mut()) {
             super::channels::resolve(channel, &full);
+        }
+    }
+    if let Some(toml::Value::Table(schedules)) = table.get_mut("schedule") {
+        for schedule in schedules.iter_mut().filter_map(|(_, s)| s.as_table_mut()) {
+            if let Some(toml::Value::String(file)) = schedule.get_mut("workflow")
+                && (file.contains('/') || file.ends_with(".lua"))
+            {
+                *file = full(file);
+            }
         }
     }
     if let Some(toml::Value::Array(items)) = table.get_mut("scripts") {
