@@ -5,9 +5,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::{Runs, RunsCommand, RunsList};
+use super::retention::retention;
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble, words};
-use crate::runs::prune::{self, Kept};
+use crate::runs::prune;
 use crate::runs::read::{self, RunDetail, RunRow, RunState};
 use crate::term::progress;
 
@@ -131,9 +132,7 @@ fn log(session: &Session, id: i64) -> Result<u8> {
 }
 
 async fn prune(session: &Session, dry_run: bool) -> Result<u8> {
-    // The last twenty of a name and everything of the last ninety days.
-    let keep = |kept: &Kept| kept.rank < 20 || kept.age_days < 90.0;
-    let pruned = prune::prune(&session.cx, keep, dry_run).await?;
+    let pruned = prune::prune(&session.cx, retention(&session.cx)?, dry_run).await?;
     session.printer.give(&serde_json::to_value(&pruned).unwrap_or_default())?;
     Ok(0)
 }

@@ -38,7 +38,7 @@ pub async fn list(session: &Session) -> Result<u8> {
 }
 
 /// What a script declares. Only one that has the word is run for it: a plain script would do its work.
-async fn declared(session: &Session, name: &str) -> Result<Option<Workflow>> {
+pub async fn declared(session: &Session, name: &str) -> Result<Option<Workflow>> {
     let source = session.loader(None).script(name)?;
     if !String::from_utf8_lossy(&source.text).contains("workflow") {
         return Ok(None);
