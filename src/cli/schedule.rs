@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::options::RunOptions;
 use super::run::wrong_options;
 use super::setup::Session;
-use super::workflows;
+use super::{summary, workflows};
 use crate::base::{Kind, Result, Trouble, nearest, words};
 use crate::schedule::standing::{self, Standing};
 use crate::schedule::{Job, Schedule, crontab, units};
-use crate::site::config::ScheduleConfig;
+use crate::site::config::{self, ScheduleConfig};
 use crate::world::Action;
 use crate::world::journal::About;
 
@@ -154,9 +154,7 @@ async fn job(session: &Session, args: &PrintArgs) -> Result<Job> {
     let options: Vec<String> =
         if args.options.is_empty() { config.options.clone() } else { args.options.clone() };
     check_options(session, &config.workflow, &options).await?;
-    let path = Path::new(&args.name);
-    let stem = path.file_stem().filter(|_| args.name.ends_with(".lua") || args.name.contains('/'));
-    let name = stem.map_or_else(|| args.name.clone(), |stem| stem.to_string_lossy().into_owned());
+    let name = summary::name(&args.name);
     let mut argv = command(session)?;
     argv.extend([String::from("run"), config.workflow.clone()]);
     argv.extend(options);
@@ -176,8 +174,7 @@ async fn job(session: &Session, args: &PrintArgs) -> Result<Job> {
 
 /// A script's path must not depend on where cron stands.
 fn workflow_of(name: &str) -> String {
-    let is_file = name.contains('/') || name.ends_with(".lua");
-    if is_file { absolute(Path::new(name)).display().to_string() } else { name.to_owned() }
+    if config::is_file(name) { absolute(Path::new(name)).display().to_string() } else { name.to_owned() }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -10,6 +10,7 @@ use super::options::RunOptions;
 use super::setup::Session;
 use crate::base::{Result, words};
 use crate::check::finding::{Finding, Status};
+use crate::site::config;
 
 /// Says it, if that was asked for.
 pub fn say(session: &Session, asked: &RunOptions, ended: &Ended) -> Result<()> {
@@ -44,7 +45,7 @@ pub fn line(ended: &Ended) -> Option<String> {
             if steps > 0 {
                 counts.push(words::count(steps, "step"));
             }
-            let took = Duration::try_from_secs_f64((ended.ended - ended.began).max(0.0)).unwrap_or_default();
+            let took = Duration::try_from_secs_f64((ended.until - ended.began).max(0.0)).unwrap_or_default();
             format!(", {} in {}", counts.join(", "), words::span(took))
         },
         |reason| format!(": {reason}"),
@@ -57,9 +58,7 @@ pub fn line(ended: &Ended) -> Option<String> {
 
 /// What a workflow or script is called.
 pub fn name(script: &str) -> String {
-    let path = Path::new(script);
-    let file = script.contains('/') || path.extension().is_some_and(|e| e == "lua");
-    let stem = path.file_stem().filter(|_| file);
+    let stem = Path::new(script).file_stem().filter(|_| config::is_file(script));
     stem.map_or_else(|| script.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 

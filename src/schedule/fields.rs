@@ -188,10 +188,8 @@ fn number(word: &str, range: &Range) -> Option<u8> {
         return None;
     }
     let n: u8 = word.parse().ok()?;
-    if n == 7 && range.name == WEEKDAY.name {
-        return Some(0);
-    }
-    (range.min..=range.max).contains(&n).then_some(n)
+    let sunday = n == 7 && range.name == WEEKDAY.name;
+    ((range.min..=range.max).contains(&n) || sunday).then_some(n)
 }
 
 /// The distance of numbers that go on evenly to the end of the range, if there are enough to call it a step.

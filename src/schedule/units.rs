@@ -31,9 +31,12 @@ pub fn together(units: &[Unit]) -> String {
 fn service(job: &Job) -> String {
     let words: Vec<String> = job.argv.iter().map(|word| quoted(word, true)).collect();
     let mut environment = vec![format!("PATH={}", job.path)];
+    if !job.home.is_empty() {
+        environment.push(format!("HOME={}", job.home));
+    }
     environment.extend(job.variables.iter().map(|(name, value)| format!("{name}={value}")));
-    let environment: String =
-        environment.iter().map(|variable| format!("Environment={}\n", quoted(variable, false))).collect();
+    let environment: Vec<String> = environment.iter().map(|variable| quoted(variable, false)).collect();
+    let environment = lines("Environment", &environment);
     // No NoNewPrivileges, and nothing that implies it: sendmail, sudo and container programs of a site need theirs.
     // No PrivateTmp and no ProtectSystem: Spack stages below /tmp, and stores stand anywhere.
     format!(
@@ -67,7 +70,7 @@ ReadOnlyPaths=-/boot -/efi
 
 fn timer(job: &Job, splay: Option<Duration>, note: Option<&str>) -> String {
     let note = note.map(|note| format!("# {note}\n")).unwrap_or_default();
-    let times: String = job.schedule.calendar().iter().map(|c| format!("OnCalendar={c}\n")).collect();
+    let times = lines("OnCalendar", &job.schedule.calendar());
     let splay = splay.map(|s| format!("RandomizedDelaySec={}\n", seconds(s))).unwrap_or_default();
     format!(
         "[Unit]
@@ -83,6 +86,12 @@ WantedBy=timers.target
 ",
         title = percent(&job.title()),
     )
+}
+
+/// The same key once for each value.
+fn lines(key: &str, values: &[String]) -> String {
+    let lines: Vec<String> = values.iter().map(|value| format!("{key}={value}\n")).collect();
+    lines.concat()
 }
 
 fn seconds(span: Duration) -> String {

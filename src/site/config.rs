@@ -181,6 +181,11 @@ fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     Some((unknown.to_owned(), known))
 }
 
+/// Whether what stands for a workflow is the path of a script.
+pub fn is_file(workflow: &str) -> bool {
+    workflow.contains('/') || Path::new(workflow).extension().is_some_and(|e| e == "lua")
+}
+
 /// Relative paths belong to the file that names them.
 fn resolve(table: &mut toml::Table, base: &Path) {
     let full = |text: &str| base.join(text).display().to_string();
@@ -197,7 +202,7 @@ fn resolve(table: &mut toml::Table, base: &Path) {
     if let Some(toml::Value::Table(schedules)) = table.get_mut("schedule") {
         for schedule in schedules.iter_mut().filter_map(|(_, s)| s.as_table_mut()) {
             if let Some(toml::Value::String(file)) = schedule.get_mut("workflow")
-                && (file.contains('/') || file.ends_with(".lua"))
+                && is_file(file)
             {
                 *file = full(file);
             }
