@@ -157,7 +157,7 @@ fn same_times() {
                 let now = t.to_zoned(tz.clone());
                 now.hour() == 3
                     && now.offset()
-                        != (t - &jiff::SignedDuration::from_hours(1)).to_zoned(tz.clone()).offset()
+                        != (*t - jiff::SignedDuration::from_hours(1)).to_zoned(tz.clone()).offset()
             };
             let mut now = from.clone();
             let mut mine = Vec::new();
@@ -243,6 +243,8 @@ fn printed() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.starts_with("nightly: ok, 1 action, 1 step in ") && out.lines().count() == 1, "{out}");
     assert!(site.path("report.json").is_file() && site.path("written").is_file());
+    // Shells complete a workflow whose options have defaults.
+    assert!(site.fine(&["completions", "bash"]).contains("nightly"));
 }
 
 /// Takes a line of systemd apart, as `systemd.service(5)` and `systemd.syntax(7)` say.

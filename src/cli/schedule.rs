@@ -184,7 +184,7 @@ fn absolute(path: &Path) -> PathBuf {
 /// What would be refused at night is refused now.
 async fn check_options(session: &Session, workflow: &str, options: &[String]) -> Result<()> {
     let Some(declared) = workflows::declared(session, workflow).await? else { return Ok(()) };
-    let command = RunOptions::extend(declared.command(), false);
+    let command = RunOptions::extend(declared.workflow.command(), false);
     match command.try_get_matches_from(options) {
         Err(error) if error.use_stderr() => Err(wrong_options(&error)),
         Err(_) => Err(Trouble::usage("--help is no option to run with")),

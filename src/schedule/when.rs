@@ -25,7 +25,9 @@ impl Schedule {
         let fields = Fields::parse(&words::cron(text)?)?;
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(&fields.cron()).map_err(|e| Trouble::usage(format!("'{text}': {e}")))?;
-        Ok(Schedule { text: text.trim().to_owned(), fields, cron })
+        // It stands in a comment: a line break must not come with it.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Schedule { text, fields, cron })
     }
 
     /// The expression, in the form that every cron reads alike.
@@ -108,7 +110,8 @@ mod tests {
             let found = Schedule::parse(on).unwrap().next(&at(from)).unwrap();
             assert_eq!(found, at(next), "{on} after {from}");
         }
-        let nightly = Schedule::parse("daily 02:30").unwrap();
+        let nightly = Schedule::parse(" daily\n02:30").unwrap();
+        assert_eq!(nightly.text, "daily 02:30");
         let found = nightly.previous(&at("2026-03-31T02:30[Europe/Berlin]")).unwrap();
         assert_eq!(found, at("2026-03-31T02:30[Europe/Berlin]"));
         let found = nightly.previous(&at("2026-03-30T02:00[Europe/Berlin]")).unwrap();

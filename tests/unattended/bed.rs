@@ -130,7 +130,7 @@ pub fn ask(program: &str, args: &[&str], input: Option<&Path>) -> (i32, String) 
         command.stdin(std::fs::File::open(input).unwrap());
     }
     let (code, out, err) = taken(&command.args(args).output().unwrap());
-    (code, out + &err)
+    (code, format!("{out}{err}"))
 }
 
 /// Whether the program is there.
