@@ -92,6 +92,8 @@ return workflow{
     { name = "nagios", type = "flag", doc = "Print one line with figures, as Nagios reads it." },
     { name = "quiet", type = "flag", doc = "Print only what needs attention." },
   },
+  -- It only looks: a person may ask while cron does.
+  lock = false,
   run = function(o)
     if o.json and o.nagios then fail("usage", "--json and --nagios exclude each other") end
     local findings = check.run{ only = o.only, skip = o.skip, timeout = o.check_timeout, thresholds = thresholds(o) }

@@ -15,7 +15,7 @@ use moonstack::reference::LuaText;
 use moonstack::reference::help::Library;
 use moonstack::reference::{page, stub};
 use moonstack::script::Host;
-use moonstack::script::loader::{Loader, MODULES, SCRIPTS};
+use moonstack::script::loader::{Loader, SCRIPTS, documented};
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
@@ -76,7 +76,7 @@ fn the_reference_page_is_up_to_date() {
     let registry = api::registry();
     let library = Library {
         registry: &registry,
-        modules: MODULES.iter().map(|m| LuaText { name: m.name, text: m.text }).collect(),
+        modules: documented().map(|m| LuaText { name: m.name, text: m.text }).collect(),
         workflows: SCRIPTS.iter().map(|s| LuaText { name: s.name, text: s.text }).collect(),
     };
     compare(&root().join("stdlib/meta"), &[(String::from("reference.md"), page::page(&library))], ".md");
@@ -229,9 +229,10 @@ fn scripts_fit_the_stubs() {
     let mut files = Vec::new();
     // The tests in Lua call wrongly on purpose; what is shipped must be clean.
     for folder in ["scripts", "stdlib"] {
-        for entry in std::fs::read_dir(root().join(folder)).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|e| e == "lua") {
+        for entry in walkdir::WalkDir::new(root().join(folder)) {
+            let path = entry.unwrap().into_path();
+            // The stubs are there already, as they are made now.
+            if path.extension().is_some_and(|e| e == "lua") && !path.starts_with(root().join("stdlib/meta")) {
                 let name = path.strip_prefix(root()).unwrap().to_owned();
                 files.push((name, std::fs::read_to_string(&path).unwrap()));
             }

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::primitive::{Reply, Replying};
-use crate::base::{Result, digest};
+use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::world::calls::{self, Call, Recall};
-use crate::world::cancel::Cancel;
+use crate::world::calls::{self, Call, LOOK, Recall};
+use crate::world::cancel::{Cancel, Looked};
 use crate::world::journal::Journal;
 
 /// What the journal says of a call, and the call itself if it is to be made.
@@ -29,8 +29,74 @@ pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Ne
     });
     match recall {
         Recall::Done(value) => Next::Known(value),
-        other => Next::Make(Call::new(key, place, other == Recall::Begun)),
+        Recall::Kept(promise) => {
+            let call = Call::new(key, place, Some(0.0));
+            promise.proofs.into_iter().for_each(|proof| call.prove(proof));
+            if let Err(trouble) = cx.site.journal.called(&call, Some(promise.result.clone())) {
+                tracing::error!("journal: {trouble}");
+            }
+            Next::Known(promise.result)
+        }
+        Recall::Begun(since) => Next::Make(Call::new(key, place, Some(since))),
+        Recall::New => Next::Make(Call::new(key, place, None)),
     }
+}
+
+/// Modules whose looks decide what a script does next; those of the others always give the same.
+const LOOKS: &[&str] = &["spack", "env", "fs", "process", "http", "time", "check", "site"];
+/// A result that is longer is not kept: the look is taken again.
+const LONGEST_LOOK: usize = 64 * 1024;
+
+/// A look that is worth remembering, before it is taken.
+pub struct Look(String);
+
+/// Asks the journal before a reading primitive is called: what it gave in an interrupted run, or the look to take.
+pub fn look(cx: &Cx, path: &str, arguments: impl FnOnce() -> Value) -> Option<Result<Value, Look>> {
+    let module = path.split('.').next().unwrap_or_default();
+    if !LOOKS.contains(&module) || !cx.site.journal.remembers() {
+        return None;
+    }
+    let text = digest::bytes(arguments().to_string().as_bytes());
+    let key = format!("{LOOK}{path} {}", text.get(..32).unwrap_or(&text));
+    let known = cx.site.journal.recollection().and_then(|known| {
+        let scope = Cancel::current().unwrap_or_default();
+        known.recall_look((scope.strand().step.clone(), scope.strand().path.clone()), &key)
+    });
+    Some(known.ok_or(Look(key)))
+}
+
+/// Keeps what a look gave, an error as well.
+pub fn looked(look: Look, gave: Result<Value, &Trouble>) {
+    let result = match gave {
+        Ok(value) => json!({ "ok": value }),
+        Err(trouble) => json!({ "error": trouble.to_json() }),
+    };
+    let result = result.to_string();
+    if result.len() <= LONGEST_LOOK
+        && let Some(scope) = Cancel::current()
+    {
+        scope.strand().look(Looked { key: look.0, result });
+    }
+}
+
+/// What a look gave, taken from the journal.
+pub fn recalled(known: &Value) -> Result<&Value> {
+    match known.get("error") {
+        Some(error) => Err(trouble_of(error)),
+        None => Ok(known.get("ok").unwrap_or(&Value::Null)),
+    }
+}
+
+fn trouble_of(error: &Value) -> Trouble {
+    let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
+    let mut trouble = Trouble::new(Kind::named(text("kind")).unwrap_or(Kind::Script), text("message"));
+    for hint in error.get("hints").and_then(Value::as_array).into_iter().flatten() {
+        trouble = trouble.hint(hint.as_str().unwrap_or_default());
+    }
+    for (name, fact) in error.get("facts").and_then(Value::as_object).into_iter().flatten() {
+        trouble = trouble.fact(name, fact.clone());
+    }
+    if error.get("retry") == Some(&Value::Bool(true)) { trouble.retryable() } else { trouble }
 }
 
 /// Makes the call and records how it ended, also when the work is dropped by a cancel.

@@ -43,7 +43,7 @@ pub fn declare(reg: &mut Registry) {
         r#"spack.uninstall("hdf5", { dependents = true, dry_run = true, force = true })"#,
         uninstall::uninstall,
     );
-    reg.add("spack.mark", Changes, &["query", "as"], r#"spack.mark("zlib", "explicit")"#, mark::mark);
+    reg.add("spack.mark", Changes, &["query", "as"], r#"spack.mark("zlib", "implicit")"#, mark::mark);
     reg.add("spack.gc", Changes, &["query"], "spack.gc(nil, { dry_run = true })", gc::gc);
     reg.add("spack.exec", Changes, &["words"], r#"spack.exec({ "find", "--json", "zlib" })"#, exec::exec);
 }

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use super::env_args::EnvCommand;
 use super::policy::PolicyCommand;
 use super::schedule::ScheduleCommand;
+use super::test::TestArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
 4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";
@@ -120,6 +121,8 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Test site scripts: run every *_test.lua, each on a practice site of its own.
+    Test(TestArgs),
     /// Start a session.
     Repl,
     /// List the workflows.

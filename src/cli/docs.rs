@@ -6,16 +6,18 @@ use super::setup::Session;
 use crate::base::Result;
 use crate::reference::help::Library;
 use crate::reference::{LuaText, catalog, page, stub};
-use crate::script::loader::{MODULES, SCRIPTS};
+use crate::script::loader::{SCRIPTS, documented};
 use crate::world::Action;
 use crate::world::cancel::Cancel;
 
 /// Everything that is documented.
 pub fn library(session: &Session) -> Library<'_> {
-    let texts = |list: &'static [crate::script::loader::Bundled]| {
-        list.iter().map(|b| LuaText { name: b.name, text: b.text }).collect()
-    };
-    Library { registry: &session.registry, modules: texts(MODULES), workflows: texts(SCRIPTS) }
+    let text = |b: &'static crate::script::loader::Bundled| LuaText { name: b.name, text: b.text };
+    Library {
+        registry: &session.registry,
+        modules: documented().map(text).collect(),
+        workflows: SCRIPTS.iter().map(text).collect(),
+    }
 }
 
 pub fn show(session: &Session, name: Option<&str>) -> Result<u8> {

@@ -20,6 +20,8 @@ mod runs;
 mod schedule;
 mod setup;
 mod summary;
+mod test;
+mod test_report;
 mod workflows;
 
 use std::ffi::OsString;
@@ -183,6 +185,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Find(args) => find::find(&session, args).await,
         Command::Env(command) => env::env(&session, command).await,
         Command::Check { args } => run::workflow(&session, "health-sweep", args).await,
+        Command::Test(args) => test::test(&session, &cli.global, args).await,
         Command::Repl => repl::repl(&session).await,
         Command::Workflows => workflows::list(&session).await,
         Command::Config => config::show(&session),

@@ -5,7 +5,6 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::{Runs, RunsCommand, RunsList};
-use super::retention::retention;
 use super::setup::Session;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::runs::prune;
@@ -132,7 +131,7 @@ fn log(session: &Session, id: i64) -> Result<u8> {
 }
 
 async fn prune(session: &Session, dry_run: bool) -> Result<u8> {
-    let pruned = prune::prune(&session.cx, retention(&session.cx)?, dry_run).await?;
+    let pruned = prune::by_policy(&session.cx, dry_run).await?;
     session.printer.give(&serde_json::to_value(&pruned).unwrap_or_default())?;
     Ok(0)
 }

@@ -90,13 +90,18 @@ impl Practice {
         if let Some(dir) = dir {
             return Ok(Practice { site: practice::open(dir, &executable)?, _folder: None });
         }
-        let parent = space::scratch(PRACTICE_BYTES);
-        let folder = tempfile::Builder::new()
-            .prefix("moonstack-practice-")
-            .tempdir_in(&parent)
-            .map_err(|e| Trouble::io("create a folder in", &parent, e))?;
+        let folder = practice_folder()?;
         Ok(Practice { site: practice::create(folder.path(), &executable)?, _folder: Some(folder) })
     }
+}
+
+/// An empty folder for a practice site, gone when dropped.
+pub fn practice_folder() -> Result<tempfile::TempDir> {
+    let parent = space::scratch(PRACTICE_BYTES);
+    tempfile::Builder::new()
+        .prefix("moonstack-practice-")
+        .tempdir_in(&parent)
+        .map_err(|e| Trouble::io("create a folder in", &parent, e))
 }
 
 impl Session {

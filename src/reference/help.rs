@@ -196,6 +196,9 @@ pub fn lua_function(function: &LuaFunction, name: &str) -> String {
     if !function.params.is_empty() {
         out.push_str(&format!("\nArguments\n{}", columns(&function.params)));
     }
+    for class in &function.classes {
+        out.push_str(&format!("\n{}\n{}", class.name, columns(&class.fields)));
+    }
     if !function.returns.is_empty() {
         out.push_str(&format!("\nGives\n  {}\n", function.returns.join(", ")));
     }

@@ -1,7 +1,7 @@
 //! The reference as one Markdown page: modules, functions, options, results, Lua modules, workflows.
 
 use super::help::Library;
-use super::lua_docs::LuaDocs;
+use super::lua_docs::{LuaClass, LuaDocs};
 use super::parts::{Parts, flow};
 use super::policy;
 use super::signature::Signature;
@@ -114,7 +114,21 @@ fn lua_sections(out: &mut String, library: &Library) {
             for f in docs.functions.iter().filter(|_| what == "require") {
                 out.push_str(&format!("\n`{}({})` – {}\n", f.name, f.parameters, f.doc));
             }
+            let mut shown: Vec<&str> = Vec::new();
+            for class in docs.functions.iter().flat_map(|f| &f.classes) {
+                if !shown.contains(&class.name.as_str()) {
+                    shown.push(&class.name);
+                    lua_class(out, class);
+                }
+            }
         }
+    }
+}
+
+fn lua_class(out: &mut String, class: &LuaClass) {
+    out.push_str(&format!("\n**{}**\n\n| field | |\n|---|---|\n", class.name));
+    for (name, text) in &class.fields {
+        out.push_str(&format!("| `{name}` | {} |\n", cell(text).replace('<', "\\<")));
     }
 }
 

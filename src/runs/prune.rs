@@ -1,11 +1,13 @@
 //! Which runs are kept: rows of the journal and log files go together.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::read::{self, RunRow, RunState};
 use crate::base::Result;
+use crate::policy::{self, slots::Keep};
 use crate::site::Cx;
 use crate::world::Action;
 
@@ -16,30 +18,60 @@ pub struct Kept {
     /// Zero is the newest of its name.
     pub rank: usize,
     pub age_days: f64,
+    /// The newest of its name that ended well.
+    pub last_good: bool,
+    /// Of its log.
+    pub bytes: u64,
 }
 
 /// What went, or would go.
 #[derive(Debug, Default, Serialize)]
 pub struct Pruned {
     pub runs: Vec<i64>,
+    /// Of runs, and of Spack commands that no run which is kept can have written.
     pub logs: Vec<String>,
-    /// Logs of Spack commands that no run which is kept can have written.
     pub dry_run: bool,
 }
 
-/// Removes what `keep` does not want, never what is running or could be resumed.
-pub async fn prune(cx: &Cx, keep: impl Fn(&Kept) -> bool, dry_run: bool) -> Result<Pruned> {
+/// Removes what the policy `keep` does not want.
+pub async fn by_policy(cx: &Cx, dry_run: bool) -> Result<Pruned> {
+    let wanted = |kept: &Kept| {
+        cx.ask(&Keep {
+            kind: policy::slots::Kept::Run,
+            name: kept.run.script.clone(),
+            age_days: kept.age_days,
+            rank: kept.rank as u32,
+            ok: kept.run.exit == Some(0),
+            exit: kept.run.exit.map_or(-1, i32::from),
+            pinned: false,
+            last_good: kept.last_good,
+            bytes: kept.bytes,
+        })
+    };
+    prune(cx, wanted, dry_run).await
+}
+
+/// Removes what `keep` does not want, never what is running.
+async fn prune(cx: &Cx, keep: impl Fn(&Kept) -> Result<bool>, dry_run: bool) -> Result<Pruned> {
     let store = &cx.site.store;
     let all = read::list(store, None, false, usize::MAX)?;
     let now = cx.world.clock.seconds();
-    let mut ranks = std::collections::BTreeMap::<String, usize>::new();
+    let mut ranks = BTreeMap::<String, usize>::new();
+    let mut good = BTreeSet::new();
     let mut pruned = Pruned { dry_run, ..Pruned::default() };
     let mut oldest_kept = now;
     for run in all {
         let rank = ranks.entry(run.script.clone()).or_default();
-        let judged = Kept { rank: *rank, age_days: (now - run.started) / 86_400.0, run };
+        let log = cx.site.logs().join(format!("run-{}.log", run.id));
+        let judged = Kept {
+            rank: *rank,
+            age_days: (now - run.started) / 86_400.0,
+            last_good: run.exit == Some(0) && good.insert(run.script.clone()),
+            bytes: cx.world.eyes.lstat(&log).map_or(0, |stat| stat.size),
+            run,
+        };
         *rank += 1;
-        if matches!(judged.run.state, RunState::Running) || keep(&judged) {
+        if matches!(judged.run.state, RunState::Running) || keep(&judged)? {
             oldest_kept = oldest_kept.min(judged.run.started);
         } else {
             pruned.runs.push(judged.run.id);

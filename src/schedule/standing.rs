@@ -187,7 +187,7 @@ mod tests {
             let said = overdue(&schedule, last.as_ref(), None, &now);
             match why {
                 Some(why) => {
-                    assert!(said.as_deref().is_some_and(|s| s.contains(why)), "{on} {now}: {said:?}")
+                    assert!(said.as_deref().is_some_and(|s| s.contains(why)), "{on} {now}: {said:?}");
                 }
                 None => assert_eq!(said, None, "{on} {now}"),
             }

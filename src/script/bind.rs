@@ -15,6 +15,9 @@ use crate::site::Cx;
 use crate::world::Effect;
 use crate::world::cancel::Cancel;
 
+/// Lists that are longer are not kept for a resumed run.
+const LONGEST_LIST: usize = 200;
+
 /// Puts a table for each module into the globals.
 pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
     let globals = lua.globals();
@@ -60,6 +63,19 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
             if let Some(Next::Known(known)) = &next {
                 return value::to_lua(&lua, known);
             }
+            let look = match next {
+                Some(_) => None,
+                None => {
+                    let arguments = || value::to_json(&lua, &Value::Table(table.clone()));
+                    match perform::look(&cx, primitive.path, arguments) {
+                        Some(Ok(known)) => {
+                            return value::to_lua(&lua, perform::recalled(&known).map_err(raise)?);
+                        }
+                        Some(Err(look)) => Some(look),
+                        None => None,
+                    }
+                }
+            };
             let deserializer =
                 mlua::serde::Deserializer::new_with_options(Value::Table(table), value::arguments());
             let work =
@@ -69,7 +85,20 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 Some(Next::Make(call)) => scope.guard(perform::make(&cx, call, work)).await,
                 _ => scope.guard(work).await,
             };
-            value::to_lua(&lua, &*reply.map_err(raise)?)
+            let given = match &reply {
+                Ok(reply) => value::to_lua(&lua, &**reply),
+                Err(trouble) => Err(raise(trouble.clone())),
+            };
+            if let Some(look) = look {
+                match (&given, &reply) {
+                    // A long list is looked at again; to keep it would cost more than it may save.
+                    (Ok(Value::Table(list)), _) if list.raw_len() > LONGEST_LIST => {}
+                    (Ok(value), _) => perform::looked(look, Ok(value::to_json(&lua, value))),
+                    (_, Err(trouble)) => perform::looked(look, Err(trouble)),
+                    _ => {}
+                }
+            }
+            given
         }
     })
 }

@@ -183,6 +183,13 @@ pub fn first_lua_frame(traceback: &str) -> Option<Place> {
     )
 }
 
+/// The line of a frame that is a script's own.
+pub fn script_line(debug: &mlua::debug::Debug) -> Option<Place> {
+    let file = debug.source().source.as_deref()?.strip_prefix('@')?.to_owned();
+    let line = u32::try_from(debug.current_line()?).ok()?;
+    (!file.starts_with("moonstack/")).then_some(Place { file, line, column: 0 })
+}
+
 /// `error{ kind = …, message = …, facts = … }`.
 fn from_table(lua: &Lua, table: &mlua::Table) -> Trouble {
     let text = |key: &str| match table.raw_get::<Value>(key) {

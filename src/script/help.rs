@@ -6,7 +6,7 @@ use mlua::{Function, Lua, Result as LuaResult, Table, Value};
 
 use super::error::raise;
 use super::host::Print;
-use super::loader::{Loader, MODULES};
+use super::loader::{Loader, MODULES, documented};
 use super::module;
 use super::workflow::Workflow;
 use crate::api::Registry;
@@ -60,7 +60,7 @@ pub fn with_library<T>(
         .collect();
     work(&Library {
         registry,
-        modules: MODULES.iter().map(|m| LuaText { name: m.name, text: m.text }).collect(),
+        modules: documented().map(|m| LuaText { name: m.name, text: m.text }).collect(),
         workflows: scripts.iter().map(|(name, text)| LuaText { name, text }).collect(),
     })
 }

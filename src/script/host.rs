@@ -11,7 +11,6 @@ use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
 use super::{bind, help, module, steps, task};
 use crate::api::Registry;
-use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::cancel::Cancel;
@@ -387,12 +386,9 @@ fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table
             trouble = trouble.fact(&key, value);
         }
     }
-    let place = lua.inspect_stack(1, |debug| {
-        let file = debug.source().source.as_deref()?.strip_prefix('@')?.to_owned();
-        let line = u32::try_from(debug.current_line()?).ok()?;
-        Some(Place { file, line, column: 0 })
-    });
-    if let Some(Some(place)) = place {
+    // What a bundled module refuses is wrong where the script calls it.
+    let place = (1..=16).map_while(|level| lua.inspect_stack(level, error::script_line)).flatten().next();
+    if let Some(place) = place {
         trouble = trouble.at(place);
     }
     Err(raise(trouble))

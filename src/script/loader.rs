@@ -17,11 +17,25 @@ pub struct Bundled {
 }
 
 /// Modules for `require`. A test compares the list with the folder.
-pub const MODULES: &[Bundled] = &[Bundled { name: "report", text: include_str!("../../stdlib/report.lua") }];
+pub const MODULES: &[Bundled] = &[
+    Bundled { name: "matrix", text: include_str!("../../stdlib/matrix.lua") },
+    Bundled { name: "report", text: include_str!("../../stdlib/report.lua") },
+    Bundled { name: "report.page", text: include_str!("../../stdlib/report/page.lua") },
+    Bundled { name: "report.sections", text: include_str!("../../stdlib/report/sections.lua") },
+    Bundled { name: "retry", text: include_str!("../../stdlib/retry.lua") },
+    Bundled { name: "testing", text: include_str!("../../stdlib/testing.lua") },
+];
+
+/// The modules with a page of their own in the reference. One with a dot in its name is a part of another.
+pub fn documented() -> impl Iterator<Item = &'static Bundled> {
+    MODULES.iter().filter(|m| !m.name.contains('.'))
+}
 
 /// Workflows for `moonstack run NAME`. A test compares the list with the folder.
-pub const SCRIPTS: &[Bundled] =
-    &[Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") }];
+pub const SCRIPTS: &[Bundled] = &[
+    Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") },
+    Bundled { name: "install-list", text: include_str!("../../scripts/install-list.lua") },
+];
 
 /// Finds modules and named scripts.
 #[derive(Clone)]
@@ -154,10 +168,22 @@ mod tests {
     fn the_lists_and_the_folders_agree() {
         let mut modules: Vec<&str> = MODULES.iter().map(|m| m.name).collect();
         modules.sort_unstable();
-        assert_eq!(bundled("stdlib"), modules);
+        let parts = bundled("stdlib/report").into_iter().map(|name| format!("report.{name}"));
+        let mut files: Vec<String> = bundled("stdlib").into_iter().chain(parts).collect();
+        files.sort();
+        assert_eq!(files, modules);
         let mut scripts: Vec<&str> = SCRIPTS.iter().map(|m| m.name).collect();
         scripts.sort_unstable();
         assert_eq!(bundled("scripts"), scripts);
+    }
+
+    #[test]
+    fn retry_knows_every_kind() {
+        let text = MODULES.iter().find(|m| m.name == "retry").unwrap().text;
+        let list = text.split_once("local KINDS = {").unwrap().1.split_once('}').unwrap().0;
+        let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|k| k.name()).collect();
+        assert_eq!(named, kinds);
     }
 
     #[test]

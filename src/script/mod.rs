@@ -8,6 +8,7 @@ pub mod loader;
 pub mod module;
 mod steps;
 pub mod task;
+pub mod trial;
 pub mod value;
 pub mod workflow;
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::concretize::{Solved, Specs, solve};
 use super::env_concretize::touched;
 use super::env_lock::warn_of_upgrade;
+use super::events::Progress;
 use super::failure::{self, PackageFailure};
 use super::held::{self, Named, Store, closure};
 use super::install_args::{InstallArgs, InstallOptions, InstallResult, InstalledRow};
@@ -49,15 +50,16 @@ pub async fn install(cx: Cx, args: InstallArgs) -> Result<InstallResult> {
 
 async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions) -> Result<InstallResult> {
     let solved = solve(cx, scope, specs, concretize::reuse_option(args.fresh)).await?;
-    let before = held::now(cx, scope).await?;
+    let now = held::now(cx, scope).await?;
+    let before = before_begun(&now);
     let wanted = Wanted {
         roots: solved.roots.iter().cloned().collect(),
         specs: solved.specs.clone(),
         unknown: Vec::new(),
     };
-    let there = |hash: &String| before.get(hash).is_some_and(|h| h.explicit && h.exists(&*cx.world.eyes));
+    let there = |hash: &String| now.get(hash).is_some_and(|h| h.explicit && h.exists(&*cx.world.eyes));
     if !args.overwrite && wanted.roots.iter().all(there) {
-        return Ok(nothing_to_do(&wanted, &before));
+        return Ok(nothing_to_do(&wanted, &before, &now));
     }
     let _store = guard::store(cx, scope).await?;
     let folder = write_documents(cx, &solved).await?;
@@ -76,7 +78,7 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
 async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions) -> Result<InstallResult> {
     let _lock = guard::changing(cx, scope).await?;
     warn_of_upgrade(cx, scope)?;
-    let before = held::now(cx, scope).await?;
+    let before = before_begun(&held::now(cx, scope).await?);
     let invocation = Invocation {
         specs: specs.to_vec(),
         touches: touched(scope)?,
@@ -158,11 +160,23 @@ async fn write_documents(cx: &Cx, solved: &Solved) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn nothing_to_do(wanted: &Wanted, store: &Store) -> InstallResult {
+/// The store as it was before a call that an interruption cut short had begun: what it installed is new to it.
+fn before_begun(now: &Store) -> Store {
+    let Some(since) = calls::begun_since() else { return now.clone() };
+    now.iter()
+        .filter(|(_, held)| held.installed_at.is_none_or(|at| at < since))
+        .map(|(hash, held)| (hash.clone(), held.clone()))
+        .collect()
+}
+
+fn nothing_to_do(wanted: &Wanted, before: &Store, now: &Store) -> InstallResult {
+    let is_new = |hash: &String| now.contains_key(hash) && !before.contains_key(hash);
+    let new = wanted.specs.values().filter(|row| is_new(&row.hash) && row.external.is_none());
+    let old = wanted.roots.iter().filter(|hash| !is_new(hash));
     InstallResult {
         ok: true,
-        installed: Vec::new(),
-        already: wanted.roots.iter().filter_map(|hash| named(wanted, store, hash)).collect(),
+        installed: new.map(|row| installed_row(row, now, &Progress::default())).collect(),
+        already: old.filter_map(|hash| named(wanted, now, hash)).collect(),
         failed: Vec::new(),
         log: None,
         seconds: 0.0,
@@ -204,7 +218,7 @@ async fn judge(
     let when = |row: &SpecRow| after.get(&row.hash).and_then(|h| h.installed_at).unwrap_or_default();
     new.sort_by(|a, b| when(a).total_cmp(&when(b)).then_with(|| a.name.cmp(&b.name)));
     let installed: Vec<InstalledRow> =
-        new.into_iter().map(|row| installed_row(row, &after, answer)).collect();
+        new.into_iter().map(|row| installed_row(row, &after, &answer.progress)).collect();
     let already = wanted.roots.iter().filter(|h| there(h) && !is_new(h));
     let mut result = InstallResult {
         ok: answer.ran.ok() && missing.is_empty() && wanted.unknown.is_empty(),
@@ -227,8 +241,8 @@ async fn judge(
     Err(with_facts(trouble, &result, &missing, partial))
 }
 
-fn installed_row(row: &SpecRow, after: &Store, answer: &Answer) -> InstalledRow {
-    let seen = answer.progress.of(&row.hash);
+fn installed_row(row: &SpecRow, after: &Store, progress: &Progress) -> InstalledRow {
+    let seen = progress.of(&row.hash);
     InstalledRow {
         hash: row.hash.clone(),
         name: row.name.clone(),

@@ -218,11 +218,10 @@ impl Action {
             Action::RunProgram { program, .. } => {
                 redact::argv(program.shown.as_ref().unwrap_or(&program.argv)).join(" ")
             }
-            Action::WriteFile { path, varies: true, .. } => path.display().to_string(),
-            Action::WriteFile { path, bytes, .. } => format!("{} ({} bytes)", path.display(), bytes.len()),
-            Action::MakeFolder { path } | Action::MakeTempFolder { path } | Action::RemovePath { path } => {
-                path.display().to_string()
-            }
+            Action::WriteFile { path, .. }
+            | Action::MakeFolder { path }
+            | Action::MakeTempFolder { path }
+            | Action::RemovePath { path } => path.display().to_string(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
             Action::Notify { message, target } => {
                 format!("{target}: {}", redact::redact(&message.title))

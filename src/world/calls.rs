@@ -21,8 +21,8 @@ pub struct Call {
     pub key: String,
     /// The script line, `file:line`.
     pub place: Option<String>,
-    /// It was under way when the run was interrupted.
-    pub begun: bool,
+    /// Since when it was under way when the run was interrupted.
+    pub begun: Option<f64>,
     state: Mutex<State>,
 }
 
@@ -43,12 +43,16 @@ pub struct Promise {
 }
 
 impl Call {
-    pub fn new(key: String, place: Option<String>, begun: bool) -> Arc<Call> {
+    pub fn new(key: String, place: Option<String>, begun: Option<f64>) -> Arc<Call> {
         Arc::new(Call { key, place, begun, state: Mutex::default() })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn prove(&self, proof: Proof) {
+        self.with(|state| state.proofs.push(proof));
     }
 
     /// What is so now, the last fact about each path.
@@ -92,13 +96,18 @@ pub fn place() -> Option<String> {
 
 /// Whether the current call was under way when the run was interrupted.
 pub fn was_begun() -> bool {
-    current().is_some_and(|call| call.begun)
+    begun_since().is_some()
+}
+
+/// Since when the current call was under way when the run was interrupted, in seconds since 1970.
+pub fn begun_since() -> Option<f64> {
+    current()?.begun
 }
 
 /// Records a fact about what the current call leaves behind.
 pub fn prove(proof: Proof) {
     if let Some(call) = current() {
-        call.with(|state| state.proofs.push(proof));
+        call.prove(proof);
     }
 }
 
@@ -122,7 +131,18 @@ pub struct Recorded {
     pub key: String,
     pub ended: Option<(Value, Vec<Proof>)>,
     pub promise: Option<Promise>,
+    /// When it was begun, if it did not end.
+    pub since: f64,
 }
+
+impl Recorded {
+    fn is_look(&self) -> bool {
+        self.key.starts_with(LOOK)
+    }
+}
+
+/// The key of a look begins with this: it was no change, but what came after it was decided by it.
+pub const LOOK: char = '?';
 
 /// What the journal knows of a call that is about to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,8 +151,10 @@ pub enum Recall {
     New,
     /// Made, and what it left behind is still so.
     Done(Value),
-    /// Under way when the run was interrupted.
-    Begun,
+    /// Under way when the run was interrupted, and what it promised is so.
+    Kept(Promise),
+    /// Under way when the run was interrupted, since then.
+    Begun(f64),
 }
 
 type Strand = (Option<String>, String);
@@ -157,6 +179,9 @@ impl Recollection {
     pub fn recall(&self, eyes: &dyn Eyes, strand: Strand, key: &str) -> Recall {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(waiting) = all.get_mut(&strand) else { return Recall::New };
+        while waiting.front().is_some_and(Recorded::is_look) {
+            waiting.pop_front();
+        }
         let Some(next) = waiting.pop_front() else { return Recall::New };
         if next.key != key {
             waiting.clear();
@@ -165,13 +190,26 @@ impl Recollection {
         let holds = |proofs: &[Proof]| proofs.iter().all(|proof| proof.holds(eyes));
         match (next.ended, next.promise) {
             (Some((result, proofs)), _) if holds(&proofs) => Recall::Done(result),
-            (None, Some(promise)) if holds(&promise.proofs) => Recall::Done(promise.result),
-            (None, _) => Recall::Begun,
+            (None, Some(promise)) if holds(&promise.proofs) => Recall::Kept(promise),
+            (None, _) => Recall::Begun(next.since),
             (Some(_), _) => {
                 waiting.clear();
                 Recall::New
             }
         }
+    }
+}
+
+impl Recollection {
+    /// What a look gave before the run was interrupted, as long as what followed it is being made again.
+    pub fn recall_look(&self, strand: Strand, key: &str) -> Option<Value> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = all.get_mut(&strand)?;
+        // What could not be kept is looked at again; it does not stand in the way.
+        if !waiting.front()?.is_look() || waiting.front()?.key != key {
+            return None;
+        }
+        waiting.pop_front()?.ended.map(|(result, _)| result)
     }
 }
 
@@ -191,6 +229,7 @@ mod tests {
             key: key.to_owned(),
             ended: Some((value.into(), proofs)),
             promise: None,
+            since: 0.0,
         };
         recollection.add(strand(), ended("a", 1, vec![Proof::now(&LiveEyes, &file)]));
         recollection.add(strand(), ended("b", 2, vec![Proof::Absent { path: file.clone() }]));
@@ -207,10 +246,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let gone = Proof::Absent { path: dir.path().join("gone") };
         let there = Proof::Absent { path: dir.path().to_owned() };
-        for (proof, expected) in [(gone, Recall::Done(7.into())), (there, Recall::Begun)] {
+        for (proof, holds) in [(gone, true), (there, false)] {
             let recollection = Recollection::default();
-            let promise = Some(Promise { result: 7.into(), proofs: vec![proof] });
-            recollection.add((None, String::new()), Recorded { key: "a".into(), ended: None, promise });
+            let promise = Promise { result: 7.into(), proofs: vec![proof] };
+            let recorded =
+                Recorded { key: "a".into(), ended: None, promise: Some(promise.clone()), since: 9.0 };
+            recollection.add((None, String::new()), recorded);
+            let expected = if holds { Recall::Kept(promise) } else { Recall::Begun(9.0) };
             assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), expected);
         }
     }

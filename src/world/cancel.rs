@@ -2,9 +2,8 @@
 //! created while a scope is polled always sees the right one, however tasks interleave.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -41,13 +40,32 @@ pub struct Strand {
     /// `1.3` is the third task within the first.
     pub path: String,
     begun: AtomicUsize,
+    /// What was looked at since the last change, for the journal.
+    looked: Mutex<Vec<Looked>>,
+}
+
+/// A look and what it gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    pub key: String,
+    /// As JSON.
+    pub result: String,
 }
 
 impl Strand {
     fn next(&self) -> Strand {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let path = if self.path.is_empty() { number.to_string() } else { format!("{}.{number}", self.path) };
-        Strand { step: self.step.clone(), path, begun: AtomicUsize::new(0) }
+        Strand { step: self.step.clone(), path, ..Strand::default() }
+    }
+
+    pub fn look(&self, looked: Looked) {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).push(looked);
+    }
+
+    /// What has to be written before the next change is.
+    pub fn take_looks(&self) -> Vec<Looked> {
+        std::mem::take(&mut *self.looked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

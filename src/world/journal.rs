@@ -1,6 +1,8 @@
 //! What was done: one row per run, one per action, the intent written before the outcome, so that a crash
 //! leaves no doubt about what may have happened.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rusqlite::{Transaction, params};
@@ -9,6 +11,7 @@ use serde_json::Value;
 use super::calls::{self, Call, Recollection, Recorded};
 use super::cancel::Cancel;
 use super::identity::Identity;
+use super::proof::Proof;
 use super::store::Store;
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, redact};
@@ -61,6 +64,12 @@ impl Journal {
 
     pub fn records(&self) -> bool {
         self.records
+    }
+
+    /// Whether looks are kept as well: of what can be resumed.
+    pub fn remembers(&self) -> bool {
+        self.records
+            && matches!(self.about.lock().as_deref(), Ok(About { kind, .. }) if kind == "run" || kind == "apply")
     }
 
     /// Says what the run is, before its row is written.
@@ -121,9 +130,10 @@ impl Journal {
     /// The calls outside of finished steps: what an interrupted run would otherwise do again.
     fn recollect(&self, run: i64) -> Result<Recollection> {
         let recollection = Recollection::default();
+        let touched = self.touched(run)?;
         self.store.with(|c| {
             let mut ended = c.prepare(
-                "SELECT step, strand, call, result, proofs FROM calls c
+                "SELECT step, strand, call, result, proofs, action FROM calls c
                  WHERE run = ?1 AND (step IS NULL OR EXISTS
                    (SELECT 1 FROM steps s WHERE s.run = c.run AND s.name = c.step AND s.attempt <= c.attempt
                     AND s.state <> 'undone'))
@@ -133,12 +143,19 @@ impl Journal {
             while let Some(row) = rows.next()? {
                 let json = |at: usize| row.get::<_, String>(at);
                 let (result, proofs) = (json(3)?, json(4)?);
-                let ended = serde_json::from_str(&result).ok().zip(serde_json::from_str(&proofs).ok());
+                let mut proofs: Vec<Proof> = serde_json::from_str(&proofs).unwrap_or_default();
+                let action = row.get::<_, Option<i64>>(5)?.unwrap_or(0);
+                // What a later action has changed need not be as this call left it.
+                let is_last =
+                    |path: &Path| path.ancestors().all(|p| touched.get(p).is_none_or(|at| *at <= action));
+                proofs.retain(|proof| is_last(proof.path()));
+                let ended = serde_json::from_str(&result).ok().map(|result| (result, proofs));
                 let key = row.get(2)?;
-                recollection.add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None });
+                recollection
+                    .add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None, since: 0.0 });
             }
             let mut begun = c.prepare(
-                "SELECT step, strand, call, promise FROM actions a
+                "SELECT step, strand, call, promise, started FROM actions a
                  WHERE run = ?1 AND call IS NOT NULL AND outcome IS NULL AND id =
                    (SELECT max(id) FROM actions b
                     WHERE b.run = a.run AND b.step IS a.step AND b.strand = a.strand)
@@ -151,12 +168,30 @@ impl Journal {
             while let Some(row) = rows.next()? {
                 let promise: Option<String> = row.get(3)?;
                 let promise = promise.and_then(|text| serde_json::from_str(&text).ok());
-                let recorded = Recorded { key: row.get(2)?, ended: None, promise };
+                let recorded = Recorded { key: row.get(2)?, ended: None, promise, since: row.get(4)? };
                 recollection.add((row.get(0)?, row.get(1)?), recorded);
             }
             Ok(())
         })?;
         Ok(recollection)
+    }
+
+    /// Each path that actions of the run may have changed, with the last of these actions.
+    fn touched(&self, run: i64) -> Result<HashMap<PathBuf, i64>> {
+        let mut touched = HashMap::new();
+        self.store.with(|c| {
+            let mut actions = c.prepare(
+                "SELECT id, subjects FROM actions WHERE run = ?1 AND subjects IS NOT NULL ORDER BY id",
+            )?;
+            let mut rows = actions.query([run])?;
+            while let Some(row) = rows.next()? {
+                let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                let id: i64 = row.get(0)?;
+                touched.extend(paths.into_iter().map(|path| (path, id)));
+            }
+            Ok(())
+        })?;
+        Ok(touched)
     }
 
     /// What the interrupted run knows of the next call; none unless this run goes on with one.
@@ -165,15 +200,23 @@ impl Journal {
     }
 
     /// Records what is about to be done.
-    pub fn intend(&self, what: &Identity, subjects: &[std::path::PathBuf]) -> Result<i64> {
+    pub fn intend(&self, what: &Identity, subjects: &[PathBuf]) -> Result<i64> {
         let (run, attempt) = self.begin()?;
         let call = calls::current();
         let promise = call.as_ref().and_then(|c| c.promise()).and_then(|p| serde_json::to_string(&p).ok());
         let subjects = serde_json::to_string(subjects).ok();
+        let looks = Cancel::current().map(|scope| scope.strand().take_looks()).unwrap_or_default();
         self.store.with(|c| {
             let t = c.transaction()?;
             if let Some(call) = &call {
                 write_outcomes(&t, call)?;
+            }
+            for looked in &looks {
+                t.prepare_cached(
+                    "INSERT INTO calls (run, attempt, step, strand, call, result, proofs)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]')",
+                )?
+                .execute(params![run, attempt, what.step, what.strand, looked.key, redact::redact(&looked.result)])?;
             }
             t.prepare_cached(
                 "INSERT INTO actions (run, attempt, name, detail, content, step, strand, place, subjects, call,
@@ -216,10 +259,14 @@ impl Journal {
         }
     }
 
-    /// Records the end of a call, and what it gave if it ended well. A call that changed nothing has no row.
+    /// Records the end of a call, and what it gave if it ended well. A call that changed nothing has no row, unless
+    /// it was begun before the run was interrupted: then its end is what the next attempt has to know.
     pub fn called(&self, call: &Call, result: Option<Value>) -> Result<()> {
         let Some((run, attempt)) = self.run.get().copied() else { return Ok(()) };
-        let Some(last_action) = call.last_action() else { return Ok(()) };
+        let last_action = call.last_action();
+        if last_action.is_none() && call.begun.is_none() {
+            return Ok(());
+        }
         let scope = Cancel::current().unwrap_or_default();
         let result = result.map(|r| redact::redact(&r.to_string())).filter(|r| r.len() <= LONGEST_RESULT);
         let proofs = serde_json::to_string(&call.proofs())
