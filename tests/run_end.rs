@@ -95,9 +95,13 @@ fn report() {
 }
 
 /// The value of a series of the metrics.
-fn value(text: &str, series: &str) -> f64 {
+fn shown<'a>(text: &'a str, series: &str) -> &'a str {
     let line = text.lines().find_map(|l| l.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}"))
+}
+
+fn value(text: &str, series: &str) -> f64 {
+    shown(text, series).parse().unwrap()
 }
 
 fn metrics() {
@@ -112,21 +116,21 @@ fn metrics() {
         let (ok, said) = ask("promtool", &["check", "metrics"], Some(&site.path("out/m.prom")));
         assert_eq!(ok, 0, "{said}");
         let text = site.read("out/m.prom");
-        assert_eq!(value(&text, &of("exit_code")) as i32, code, "{text}");
+        assert_eq!(shown(&text, &of("exit_code")), code.to_string(), "{text}");
         text
     };
     let first = run("work");
-    assert_eq!((value(&first, &of("success")), value(&first, &of("actions"))), (1.0, 1.0));
-    assert_eq!(value(&first, "moonstack_run_steps{workflow=\"nightly\",state=\"ok\"}"), 1.0);
+    assert_eq!((shown(&first, &of("success")), shown(&first, &of("actions"))), ("1", "1"));
+    assert_eq!(shown(&first, "moonstack_run_steps{workflow=\"nightly\",state=\"ok\"}"), "1");
     let good = value(&first, &of("last_success_time_seconds"));
-    assert_eq!(good, value(&first, &of("end_time_seconds")));
+    assert_eq!(shown(&first, &of("last_success_time_seconds")), shown(&first, &of("end_time_seconds")));
     let second = run("fail");
-    assert_eq!((value(&second, &of("success")), value(&second, &of("actions"))), (0.0, 0.0));
-    assert_eq!(value(&second, "moonstack_run_steps{workflow=\"nightly\",state=\"failed\"}"), 1.0);
+    assert_eq!((shown(&second, &of("success")), shown(&second, &of("actions"))), ("0", "0"));
+    assert_eq!(shown(&second, "moonstack_run_steps{workflow=\"nightly\",state=\"failed\"}"), "1");
     // The time of the last success, to the moment that the journal has.
     assert!((value(&second, &of("last_success_time_seconds")) - good).abs() < 0.5, "{second}");
     assert!(value(&second, &of("start_time_seconds")) >= good);
-    assert_eq!(value(&run("attention"), &of("success")), 1.0);
+    assert_eq!(shown(&run("attention"), &of("success")), "1");
     let args = ["--metrics", &file, "check", "--only", "disk,git,locks"];
     site.run(&args);
     let text = site.read("out/m.prom");
@@ -228,7 +232,7 @@ fn late() {
         out.starts_with("nightly: COULD NOT TELL OR START (exit 3): unexpected argument '--mod'"),
         "{out}"
     );
-    assert_eq!(value(&site.read("m.prom"), "moonstack_run_exit_code{workflow=\"nightly\"}"), 3.0);
+    assert_eq!(shown(&site.read("m.prom"), "moonstack_run_exit_code{workflow=\"nightly\"}"), "3");
     assert_eq!(site.told(), ["nightly could not tell or could not start"]);
     assert_eq!(site.run(&asked).0, 3);
     assert_eq!(site.told().len(), 1, "it is known by now");
