@@ -5,9 +5,10 @@
 #[path = "unattended/bed.rs"]
 mod bed;
 
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use bed::{Site, ask, trial};
+use bed::{Site, ask, taken, trial};
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ fn main() {
         trial("a_resumed_run_recovers", resumed, None),
         trial("a_second_start_leaves_everything_alone", busy, None),
         trial("a_start_that_fails_is_not_lost", late, None),
+        trial("a_run_that_is_ended_is_told_as_such", interrupted, None),
         trial("findings_are_in_all_of_it", findings, None),
         trial("old_runs_go_once_a_day", pruned, None),
     ];
@@ -168,6 +170,15 @@ fn told() {
         text.contains("step build failed: hdf5 failed to build") && text.contains("/logs/run-8.log"),
         "{text}"
     );
+    // The packages are named.
+    let fault = ("MOONSTACK_PRACTICE_FAULTS", "package.zlib.fail = 'build'");
+    site.fine(&["run", "nightly"]);
+    let install = ["run", "nightly", "--mode", "install"];
+    let output = site.command(&install).env(fault.0, fault.1).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    wanted.extend(["nightly recovered", "nightly failed"]);
+    let text = site.read("told");
+    assert!(text.contains("\\nzlib") && text.contains("spack-build-out.txt"), "{text}");
     // Looks and plans tell nobody.
     site.run(&["plan", "nightly", "--mode", "calm"]);
     site.run(&["eval", "1 + 1"]);
@@ -186,23 +197,43 @@ fn resumed() {
     assert_eq!(site.told(), ["nightly failed", "nightly recovered"]);
     // A plan that is applied tells as well, and its messages are no departure from it.
     let plan = site.word("plan.json");
+    site.write("site.toml", &format!("{}on = 'always'\n", site.read("site.toml")));
     site.write("mode", "fine");
     site.fine(&["plan", "-o", &plan, "nightly", "--mode", "told", "--file", &mode]);
-    let site_file = site.read("site.toml");
-    assert!(site_file.contains("[notify.ops]"));
     let (code, _, err) = site.run(&["--summary", "apply", &plan]);
     assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(site.told().last().map(String::as_str), Some("nightly went well"));
 }
 
-fn busy() {
-    let site = Site::telling("");
-    let (file, metrics, report) = (site.word("held"), site.word("m.prom"), site.word("r.json"));
-    let mut first = site.command(&["run", "nightly", "--mode", "hold", "--file", &file]).spawn().unwrap();
+/// A run that waits, once it does.
+fn held(site: &Site, asked: &[&str]) -> Child {
+    let file = site.word("held");
+    let mut command = site.command(&[asked, &["run", "nightly", "--mode", "hold", "--file", &file]].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(30);
     while !site.path("held").exists() {
         assert!(Instant::now() < end, "it does not start");
         std::thread::sleep(Duration::from_millis(20));
     }
+    child
+}
+
+fn interrupted() {
+    let site = Site::telling("");
+    let metrics = site.word("m.prom");
+    let child = held(&site, &["--summary", "--metrics", &metrics]);
+    assert_eq!(ask("kill", &["-TERM", &child.id().to_string()], None).0, 0);
+    let (code, out, err) = taken(&child.wait_with_output().unwrap());
+    assert_eq!(code, 130, "{out}{err}");
+    assert!(out.starts_with("nightly: INTERRUPTED (exit 130): ") && out.lines().count() == 1, "{out}");
+    assert_eq!(shown(&site.read("m.prom"), "moonstack_run_exit_code{workflow=\"nightly\"}"), "130");
+    assert_eq!(site.told(), ["nightly was interrupted"]);
+}
+
+fn busy() {
+    let site = Site::telling("");
+    let (metrics, report) = (site.word("m.prom"), site.word("r.json"));
+    let mut first = held(&site, &[]);
     site.write("m.prom", "before");
     site.write("r.json", "before");
     let asked = ["--summary", "--metrics", &metrics, "--report", &report, "run", "nightly"];

@@ -34,6 +34,8 @@ pub struct Ended {
     pub run: Option<i64>,
     pub exit: u8,
     pub message: Option<String>,
+    /// Packages that the error names.
+    pub failed: Vec<String>,
     pub previous: Option<u8>,
     /// When this attempt began and ended, in Unix seconds.
     pub began: f64,
@@ -116,9 +118,9 @@ fn ended(session: &Session, begun: Begun, result: &Result<u8>) -> Ended {
     let store = &cx.site.store;
     let run = cx.site.journal.number();
     let detail = run.and_then(|run| read::detail(store, run).ok());
-    let (exit, message) = match result {
-        Ok(code) => (*code, None),
-        Err(t) => (t.kind().exit_code(), Some(t.message().to_owned())),
+    let (exit, message, failed) = match result {
+        Ok(code) => (*code, None, Vec::new()),
+        Err(t) => (t.kind().exit_code(), Some(t.message().to_owned()), named(t)),
     };
     let script = session.ran.borrow().words.first().cloned().unwrap_or(begun.name);
     let earlier = run.and_then(|run| read::previous_exit(store, &script, run).ok().flatten());
@@ -131,6 +133,7 @@ fn ended(session: &Session, begun: Begun, result: &Result<u8>) -> Ended {
         run,
         exit,
         message,
+        failed,
         detail,
         findings,
         changes,
@@ -244,6 +247,13 @@ fn digest(cx: &Cx, ended: &Ended) -> Vec<String> {
         }));
         lines.extend(packages(cx, detail, ended.began));
     }
+    // Old installers say only at the end what failed, the new one as it goes.
+    for told in &ended.failed {
+        let known = |line: &String| line.split([' ', '/']).next() == told.split([' ', '/']).next();
+        if !lines.iter().any(known) {
+            lines.push(told.clone());
+        }
+    }
     let bad = ended.findings.iter().filter(|f| f.status >= Status::Warn);
     lines.extend(bad.map(|f| format!("{} {}", f.status.name(), summary::finding(f))));
     if ended.exit > 0
@@ -269,13 +279,28 @@ fn packages(cx: &Cx, detail: &RunDetail, began: f64) -> Vec<String> {
             continue;
         }
         if let Ok(Event::PackageFailed { name, hash, log }) = serde_json::from_value(line) {
-            let hash = hash.and_then(|h| h.get(..7).map(|h| format!("/{h}"))).unwrap_or_default();
-            let log = log.map(|l| format!("; log: {l}")).unwrap_or_default();
-            let told = format!("{name}{hash} failed{log}");
+            let told = package(&name, hash.as_deref(), log.as_deref());
             if !lines.contains(&told) {
                 lines.push(told);
             }
         }
     }
     lines
+}
+
+fn package(name: &str, hash: Option<&str>, log: Option<&str>) -> String {
+    let hash = hash.and_then(|h| h.get(..7)).map(|h| format!("/{h}")).unwrap_or_default();
+    let log = log.map(|l| format!("; log: {l}")).unwrap_or_default();
+    format!("{name}{hash} failed{log}")
+}
+
+/// The packages in an error of Spack.
+fn named(trouble: &Trouble) -> Vec<String> {
+    let failed = trouble.facts().get("failed").and_then(Value::as_array);
+    let text = |failure: &Value, key: &str| failure.get(key).and_then(Value::as_str).map(str::to_owned);
+    let line = |failure: &Value| {
+        let (hash, log) = (text(failure, "hash"), text(failure, "log"));
+        Some(package(&text(failure, "name")?, hash.as_deref(), log.as_deref()))
+    };
+    failed.into_iter().flatten().filter_map(line).collect()
 }

@@ -25,6 +25,8 @@ return workflow{
       run.step("build", {}, function() fail("build", "hdf5 failed to build") end)
     elseif o.mode == "attention" then
       return 1
+    elseif o.mode == "install" then
+      run.step("install", {}, function() spack.install("zlib") end)
     elseif o.mode == "hold" then
       fs.write(o.file, "held")
       time.sleep("60s")
