@@ -91,7 +91,8 @@ impl Fields {
         if named(day) && named(weekday) && (fields.any_day() || fields.any_weekday()) {
             (fields.day, fields.weekday) = (Set::full(&DAY), Set::full(&WEEKDAY));
         }
-        if !fields.ever() {
+        // Beside a day of the week the day of the month is only one way to be due.
+        if fields.any_weekday() && !fields.has_day() {
             return Err(Trouble::usage(format!("'{expression}' never comes: no such month has that day"))
                 .hint("the last day of a month is between 28 and 31"));
         }
@@ -106,11 +107,11 @@ impl Fields {
         self.weekday == Set::full(&WEEKDAY)
     }
 
-    fn ever(&self) -> bool {
+    /// Whether one of the months has one of the days.
+    fn has_day(&self) -> bool {
         let first = self.day.numbers().first().copied().unwrap_or(u8::MAX);
         let fits = |month: &u8| LENGTHS.get(usize::from(*month) - 1).is_some_and(|days| first <= *days);
-        // Beside a day of the week the day of the month is only one way to be due.
-        !self.any_weekday() || self.month.numbers().iter().any(fits)
+        self.month.numbers().iter().any(fits)
     }
 
     /// As cron reads it.
@@ -134,8 +135,8 @@ impl Fields {
         let by_weekday = format!("{} *-{month}-* {time}", weekdays(self.weekday));
         match (self.any_day(), self.any_weekday()) {
             (_, true) => vec![by_date],
-            (true, false) => vec![by_weekday],
-            (false, false) => vec![by_date, by_weekday],
+            (false, false) if self.has_day() => vec![by_date, by_weekday],
+            (_, false) => vec![by_weekday],
         }
     }
 }
@@ -266,7 +267,7 @@ mod tests {
             ("0 4 */10 * *", "0 4 1,11,21,31 * *", &["*-*-01/10 04:00:00"]),
             ("0 4 1 1,july * ", "0 4 1 1,7 *", &["*-01,07-01 04:00:00"]),
             ("0 4 1,15 * mon", "0 4 1,15 * 1", &["*-*-01,15 04:00:00", "Mon *-*-* 04:00:00"]),
-            ("0 4 31 2 mon", "0 4 31 2 1", &["*-02-31 04:00:00", "Mon *-02-* 04:00:00"]),
+            ("0 4 31 2 mon", "0 4 31 2 1", &["Mon *-02-* 04:00:00"]),
             ("0 4 1-31 * mon", "0 4 * * *", &["*-*-* 04:00:00"]),
             ("0-59 * * */3 *", "* * * */3 *", &["*-01/3-* *:*:00"]),
         ] {
