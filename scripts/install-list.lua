@@ -92,7 +92,7 @@ local function tell(o, table_rows, rows, failed)
     print(json.encode({ specs = json.list(table_rows), packages = json.list(rows), failed = failed }))
   elseif not o.quiet or failed > 0 then
     print(report.table(table_rows, {
-      { key = "result" }, { key = "spec" }, { key = "new", title = "new packages" }, { key = "seconds", title = "took" }, { key = "why" }, { key = "log" },
+      { key = "result" }, { key = "spec" }, { key = "new" }, { key = "seconds" }, { key = "why" }, { key = "log" },
     }))
     print(summary)
   end

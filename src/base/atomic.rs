@@ -16,7 +16,8 @@ pub fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<()> {
     let fail = |e: std::io::Error| Trouble::io("write", path, e);
     let mode = mode.or_else(|| std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".moonstack-").permissions(std::fs::Permissions::from_mode(mode.unwrap_or(0o666)));
+    let prefix = temporary(std::process::id());
+    builder.prefix(&prefix).permissions(std::fs::Permissions::from_mode(mode.unwrap_or(0o666)));
     let mut temp = builder.tempfile_in(folder).map_err(fail)?;
     temp.write_all(bytes).map_err(fail)?;
     if let Some(mode) = mode {
@@ -26,6 +27,11 @@ pub fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<()> {
     temp.as_file().sync_all().map_err(fail)?;
     temp.persist(path).map_err(|e| fail(e.error))?;
     std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(fail)
+}
+
+/// How the names of the temporary files of a process begin: one that was killed leaves them behind.
+pub fn temporary(pid: u32) -> String {
+    format!(".moonstack-{pid}-")
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ use setup::{Mode, Session};
 
 use crate::world::journal::host;
 use crate::world::orphans;
+use crate::world::place;
 use crate::world::store::Store;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
@@ -123,7 +124,7 @@ struct Opened {
 fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     let global = cli.global.clone();
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
-        std::env::set_current_dir(&stored.cwd).map_err(|e| Trouble::io("enter", &stored.cwd, e))?;
+        place::enter(&stored.cwd)?;
         let global = global.clone().or(stored);
         Ok(Opened { global, mode, words: words_of(&stored.words), before: None })
     };
@@ -152,6 +153,7 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
             let stored = read::command(&store, *id)?;
             if row.host == host() {
                 let ended = orphans::end(row.pid);
+                orphans::sweep(row.pid, &read::unfinished_folders(&store, *id)?);
                 if ended > 0 {
                     printer
                         .note(&format!("ended {ended} processes that the interrupted run had left behind"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spack::rehearsal::facts::{Effect, EnvironmentTouched, SpecEffect};
+pub use crate::spack::rehearsal::facts::{Effect, EnvironmentTouched, Origin, SpecEffect};
 use crate::world::planning::Planned;
 
 /// All commands of a plan together.

@@ -1,5 +1,8 @@
 //! Rows of the journal as data.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +10,7 @@ use serde_json::Value;
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
 use crate::world::journal::host;
-use crate::world::process;
+use crate::world::orphans;
 use crate::world::store::Store;
 
 /// How a run stands.
@@ -117,7 +120,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         (Some(_), Some(130)) => RunState::Cancelled,
         (Some(_), _) => RunState::Failed,
         // Of another machine's processes nothing is known here.
-        (None, _) if machine == host() && !process::lives(pid) => RunState::Interrupted,
+        (None, _) if machine == host() && !orphans::lives(pid) => RunState::Interrupted,
         (None, _) => RunState::Running,
     };
     Ok(RunRow {
@@ -237,6 +240,20 @@ pub fn command(store: &Store, id: i64) -> Result<StoredCommand> {
         .hint("start it anew with `moonstack run`"));
     }
     Ok(stored)
+}
+
+/// Folders in which a run was writing when it was interrupted.
+pub fn unfinished_folders(store: &Store, id: i64) -> Result<BTreeSet<PathBuf>> {
+    store.with(|c| {
+        let mut rows = c.prepare(
+            "SELECT subjects FROM actions WHERE run = ?1 AND name = 'write_file' AND outcome IS NULL
+             AND subjects IS NOT NULL",
+        )?;
+        let texts = rows.query_map([id], |row| row.get::<_, String>(0))?;
+        let paths =
+            texts.flatten().filter_map(|text| serde_json::from_str::<Vec<PathBuf>>(&text).ok()).flatten();
+        Ok(paths.filter_map(|path| path.parent().map(Path::to_owned)).collect())
+    })
 }
 
 /// Of earlier runs of the same name, how the last one that ended did.

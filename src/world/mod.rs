@@ -20,6 +20,7 @@ pub mod lock_test;
 pub mod orphans;
 pub mod overlay;
 pub mod own_lock;
+pub mod place;
 pub mod planned;
 pub mod planning;
 pub mod process;

@@ -2,17 +2,25 @@
 //! environment, which its children inherit, so they are found whatever groups they made.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::process::lives;
+use crate::base::atomic;
 
 /// The variable that every program gets: who started it.
 pub const MARK: &str = "MOONSTACK_PID";
 /// How long they may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Whether a process of this machine is there.
+pub fn lives(pid: u32) -> bool {
+    let pid = Pid::from_raw(pid as i32);
+    // One that may not be signalled is there as well.
+    !matches!(kill(pid, None), Err(nix::errno::Errno::ESRCH))
+}
 
 /// Process ids of what that moonstack has left behind.
 pub fn of(pid: u32) -> BTreeSet<i32> {
@@ -54,6 +62,18 @@ pub fn end(pid: u32) -> usize {
             return found.len();
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Removes the half-written files of a moonstack that was killed while it wrote into these folders.
+pub fn sweep(pid: u32, folders: &BTreeSet<PathBuf>) {
+    let begin = atomic::temporary(pid);
+    for folder in folders {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&begin) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

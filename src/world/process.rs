@@ -38,13 +38,6 @@ pub fn kill_all() {
     }
 }
 
-/// Whether a process of this machine is there.
-pub fn lives(pid: u32) -> bool {
-    let pid = Pid::from_raw(pid as i32);
-    // One that may not be signalled is there as well.
-    !matches!(nix::sys::signal::kill(pid, None), Err(nix::errno::Errno::ESRCH))
-}
-
 /// The leader's process id, which is also the group's; forgets it and kills what is left when dropped.
 struct Group(i32);
 

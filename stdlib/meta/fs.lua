@@ -116,6 +116,7 @@ function fs.tree_digest(path) end
 
 ---@class (exact) fs.write.Options
 ---@field mode? string Permission bits such as `"640"`. Default: those of the file that is replaced.
+---@field varies? boolean The content changes from run to run, as a report with the time in it does: a plan promises only the path.
 
 ---@class (exact) fs.write.Arguments: fs.write.Options
 ---@field path string The file. Its folder must exist.

@@ -432,7 +432,7 @@ function spack.uninstall(query, options) end
 
 ---Marks an installed spec as `explicit` (asked for) or `implicit` (came along, and garbage when nothing needs it).
 ---
----Changes the site. Example: `spack.mark("zlib", "explicit")`
+---Changes the site. Example: `spack.mark("zlib", "implicit")`
 ---@param query string The one installed spec, in Spack's syntax.
 ---@param as Mark `explicit` or `implicit`.
 ---@param options? spack.mark.Options
