@@ -1,7 +1,7 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, term } → reference → api → { general, check, notify, practice } → runs → plan → spack → site → { policy, world } → base
+//! main → cli → repl → { script, term } → reference → api → { general, check, notify, schedule, practice } → runs → plan → spack → site → { policy, world } → base
 //! ```
 //!
 //! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
@@ -22,6 +22,7 @@ pub mod practice;
 pub mod reference;
 pub mod repl;
 pub mod runs;
+pub mod schedule;
 pub mod script;
 pub mod site;
 pub mod spack;

@@ -1,6 +1,6 @@
 //! Findings in the state database: what a sweep found, what was found before, and since when it is so.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -60,9 +60,9 @@ pub fn record(cx: &Cx, findings: &[Finding]) -> Result<Recorded> {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut changes = Vec::new();
         for finding in findings {
-            changes.extend(change(&transaction, finding)?);
+            changes.extend(change(&transaction, finding, i64::MAX)?);
         }
-        changes.extend(gone(&transaction, findings)?);
+        changes.extend(gone(&transaction, findings, i64::MAX)?);
         for (finding, body) in findings.iter().zip(&bodies) {
             transaction.execute(
                 "INSERT INTO findings (run, sweep, at, name, subject, status, message, body)
@@ -85,11 +85,39 @@ pub fn record(cx: &Cx, findings: &[Finding]) -> Result<Recorded> {
     })
 }
 
-fn change(transaction: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<Option<Change>> {
-    let before: Option<String> = transaction
+/// What the last sweep of a run found, and what of it was not so before.
+pub fn of_run(cx: &Cx, run: i64) -> Result<(Vec<Finding>, Vec<Change>)> {
+    cx.site.store.with(|connection| {
+        let last: Option<(String, i64)> = connection
+            .query_row(
+                "SELECT sweep, min(id) FROM findings WHERE sweep =
+                 (SELECT sweep FROM findings WHERE run = ? ORDER BY id DESC LIMIT 1) GROUP BY sweep",
+                [run],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let Some((sweep, first)) = last else { return Ok(Default::default()) };
+        let findings: Vec<Finding> = connection
+            .prepare("SELECT body FROM findings WHERE sweep = ? ORDER BY id")?
+            .query_map([sweep], |row| row.get::<_, String>(0))?
+            .filter_map(|body| body.map(|body| serde_json::from_str(&body).ok()).transpose())
+            .collect::<rusqlite::Result<_>>()?;
+        let mut changes = Vec::new();
+        for finding in &findings {
+            changes.extend(change(connection, finding, first)?);
+        }
+        changes.extend(gone(connection, &findings, first)?);
+        Ok((findings, changes))
+    })
+}
+
+/// Rows from `end` on are not looked at.
+fn change(connection: &Connection, finding: &Finding, end: i64) -> rusqlite::Result<Option<Change>> {
+    let before: Option<String> = connection
         .query_row(
-            "SELECT status FROM findings WHERE name = ? AND subject IS ? ORDER BY at DESC, id DESC LIMIT 1",
-            params![finding.check, finding.subject],
+            "SELECT status FROM findings WHERE name = ? AND subject IS ? AND id < ?
+             ORDER BY at DESC, id DESC LIMIT 1",
+            params![finding.check, finding.subject, end],
             |row| row.get(0),
         )
         .optional()?;
@@ -103,17 +131,17 @@ fn change(transaction: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<
 }
 
 /// Warnings and failures of a check's last sweep that it does not report now.
-fn gone(transaction: &Transaction<'_>, findings: &[Finding]) -> rusqlite::Result<Vec<Change>> {
+fn gone(connection: &Connection, findings: &[Finding], end: i64) -> rusqlite::Result<Vec<Change>> {
     let mut names: Vec<&str> = findings.iter().map(|f| f.check.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let mut statement = transaction.prepare(
+    let mut statement = connection.prepare(
         "SELECT subject, status FROM findings WHERE name = ?1 AND status IN ('warn', 'fail') AND sweep =
-         (SELECT sweep FROM findings WHERE name = ?1 ORDER BY at DESC, id DESC LIMIT 1)",
+         (SELECT sweep FROM findings WHERE name = ?1 AND id < ?2 ORDER BY at DESC, id DESC LIMIT 1)",
     )?;
     let mut out = Vec::new();
     for name in names {
-        let rows = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement.query_map(params![name, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for row in rows {
             let (subject, from): (Option<String>, String) = row?;
             if !findings.iter().any(|f| f.check == name && f.subject == subject) {
@@ -189,6 +217,9 @@ mod tests {
         let third = record(&cx, &[found("disk", None, Finding::pass("fine"))]).unwrap();
         assert_eq!(third.changes.len(), 1);
         assert_eq!((third.changes[0].subject.as_deref(), third.changes[0].to.as_str()), (Some("/a"), "gone"));
+        let run = cx.site.journal.run().unwrap();
+        assert_eq!(of_run(&cx, run).unwrap().1, third.changes, "the same is known later");
+        assert_eq!(of_run(&cx, run + 1).unwrap(), (vec![], vec![]));
         let git = list(&cx, Some("git"), 10).unwrap();
         assert_eq!(
             git.iter().map(|k| (k.at, k.since)).collect::<Vec<_>>(),

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::env_args::EnvCommand;
 use super::policy::PolicyCommand;
+use super::schedule::ScheduleCommand;
 use super::test::TestArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
@@ -96,6 +97,9 @@ pub enum Command {
     },
     /// Look at the runs on record, and go on with an interrupted one.
     Runs(Runs),
+    /// Print crontab lines and systemd units for what runs unattended, and see how it stands.
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Evaluate Lua and print the result.
     Eval {
         /// An expression or statements.

@@ -8,14 +8,18 @@ mod docs;
 mod env;
 mod env_args;
 mod find;
+mod finish;
 mod interrupt;
 mod options;
 mod plan;
 mod policy;
 mod repl;
+mod retention;
 mod run;
 mod runs;
+mod schedule;
 mod setup;
+mod summary;
 mod test;
 mod test_report;
 mod workflows;
@@ -32,6 +36,7 @@ use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
 
 use args::{Cli, Command, Global, Runs, RunsCommand};
+use finish::Begun;
 use options::words_of;
 use setup::{Mode, Session};
 
@@ -54,7 +59,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
-    let printer = Arc::new(printer(&cli.global));
+    let printer = Arc::new(printer(&cli.global, options::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
         Ok(code) => code,
         Err(trouble) if printer.is_closed() || ClosedPipe::is(&trouble) => 0,
@@ -65,9 +70,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     }
 }
 
-fn printer(global: &Global) -> Printer {
+fn printer(global: &Global, summary: bool) -> Printer {
     let detail = match (global.quiet, global.verbose) {
         (true, _) => Detail::Quiet,
+        // Who wants one line at the end wants no others.
+        (false, 0) if summary => Detail::Quiet,
         (false, 0) => Detail::Normal,
         _ => Detail::Verbose,
     };
@@ -112,6 +119,8 @@ struct Opened {
     global: Global,
     mode: Mode,
     words: Vec<OsString>,
+    /// How the attempt before ended.
+    before: Option<u8>,
 }
 
 /// A plan and an interrupted run bring their own command line along.
@@ -120,10 +129,12 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
         place::enter(&stored.cwd)?;
         let global = global.clone().or(stored);
-        Ok(Opened { global, mode, words: words_of(&stored.words) })
+        Ok(Opened { global, mode, words: words_of(&stored.words), before: None })
     };
     match &cli.command {
-        Command::Plan(args) => Ok(Opened { global, mode: Mode::Plan, words: args.words.clone() }),
+        Command::Plan(args) => {
+            Ok(Opened { global, mode: Mode::Plan, words: args.words.clone(), before: None })
+        }
         Command::Apply { file } => {
             let plan = plan::read(file)?;
             again(&plan.command.clone(), Mode::Apply(plan))
@@ -151,15 +162,17 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
                         .note(&format!("ended {ended} processes that the interrupted run had left behind"));
                 }
             }
-            again(&stored, if *fresh { Mode::Live } else { Mode::Resume(*id) })
+            let opened = again(&stored, if *fresh { Mode::Live } else { Mode::Resume(*id) })?;
+            Ok(Opened { before: row.exit.filter(|_| !fresh), ..opened })
         }
-        _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new() }),
+        _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new(), before: None }),
     }
 }
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
     let opened = opened(cli, printer)?;
     let session = Session::open(&opened.global, opened.mode, printer)?;
+    let at = session.cx.world.clock.seconds();
     let result = match command {
         Command::Run { words } => run::words(&session, words).await,
         Command::Plan(args) => {
@@ -171,6 +184,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
             run::words(&session, &opened.words).await
         }
         Command::Runs(args) => runs::runs(&session, args).await,
+        Command::Schedule(command) => schedule::schedule(&session, command).await,
         Command::Eval { code } => run::eval(&session, code).await,
         Command::Call { name, arguments } => call::call(&session, name, arguments.as_deref()).await,
         Command::Find(args) => find::find(&session, args).await,
@@ -186,5 +200,23 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Completions { shell } => workflows::completions(&session, *shell).await,
     };
     session.close(&result);
-    result
+    match ran(command, &opened.words) {
+        Some(name) => {
+            finish::finish(&session, Begun { name, attempt_before: opened.before, at }, result).await
+        }
+        None => result,
+    }
+}
+
+/// What is run, if this is a command that runs something and is not only a look or a plan.
+fn ran(command: &Command, stored: &[OsString]) -> Option<String> {
+    let words = match command {
+        Command::Run { words } => words,
+        Command::Apply { .. } | Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
+            stored
+        }
+        Command::Check { .. } => return Some(String::from("health-sweep")),
+        _ => return None,
+    };
+    Some(words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default())
 }

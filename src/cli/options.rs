@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::args::Global;
+use super::args::{Cli, Command as Typed, Global};
 use crate::base::words;
 use crate::script::workflow::Workflow;
 use crate::world::input::Input;
@@ -108,4 +108,14 @@ pub fn without_plan(name: &str, args: &[OsString], workflow: &Workflow) -> Vec<S
 /// The words of a stored command.
 pub fn words_of(words: &[String]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
+}
+
+/// Whether one line at the end is wanted, wherever that stands.
+pub fn wants_summary(cli: &Cli) -> bool {
+    let words = match &cli.command {
+        Typed::Run { words } => words.get(1..).unwrap_or_default(),
+        Typed::Check { args } => args,
+        _ => &[],
+    };
+    cli.global.summary || words.iter().take_while(|word| *word != "--").any(|word| word == "--summary")
 }

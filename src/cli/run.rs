@@ -132,7 +132,8 @@ async fn declared_workflow(
     finish(session, host, code).await
 }
 
-fn wrong_options(error: &clap::Error) -> Trouble {
+/// What a workflow's own command line says of wrong options, as an error.
+pub fn wrong_options(error: &clap::Error) -> Trouble {
     let text = error.to_string();
     let mut lines = text.trim_end().lines();
     let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();

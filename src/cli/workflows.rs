@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::args;
 use super::setup::Session;
 use crate::base::Result;
+use crate::script::Host;
 use crate::script::loader::SCRIPTS;
 use crate::script::workflow::Workflow;
 
@@ -25,7 +26,7 @@ pub async fn list(session: &Session) -> Result<u8> {
         let bundled = SCRIPTS.iter().any(|s| s.name == name);
         let source = session.loader(None).script(&name).map(|s| s.name).unwrap_or_default();
         let (doc, source) = match declared(session, &name).await {
-            Ok(Some(workflow)) => (workflow.doc, source),
+            Ok(Some(declared)) => (declared.workflow.doc, source),
             Ok(None) => (String::from("a script without a declaration"), source),
             // One broken file must not hide the others.
             Err(trouble) => (format!("cannot be read: {}", trouble.message()), source),
@@ -37,8 +38,14 @@ pub async fn list(session: &Session) -> Result<u8> {
     Ok(0)
 }
 
+/// A declaration, with the machine that its defaults live in.
+pub struct Declared {
+    pub workflow: Workflow,
+    _host: Host,
+}
+
 /// What a script declares. Only one that has the word is run for it: a plain script would do its work.
-async fn declared(session: &Session, name: &str) -> Result<Option<Workflow>> {
+pub async fn declared(session: &Session, name: &str) -> Result<Option<Declared>> {
     let source = session.loader(None).script(name)?;
     if !String::from_utf8_lossy(&source.text).contains("workflow") {
         return Ok(None);
@@ -46,7 +53,11 @@ async fn declared(session: &Session, name: &str) -> Result<Option<Workflow>> {
     let host = session.host(None)?;
     let results = host.run(&session.scope, &source, MultiValue::new()).await?;
     match results.front() {
-        Some(value @ Value::Table(table)) if host.is_workflow(value) => Workflow::read(table).map(Some),
+        Some(value @ Value::Table(table)) if host.is_workflow(value) => {
+            let workflow = Workflow::read(table)?;
+            drop(results);
+            Ok(Some(Declared { workflow, _host: host }))
+        }
         _ => Ok(None),
     }
 }
@@ -57,8 +68,8 @@ pub async fn completions(session: &Session, shell: clap_complete::Shell) -> Resu
     let mut run = clap::Command::new("run").about("Run a workflow, or a script file");
     let mut check = clap::Command::new("check").about("Run health checks");
     for name in session.loader(None).names() {
-        if let Ok(Some(workflow)) = declared(session, &name).await {
-            let command = workflow.command().no_binary_name(false).name(name.clone());
+        if let Ok(Some(declared)) = declared(session, &name).await {
+            let command = declared.workflow.command().no_binary_name(false).name(name.clone());
             if name == "health-sweep" {
                 check = command.clone().name("check");
             }

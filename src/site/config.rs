@@ -34,6 +34,21 @@ pub struct SiteConfig {
     pub notify: BTreeMap<String, ChannelConfig>,
     /// Expressions by policy, such as `keep`.
     pub policy: BTreeMap<String, String>,
+    /// What runs unattended, by name.
+    pub schedule: BTreeMap<String, ScheduleConfig>,
+}
+
+/// A run that cron or systemd starts.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Name of the workflow, or the file of a script.
+    pub workflow: String,
+    /// "daily 02:00", or a cron expression.
+    pub on: String,
+    /// Options of the workflow.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// How checks judge on this site.
@@ -166,6 +181,11 @@ fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     Some((unknown.to_owned(), known))
 }
 
+/// Whether what stands for a workflow is the path of a script.
+pub fn is_file(workflow: &str) -> bool {
+    workflow.contains('/') || Path::new(workflow).extension().is_some_and(|e| e == "lua")
+}
+
 /// Relative paths belong to the file that names them.
 fn resolve(table: &mut toml::Table, base: &Path) {
     let full = |text: &str| base.join(text).display().to_string();
@@ -177,6 +197,15 @@ fn resolve(table: &mut toml::Table, base: &Path) {
     if let Some(toml::Value::Table(channels)) = table.get_mut("notify") {
         for channel in channels.iter_mut().filter_map(|(_, c)| c.as_table_mut()) {
             super::channels::resolve(channel, &full);
+        }
+    }
+    if let Some(toml::Value::Table(schedules)) = table.get_mut("schedule") {
+        for schedule in schedules.iter_mut().filter_map(|(_, s)| s.as_table_mut()) {
+            if let Some(toml::Value::String(file)) = schedule.get_mut("workflow")
+                && is_file(file)
+            {
+                *file = full(file);
+            }
         }
     }
     if let Some(toml::Value::Array(items)) = table.get_mut("scripts") {
