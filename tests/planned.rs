@@ -88,6 +88,8 @@ fn a_stored_plan_is_applied_as_it_is_and_who_did_is_on_record() {
     assert_eq!(twice.status.code(), Some(4), "{twice:?}");
 }
 
+type Change<'a> = Box<dyn Fn() + 'a>;
+
 /// Each kind of input, how it is changed between plan and apply, and what the refusal names.
 #[test]
 fn a_changed_input_refuses_the_plan_and_is_named() {
@@ -98,7 +100,6 @@ fn a_changed_input_refuses_the_plan_and_is_named() {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     };
-    type Change<'a> = Box<dyn Fn() + 'a>;
     let cases: Vec<(&str, Change<'_>, &str)> = vec![
         ("script", Box::new(|| append(&bed.root.join("w.lua"), "-- more\n")), "the script"),
         ("module", Box::new(|| append(&bed.root.join("helper.lua"), "-- more\n")), "the module"),

@@ -137,7 +137,7 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
         }
         Command::Apply { file } => {
             let plan = plan::read(file)?;
-            again(&plan.command.clone(), Mode::Apply(plan))
+            again(&plan.command.clone(), Mode::Apply(Box::new(plan)))
         }
         Command::Runs(Runs { command: Some(RunsCommand::Resume { id, fresh }), .. }) => {
             let store = Store::at(setup::state(&global)?.join("state.db"));

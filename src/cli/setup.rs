@@ -68,7 +68,7 @@ pub enum Mode {
     /// They are recorded and pretended.
     Plan,
     /// They are made as long as they are those of a plan.
-    Apply(Plan),
+    Apply(Box<Plan>),
     /// They go on where an interrupted run ended.
     Resume(i64),
 }
@@ -174,7 +174,7 @@ impl Session {
             options: RefCell::new(RunOptions::of(global)),
             given: GivenInputs::default(),
             plan: match mode {
-                Mode::Apply(plan) => Some(plan),
+                Mode::Apply(plan) => Some(*plan),
                 _ => None,
             },
             log,

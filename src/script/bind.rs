@@ -63,18 +63,15 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
             if let Some(Next::Known(known)) = &next {
                 return value::to_lua(&lua, known);
             }
-            let look = match next {
-                Some(_) => None,
-                None => {
-                    let arguments = || value::to_json(&lua, &Value::Table(table.clone()));
-                    match perform::look(&cx, primitive.path, arguments) {
-                        Some(Ok(known)) => {
-                            return value::to_lua(&lua, perform::recalled(&known).map_err(raise)?);
-                        }
-                        Some(Err(look)) => Some(look),
-                        None => None,
-                    }
-                }
+            let arguments = || value::to_json(&lua, &Value::Table(table.clone()));
+            let look = match primitive.effect {
+                Effect::Changes => None,
+                Effect::Reads => perform::look(&cx, primitive.path, arguments),
+            };
+            let look = match look {
+                Some(Ok(known)) => return value::to_lua(&lua, perform::recalled(&known).map_err(raise)?),
+                Some(Err(look)) => Some(look),
+                None => None,
             };
             let deserializer =
                 mlua::serde::Deserializer::new_with_options(Value::Table(table), value::arguments());

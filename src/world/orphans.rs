@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn what_a_dead_one_started_is_found_and_ended_with_its_children() {
         // A process id that nobody has.
-        let dead = (2..).map(|n| 4_000_000 + n).find(|pid| !lives(*pid)).unwrap();
+        let dead = (4_000_000..4_100_000).find(|pid| !lives(*pid)).unwrap();
         let mut child = std::process::Command::new("sh")
             .args(["-c", "sleep 60 & sleep 60"])
             .env(MARK, dead.to_string())

@@ -84,10 +84,9 @@ impl Overlay {
             }
         }
         match (last, real) {
-            (Some(Entry::Gone), _) => Found::Nothing,
+            (Some(Entry::Gone), _) | (None, None) => Found::Nothing,
             (Some(entry), _) => Found::Pretended(entry),
             (None, Some(real)) => Found::Real(real),
-            (None, None) => Found::Nothing,
         }
     }
 

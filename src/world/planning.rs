@@ -167,12 +167,11 @@ impl PlanningHands {
             return pretend_files(&self.overlay, action).map(|()| Outcome::Done);
         };
         let scene = self.scene(world);
-        let ran = match rehearsal {
-            Some(rehearsal) => (rehearsal.0)(&scene, program).await,
-            None => {
-                scene.assume("the program ends well and changes nothing that the script looks at");
-                Ok(Ran { code: Some(0), ..Ran::default() })
-            }
+        let ran = if let Some(rehearsal) = rehearsal {
+            (rehearsal.0)(&scene, program).await
+        } else {
+            scene.assume("the program ends well and changes nothing that the script looks at");
+            Ok(Ran { code: Some(0), ..Ran::default() })
         };
         let (assumed, details) = scene.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(planned) = self.held().actions.get_mut(number) {

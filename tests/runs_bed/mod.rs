@@ -136,7 +136,7 @@ impl Bed {
         let mut parts = vec![digest(&self.out()).unwrap()];
         for entry in std::fs::read_dir(self.root.join("site")).unwrap().flatten() {
             if entry.file_name() != "state" && entry.path().is_dir() {
-                parts.push(format!("{:?} {}", entry.file_name(), digest(&entry.path()).unwrap()));
+                parts.push(format!("{} {}", entry.file_name().display(), digest(&entry.path()).unwrap()));
             }
         }
         parts.sort();

@@ -67,7 +67,7 @@ pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
         match word.as_str() {
             "-d" | "--dir" => folder = true,
             "--without-view" => view = String::from("false"),
-            "--with-view" => view = words.next().map_or(view, |path| path.clone()),
+            "--with-view" => view = words.next().map_or(view, Clone::clone),
             "--include-concrete" => includes.extend(words.next()),
             _ => plain.push(word),
         }
@@ -89,7 +89,7 @@ pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     scene.overlay.make_folder(&path);
     if let Some(from) = plain.get(1) {
         let bytes = command.cx.world.eyes.read(Path::new(from))?;
-        if from.ends_with(".lock") {
+        if Path::new(from).extension().is_some_and(|e| e == "lock") {
             manifest = from_lock(&manifest, &bytes)?;
             scene.overlay.write(&path.join("spack.lock"), bytes, None);
         } else {

@@ -43,7 +43,7 @@ fn configuration(path: &Path) -> Result<Input> {
     let digest = if path.is_dir() {
         let mut lines = String::new();
         for name in crate::world::Eyes::list(&eyes, path)? {
-            if name.ends_with(".yaml") {
+            if Path::new(&name).extension().is_some_and(|e| e == "yaml") {
                 lines.push_str(&format!("{name} {}\n", real_digest(&path.join(&name))?));
             }
         }

@@ -57,7 +57,7 @@ pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) 
         scene.assume("which specs of the environment match was left to Spack");
     }
     let text = LockfileText::of(cx, environment)?;
-    let nodes = text.as_ref().map(|t| nodes_of_lock(t)).transpose()?.unwrap_or_default();
+    let nodes = text.as_ref().map(nodes_of_lock).transpose()?.unwrap_or_default();
     let arrivals = arrivals::of(command, &locked.specs, &roots, &before, Manner::of(command)).await?;
     pretend(scene, command, &locked.specs, nodes, &roots, arrivals)?;
     scene.detail("environments", [touched(command, before.specs.keys().ne(locked.specs.keys()))?]);
@@ -71,8 +71,12 @@ fn asked_for(command: &Command<'_>) -> BTreeSet<String> {
 
 /// `spack install FILE.json…`, as this build installs outside of environments.
 pub async fn outside(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
-    let files: Vec<PathBuf> =
-        command.plain().filter(|w| w.ends_with(".json") && w.contains('/')).map(PathBuf::from).collect();
+    let files: Vec<PathBuf> = command
+        .plain()
+        .filter(|w| w.contains('/'))
+        .map(PathBuf::from)
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .collect();
     if files.is_empty() {
         scene.assume("what is installed was left to Spack");
         return Ok(ended(0, ""));

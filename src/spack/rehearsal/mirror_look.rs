@@ -57,8 +57,7 @@ pub async fn look(command: &Command<'_>, specs: &[&SpecRow]) -> Result<Looked> {
         if url.starts_with("file://") {
             let root = PathBuf::from(file_url_path(&url));
             for row in missing {
-                if let Some(bytes) = in_folder(&*command.cx.world.eyes, &root, row) {
-                    let found = Found { mirror: mirror.name.clone(), bytes };
+                if let Some(found) = in_folder(&*command.cx.world.eyes, &root, row, &mirror.name) {
                     looked.found.insert(row.hash.clone(), found);
                 }
             }
@@ -73,15 +72,16 @@ pub async fn look(command: &Command<'_>, specs: &[&SpecRow]) -> Result<Looked> {
     Ok(looked)
 }
 
-/// The size of the archive in a folder, if it is there.
-fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow) -> Option<Option<u64>> {
+/// A spec in a folder, with the size of its archive.
+fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &str) -> Option<Found> {
+    let found = |bytes| Found { mirror: mirror.to_owned(), bytes };
     if let Ok(text) = eyes.read_text(&root.join(current_name(row))) {
-        return Some(archive_size(&text));
+        return Some(found(archive_size(&text)));
     }
     let (spec, archive) = old_names(row)?;
     let signed = format!("{spec}.sig");
     let there = [spec, signed].iter().any(|name| eyes.is_file(&root.join(name)));
-    there.then(|| eyes.stat(&root.join(archive)).ok().map(|stat| stat.size))
+    there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size)))
 }
 
 async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) {

@@ -44,7 +44,8 @@ fn caches(scratch: &Path, scope: &Scope) -> Result<PathBuf> {
     let caches = scratch.join("misc_cache");
     if !caches.exists() {
         let real = scope.config.misc_cache()?.path;
-        copy::linked(&real, &caches, &|name| name != "concretization" && !name.ends_with(".lock"))?;
+        let is_lock = |name: &str| Path::new(name).extension().is_some_and(|e| e == "lock");
+        copy::linked(&real, &caches, &|name| name != "concretization" && !is_lock(name))?;
     }
     Ok(caches)
 }
