@@ -93,7 +93,7 @@ fn host(state: &Path) -> Host {
     };
     let site =
         Site::new(Loaded::default(), state.into(), store, journal, None, std::env::vars().collect(), None);
-    let loader = Loader { eyes: Arc::new(LiveEyes), folders: Vec::new(), taken: Default::default() };
+    let loader = Loader { eyes: Arc::new(LiveEyes), folders: Vec::new(), taken: Rc::default() };
     let cx = Cx { world, site: Arc::new(site) };
     Host::new(cx, Rc::new(api::registry()), loader, Rc::new(|_| Ok(()))).unwrap()
 }

@@ -442,7 +442,7 @@ fn ends() {
         // The scope of the run was cancelled; that it ended is told all the same.
         let scope = Cancel::root(None);
         scope.cancel();
-        let told = runtime.block_on(scope.enter(change::run_ended(&cx, &end)));
+        let told = runtime.block_on(scope.enter(change::tell(&cx, &end, change::severity(&end))));
         assert!(told.iter().all(|d| d.delivered), "{told:?}");
         counts.push(webs.each_ref().map(|w| w.requests().len()));
         if exit != 5 {

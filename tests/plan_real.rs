@@ -48,7 +48,7 @@ struct Bed {
     site: LabSite,
     out: PathBuf,
     state: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bed {
@@ -77,15 +77,14 @@ impl Bed {
 
     /// The site with store, environments, configuration and caches, our state, and the user's folder.
     fn everything(&self) -> String {
-        digest::tree(self._folder.path()).unwrap()
+        digest::tree(self.folder.path()).unwrap()
     }
 }
 
 fn plans(release: &str, root: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let site = LabSite::make(root, &folder.path().join("site"), false)?;
-    let bed =
-        Bed { site, out: folder.path().join("out"), state: folder.path().join("state"), _folder: folder };
+    let bed = Bed { site, out: folder.path().join("out"), state: folder.path().join("state"), folder };
     // What Spack makes at its first call is not the plan's doing.
     bed.site.spack(&["spec", "lab-hdf5"])?;
     let all = std::env::var("MOONSTACK_PLANS").is_ok_and(|v| v == "all");

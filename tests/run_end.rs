@@ -35,7 +35,7 @@ fn quiet() {
         &["-q", "run", "nightly"] as &[&str],
         &["--summary", "run", "nightly"],
         &["run", "nightly", "--summary"],
-        &["--summary", "check", "--only", "disk"],
+        &["--summary", "check", "--only", "database"],
         &["-q", "run", "nightly", "--mode", "work", "--file", &site.word("x")],
     ] {
         assert_eq!(site.run(args), (0, String::new(), String::new()), "{args:?}");

@@ -82,7 +82,7 @@ const ALL: &[Handmade] = &[
               well is not run again while its `inputs`, the content of its `files`, its own text and what it left behind \
               are as they were (and `check` says true); its result is given again. `needs` names steps that must have \
               ended well, or this one is skipped; with `always` it runs all the same.",
-        example: "run.step(\"lock\", { inputs = { \"science\" } }, function() return env.status(\"science\").locked end)",
+        example: "run.step(\"count\", { inputs = { \"/tmp\" } }, function() return #fs.list(\"/tmp\") end)",
     },
     Handmade {
         path: "run.steps",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::options::RunOptions;
@@ -14,7 +15,8 @@ use super::summary;
 use crate::base::{Kind, Result, Trouble};
 use crate::check::finding::{Finding, Status};
 use crate::check::history::{self, Change};
-use crate::notify::change::{Changed, RunEnd, run_ended};
+use crate::notify::change::{Changed, RunEnd, Severity, severity, tell};
+use crate::policy::slots::{Alarm, Alert, Standing, Subject};
 use crate::runs::latest;
 use crate::runs::read::{self, RunDetail};
 use crate::schedule::metrics::{self, Checked, Measured};
@@ -84,7 +86,9 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
     };
     summary::say(session, &asked, &ended)?;
     if !cx.site.loaded.config.notify.is_empty() {
-        run_ended(&cx, &end(&cx, &ended)).await;
+        let told = end(&cx, &ended);
+        let severity = severity_of(&cx, &ended, &told);
+        tell(&cx, &told, severity).await;
     }
     if cx.site.store.path().exists() {
         retention::rotate(&cx).await;
@@ -209,6 +213,44 @@ fn measured(cx: &Cx, ended: &Ended) -> Measured {
         actions: ended.detail.as_ref().map_or(0, |d| d.run.actions),
         steps,
         checks: ended.findings.iter().map(checked).collect(),
+    }
+}
+
+/// How loudly it is told: as the site's policy says, or by the rule where there is none.
+fn severity_of(cx: &Cx, ended: &Ended, told: &RunEnd) -> Severity {
+    if !cx.site.loaded.config.policy.contains_key("alert") {
+        return severity(told);
+    }
+    let standing = |exit: Option<u8>| match exit {
+        None => Standing::Unknown,
+        Some(0 | 6) => Standing::Pass,
+        Some(1) => Standing::Warn,
+        Some(_) => Standing::Fail,
+    };
+    let now = standing(Some(ended.exit));
+    let exits = latest::exits(&cx.site.store, &ended.script).unwrap_or_default();
+    let same: Vec<f64> =
+        exits.iter().take_while(|(exit, _)| standing(Some(*exit)) == now).map(|(_, at)| *at).collect();
+    let since = same.last().map_or(0.0, |first| (ended.until - first).max(0.0));
+    let facts = Alert {
+        what: Subject::Run,
+        name: told.name.clone(),
+        status: now,
+        previous: standing(ended.previous),
+        repeats: same.len().max(1) as u32,
+        hours_since_change: since / 3600.0,
+        message: told.message.clone().unwrap_or_default(),
+        host: told.host.clone(),
+        hour: cx.world.clock.now().to_zoned(TimeZone::system()).hour() as u8,
+    };
+    match cx.ask(&facts) {
+        Ok(Alarm::None) => Severity::None,
+        Ok(Alarm::Note) => Severity::Note,
+        Ok(Alarm::Page) => Severity::Page,
+        Err(trouble) => {
+            cx.world.warn(format!("policy alert: {trouble}"));
+            severity(told)
+        }
     }
 }
 

@@ -33,7 +33,9 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     let by =
         By { user: journal::user(), host: journal::host(), at: session.cx.world.clock.now().to_string() };
     let mut plan = Plan::new(by, stored, inputs, report.actions, report.guards);
-    plan.seconds = (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
+    plan.program_seconds = rounded(report.program_seconds);
+    plan.seconds = rounded(begin.elapsed().as_secs_f64());
     let plan = plan.sealed();
     let options = session.options.borrow().clone();
     if let Some(file) = &options.output {

@@ -27,7 +27,7 @@ pub struct RunArgs {
     /// Environment variables to add or replace.
     #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Give it only the variables in `env`.
+    /// Give it only the variables in `env`, and the mark `MOONSTACK_PID`.
     #[serde(default)]
     clear_env: bool,
     /// What it reads; nothing by default.

@@ -182,14 +182,9 @@ fn wanted(on: On, end: &RunEnd, severity: Severity) -> bool {
     }
 }
 
-/// Tells the channels of the site that want to know. Bounded in time, and never an error: what could not be
-/// delivered is a warning, and in what is returned.
-pub async fn run_ended(cx: &Cx, end: &RunEnd) -> Vec<Delivery> {
-    tell(cx, end, severity(end)).await
-}
-
-/// As `run_ended`, as loudly as a policy says. Channels that want every failure or every run are told whatever it
-/// says.
+/// Tells the channels of the site that want to know, as loudly as is said; those that want every failure or every
+/// run are told whatever that is. Bounded in time, and never an error: what could not be delivered is a warning, and
+/// in what is returned.
 pub async fn tell(cx: &Cx, end: &RunEnd, severity: Severity) -> Vec<Delivery> {
     let channels = &cx.site.loaded.config.notify;
     let wanted: Vec<_> = channels.iter().filter(|(_, c)| wanted(c.on, end, severity)).collect();

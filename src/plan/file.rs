@@ -38,6 +38,8 @@ pub struct Plan {
     pub specs: SpecPlan,
     /// How long planning took, in seconds.
     pub seconds: f64,
+    /// Of these, how long Spack and other programs ran.
+    pub program_seconds: f64,
     /// Of everything above.
     pub digest: String,
 }
@@ -71,6 +73,7 @@ impl Plan {
             actions,
             guards,
             seconds: 0.0,
+            program_seconds: 0.0,
             digest: String::new(),
         }
     }

@@ -44,6 +44,18 @@ fn comparable(words: &[String]) -> Vec<String> {
     kept
 }
 
+/// The exit codes of a workflow's runs that did their work, newest first, with the times of their ends.
+pub fn exits(store: &Store, script: &str) -> Result<Vec<(u8, f64)>> {
+    store.with(|c| {
+        c.prepare(
+            "SELECT exit, ended FROM runs WHERE script = ?1 AND exit IS NOT NULL AND exit NOT IN (4, 5, 130)
+             AND ended IS NOT NULL ORDER BY id DESC LIMIT ?2",
+        )?
+        .query_map(params![script, LOOKED_THROUGH], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+    })
+}
+
 /// When a run of this name last ended with its work done, in Unix seconds.
 pub fn success(store: &Store, script: &str) -> Result<Option<f64>> {
     store.with(|c| {

@@ -45,6 +45,8 @@ pub struct Report {
     pub actions: Vec<Planned>,
     pub inputs: Vec<Input>,
     pub guards: Vec<Guard>,
+    /// How long real programs ran for it.
+    pub program_seconds: f64,
 }
 
 type Rehearse = dyn for<'a> Fn(&'a Scene<'a>, Program) -> Performing<'a, Ran> + Send + Sync;
@@ -75,7 +77,9 @@ impl Scene<'_> {
 
     /// Runs a program for real. It must change nothing outside of the scratch folder.
     pub async fn run(&self, program: Program) -> Result<Ran> {
-        process::run(program).await
+        let ran = process::run(program).await?;
+        self.hands.held().program_seconds += ran.seconds;
+        Ok(ran)
     }
 
     pub fn assume(&self, what: impl Into<String>) {

@@ -21,7 +21,7 @@ process = {}
 ---@class (exact) process.run.Options
 ---@field cwd? string The folder to run it in.
 ---@field env? table<string, string> Environment variables to add or replace.
----@field clear_env? boolean Give it only the variables in `env`.
+---@field clear_env? boolean Give it only the variables in `env`, and the mark `MOONSTACK_PID`.
 ---@field stdin? string What it reads; nothing by default.
 ---@field timeout? string | number End it after this long: seconds or words such as `"10m"`.
 ---@field silence? string | number End it when it prints nothing for this long.

@@ -6,7 +6,7 @@ run = {}
 
 ---Runs a step now and gives its result. The journal keeps it: when the run is resumed, a step that has ended well is not run again while its `inputs`, the content of its `files`, its own text and what it left behind are as they were (and `check` says true); its result is given again. `needs` names steps that must have ended well, or this one is skipped; with `always` it runs all the same.
 ---
----Example: `run.step("lock", { inputs = { "science" } }, function() return env.status("science").locked end)`
+---Example: `run.step("count", { inputs = { "/tmp" } }, function() return #fs.list("/tmp") end)`
 ---@param name string
 ---@param options { needs?: string[], inputs?: any, files?: string[], check?: (fun(result: any): boolean), always?: boolean }
 ---@param body fun(): any

@@ -19,7 +19,12 @@ assert(process.run({ "cat" }, { stdin = "given" }).stdout == "given")
 assert(process.run{ "cat" }.stdout == "", "the standard input is not empty")
 assert(process.run({ "pwd" }, { cwd = dir }).stdout == dir .. "\n")
 r = process.run({ "/usr/bin/env" }, { env = { ONLY = "this" }, clear_env = true })
-assert(r.stdout == "ONLY=this\n")
+-- Beside them there is only the mark by which programs are found that a killed run has left behind.
+local given = {}
+for _, line in ipairs(text.lines(r.stdout)) do
+  if not line:match("^MOONSTACK_PID=%d+$") then given[#given + 1] = line end
+end
+assert(#given == 1 and given[1] == "ONLY=this")
 r = process.run({ "sh", "-c", "seq 1 5000; echo end" }, { log = dir .. "/log", tail = 100 })
 assert(r.truncated and #r.stdout <= 100 and r.stdout:sub(-4) == "end\n")
 assert(#text.lines(fs.read(dir .. "/log")) == 5001)
