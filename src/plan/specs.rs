@@ -31,7 +31,18 @@ impl SpecPlan {
         let mut specs: BTreeMap<(String, String), SpecEffect> = BTreeMap::new();
         for action in actions {
             for effect in read::<Vec<SpecEffect>>(action, "specs") {
-                specs.insert((effect.env.clone().unwrap_or_default(), effect.hash.clone()), effect);
+                let key = (effect.env.clone().unwrap_or_default(), effect.hash.clone());
+                match specs.get_mut(&key) {
+                    // That it is there by then does not undo what the plan did before.
+                    Some(known) if effect.effect == Effect::Reused && known.is_new() => {}
+                    Some(known)
+                        if effect.effect == Effect::Reused
+                            && matches!(known.effect, Effect::Upgraded | Effect::Rebuilt) =>
+                    {
+                        known.origin = effect.origin;
+                    }
+                    _ => drop(specs.insert(key, effect)),
+                }
             }
             for touched in read::<Vec<EnvironmentTouched>>(action, "environments") {
                 match plan.environments.iter_mut().find(|e| e.name == touched.name) {
@@ -68,6 +79,7 @@ impl SpecPlan {
         }
     }
 
+    /// How many specs that happens to.
     pub fn count(&self, effect: Effect) -> usize {
         self.specs.iter().filter(|s| s.effect == effect).count()
     }
@@ -75,4 +87,44 @@ impl SpecPlan {
 
 fn read<T: serde::de::DeserializeOwned + Default>(action: &Planned, topic: &str) -> T {
     action.details.get(topic).and_then(|v| serde_json::from_value(v.clone()).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::identity::Identity;
+    use serde_json::json;
+
+    fn action(specs: serde_json::Value) -> Planned {
+        let identity = Identity {
+            action: "run_program".into(),
+            what: "spack".into(),
+            content: None,
+            step: None,
+            strand: String::new(),
+            place: None,
+        };
+        let details = [("specs".to_owned(), specs)].into_iter().collect();
+        Planned { identity, assumed: Vec::new(), details }
+    }
+
+    fn spec(effect: &str, hash: &str, installs: bool, from: &str) -> serde_json::Value {
+        json!({ "effect": effect, "name": hash, "version": "1", "hash": hash, "installs": installs, "from": from,
+                "disk": 10, "download": 5, "seconds": [1.0, 2.0, 3.0] })
+    }
+
+    #[test]
+    fn what_comes_once_counts_once_and_is_not_undone_by_being_there() {
+        let plan = SpecPlan::of(&[
+            action(json!([spec("added", "a", true, "source"), spec("upgraded", "b", false, "source")])),
+            action(json!([spec("reused", "a", true, "store"), spec("reused", "b", true, "store")])),
+            action(json!([spec("added", "c", false, "source")])),
+            action(json!([spec("added", "c", true, "source"), spec("removed", "d", true, "store")])),
+        ]);
+        let of = |hash: &str| plan.specs.iter().find(|s| s.hash == hash).unwrap();
+        assert!(of("a").is_new() && of("c").is_new() && !of("b").is_new());
+        assert_eq!((of("b").effect, &of("b").origin), (Effect::Upgraded, &Origin::Store));
+        assert_eq!((plan.disk, plan.download, plan.seconds), (20, 10, Some([2.0, 4.0, 6.0])));
+        assert_eq!(plan.count(Effect::Removed), 1);
+    }
 }

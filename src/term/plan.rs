@@ -88,8 +88,12 @@ fn spec_line(spec: &SpecEffect) -> String {
         if let Some([_, likely, _]) = spec.seconds {
             notes.push(format!("about {}", span(likely)));
         }
-    } else if !spec.installs && spec.effect != Effect::Removed && spec.origin != Origin::External {
-        notes.push(String::from("not installed by this"));
+    } else if !spec.installs && spec.effect != Effect::Removed {
+        match spec.origin {
+            Origin::Store => notes.push(String::from("installed already")),
+            Origin::External => {}
+            _ => notes.push(String::from("not installed by this")),
+        }
     }
     if !notes.is_empty() {
         let _ = write!(line, "  ({})", notes.join(", "));
