@@ -169,9 +169,21 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     }
 }
 
+/// Whether a command is a run, which may be limited as a whole.
+fn is_run(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Run { .. }
+            | Command::Check { .. }
+            | Command::Plan(_)
+            | Command::Apply { .. }
+            | Command::Runs(_)
+    )
+}
+
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
     let opened = opened(cli, printer)?;
-    let session = Session::open(&opened.global, opened.mode, printer)?;
+    let session = Session::open(&opened.global, opened.mode, is_run(command), printer)?;
     let at = session.cx.world.clock.seconds();
     let result = match command {
         Command::Run { words } => run::words(&session, words).await,

@@ -105,7 +105,7 @@ pub fn practice_folder() -> Result<tempfile::TempDir> {
 }
 
 impl Session {
-    pub fn open(global: &Global, mode: Mode, printer: &Arc<Printer>) -> Result<Session> {
+    pub fn open(global: &Global, mode: Mode, runs: bool, printer: &Arc<Printer>) -> Result<Session> {
         let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
@@ -157,7 +157,12 @@ impl Session {
         };
         let world = World { eyes, hands, watcher: Arc::clone(&log) as _, clock };
         let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
-        let scope = Cancel::root(global.timeout);
+        let timeout = global.timeout.or_else(|| match mode {
+            // A session at the prompt may stay open; a run may not.
+            Mode::Live if !runs => None,
+            _ => site.run_limit(),
+        });
+        let scope = Cancel::root(timeout);
         let interrupts = Interrupts::listen(printer)?;
         interrupts.watch(&scope);
         Ok(Session {
@@ -166,7 +171,7 @@ impl Session {
             printer: Arc::clone(printer),
             scope,
             interrupts,
-            timeout: global.timeout,
+            timeout,
             planning,
             expected,
             stored: stored(global),
@@ -239,7 +244,7 @@ impl Session {
         match self.timeout {
             Some(limit) if trouble.is(Kind::Cancelled) && self.scope.past_deadline() => {
                 Trouble::new(Kind::Timeout, format!("not done within {}", words::span(limit)))
-                    .hint("--timeout sets the limit")
+                    .hint("--timeout sets the limit, or limits.run of the site file")
             }
             _ => trouble,
         }

@@ -32,7 +32,7 @@ pub struct RunArgs {
     clear_env: bool,
     /// What it reads; nothing by default.
     stdin: Option<String>,
-    /// End it after this long: seconds or words such as `"10m"`.
+    /// End it after this long: seconds or words such as `"10m"`; `limits.program` of the site file by default, 24 hours.
     timeout: Option<Span>,
     /// End it when it prints nothing for this long.
     silence: Option<Span>,
@@ -83,7 +83,7 @@ pub async fn run(cx: Cx, args: RunArgs) -> Result<RunResult> {
         env: args.env,
         clear_env: args.clear_env,
         stdin: args.stdin.map_or(Stdin::Null, Stdin::Text),
-        timeout: args.timeout.map(|s| s.0),
+        timeout: Some(args.timeout.map_or_else(|| cx.site.program_limit(), |s| s.0)),
         silence: args.silence.map(|s| s.0),
         grace: args.grace.map_or_else(Grace::default, |s| Grace(s.0)),
         log: args.log,

@@ -73,6 +73,10 @@ pub struct Limits {
     pub silence: Option<String>,
     /// How long to wait for a lock that somebody else holds.
     pub lock: Option<String>,
+    /// Any other program is ended after this long, unless a script says otherwise.
+    pub program: Option<String>,
+    /// A run as a whole is ended after this long, unless `--timeout` says otherwise.
+    pub run: Option<String>,
 }
 
 /// The effective configuration and where each value came from.
@@ -129,7 +133,13 @@ impl Loaded {
 
 impl Limits {
     fn check(&self) -> Result<()> {
-        for (key, value) in [("spack", &self.spack), ("silence", &self.silence), ("lock", &self.lock)] {
+        for (key, value) in [
+            ("spack", &self.spack),
+            ("silence", &self.silence),
+            ("lock", &self.lock),
+            ("program", &self.program),
+            ("run", &self.run),
+        ] {
             if let Some(value) = value {
                 words::parse_span(value).map_err(|t| configuration(&format!("limits.{key}"), &t))?;
             }

@@ -67,6 +67,16 @@ impl Site {
         limit(self.loaded.config.limits.silence.as_ref(), Duration::from_hours(3))
     }
 
+    /// Any other program may take this long.
+    pub fn program_limit(&self) -> Duration {
+        limit(self.loaded.config.limits.program.as_ref(), Duration::from_hours(24))
+    }
+
+    /// A run as a whole may take this long; no limit unless the site file sets one.
+    pub fn run_limit(&self) -> Option<Duration> {
+        self.loaded.config.limits.run.as_ref().and_then(|v| words::parse_span(v).ok())
+    }
+
     /// How long to wait for a lock.
     pub fn lock_limit(&self) -> Duration {
         limit(self.loaded.config.limits.lock.as_ref(), Duration::from_mins(1))

@@ -245,15 +245,14 @@ impl Hands for PlanningHands {
         &'a self,
         path: PathBuf,
         what: &'a str,
-        _patience: Duration,
+        patience: Duration,
     ) -> Performing<'a, Option<OwnLock>> {
         Box::pin(async move {
             if let Some(holder) = own_lock::held_by(&path) {
-                self.guard(Guard {
-                    name: String::from("lock"),
-                    stops: false,
-                    message: format!("{what} is being changed by {holder}: the run would wait"),
-                });
+                let stops = patience.is_zero();
+                let end = if stops { "the run would be refused" } else { "the run would wait" };
+                let message = format!("{holder} is at work on {what}: {end}");
+                self.guard(Guard { name: String::from("lock"), stops, message });
             }
             Ok(None)
         })
