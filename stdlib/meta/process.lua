@@ -23,7 +23,7 @@ process = {}
 ---@field env? table<string, string> Environment variables to add or replace.
 ---@field clear_env? boolean Give it only the variables in `env`, and the mark `MOONSTACK_PID`.
 ---@field stdin? string What it reads; nothing by default.
----@field timeout? string | number End it after this long: seconds or words such as `"10m"`.
+---@field timeout? string | number End it after this long: seconds or words such as `"10m"`; `limits.program` of the site file by default, 24 hours.
 ---@field silence? string | number End it when it prints nothing for this long.
 ---@field grace? string | number How long it may take to end by itself after a limit or a cancel, before it is killed; `"10s"` by default.
 ---@field log? string Append both streams to this file as they come.
