@@ -85,10 +85,13 @@ impl Printer {
     /// For this process's streams.
     pub fn new(detail: Detail, json: bool, colour: Colour) -> Printer {
         let (out, err) = (io::stdout(), io::stderr());
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        // Where CI is set, anstream colours also for a terminal that says it shows none.
+        let shows = !dumb || std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0");
         let chosen = |auto: anstream::ColorChoice| match colour {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => auto != anstream::ColorChoice::Never,
+            Colour::Auto => shows && auto != anstream::ColorChoice::Never,
         };
         Printer {
             detail,
@@ -97,7 +100,7 @@ impl Printer {
             out_colour: chosen(anstream::AutoStream::choice(&out)),
             err_colour: chosen(anstream::AutoStream::choice(&err)),
             width: out.is_terminal().then(|| comfy_table::Table::new().width()).flatten(),
-            live: err.is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
+            live: err.is_terminal() && !dumb,
             closed: AtomicBool::new(false),
             rests: AtomicUsize::new(0),
             streams: Mutex::new(Streams::new(Box::new(out), Box::new(err))),
