@@ -15,7 +15,7 @@ mod removals;
 mod trouble;
 
 use bed::{Bed, Check};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 
 /// In this order: later ones stand on what earlier ones installed.
 const STEPS: &[(&str, Check)] = &[
@@ -40,20 +40,8 @@ const STEPS: &[(&str, Check)] = &[
 ];
 
 fn main() {
-    let trials = lab::RELEASES
-        .iter()
-        .map(|release| {
-            let spack = lab::spack(release);
-            let missing = spack.is_none();
-            let name = format!("spack_{}", release.replace('.', "_"));
-            Trial::test(name, move || spack.map_or(Ok(()), |root| steps(release, &root)))
-                .with_ignored_flag(missing)
-        })
-        .collect();
-    let mut arguments = Arguments::from_args();
     // Most of the time somebody waits for a build that sleeps.
-    arguments.test_threads.get_or_insert(lab::RELEASES.len());
-    libtest_mimic::run(&arguments, trials).exit();
+    lab::for_each_release(lab::RELEASES.len(), steps);
 }
 
 fn steps(release: &str, root: &std::path::Path) -> Result<(), Failed> {

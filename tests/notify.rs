@@ -4,9 +4,9 @@
 
 #[path = "notify/bed.rs"]
 mod bed;
+mod common;
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bed::Answer::{Close, Echo, Hang, Say};
@@ -15,14 +15,8 @@ use libtest_mimic::{Arguments, Trial};
 use moonstack::notify::change::{self, RunEnd};
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
-use moonstack::site::cx::Site as SiteOf;
-use moonstack::world::World;
 use moonstack::world::cancel::Cancel;
-use moonstack::world::event::Blind;
 use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::Journal;
-use moonstack::world::live::LiveHands;
-use moonstack::world::store::Store;
 
 /// In front of the names of tests that need a mail server, or a certificate.
 const MAIL: &str = "mail_";
@@ -403,18 +397,8 @@ fn program() {
 /// The context of a run on this site, as the command line makes one.
 fn context(site: &Site, variables: &[(&str, String)]) -> Cx {
     let loaded = Loaded::read(&LiveEyes, Some(&site.path("site.toml")), None).unwrap();
-    let store = Arc::new(Store::at(site.path("state/state.db")));
-    let clock = moonstack::base::clock::Clock::default();
-    let journal = Arc::new(Journal::new(Arc::clone(&store), clock.clone()));
-    let world = World {
-        eyes: Arc::new(LiveEyes),
-        hands: Arc::new(LiveHands::new(Some(Arc::clone(&journal)))),
-        watcher: Arc::new(Blind),
-        clock,
-    };
     let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    let site = SiteOf::new(loaded, site.path("state"), store, journal, None, variables, None);
-    Cx { world, site: Arc::new(site) }
+    common::context_of(loaded, site.path("state"), std::sync::Arc::default(), None, variables, None)
 }
 
 fn ends() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use lab::LabSite;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use moonstack::base::digest;
 use serde_json::Value;
 
@@ -29,19 +29,7 @@ const ALL: &[&str] = &[
 const SPECS: &[(&str, &str)] = &[("small", "lab-zlib"), ("big", "lab-hdf5~mpi"), ("new", "lab-hwloc@2.9")];
 
 fn main() {
-    let trials = lab::RELEASES
-        .iter()
-        .map(|release| {
-            let spack = lab::spack(release);
-            let missing = spack.is_none();
-            let name = format!("spack_{}", release.replace('.', "_"));
-            Trial::test(name, move || spack.map_or(Ok(()), |root| plans(release, &root)))
-                .with_ignored_flag(missing)
-        })
-        .collect();
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(2);
-    libtest_mimic::run(&arguments, trials).exit();
+    lab::for_each_release(2, plans);
 }
 
 struct Bed {

@@ -6,7 +6,26 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use libtest_mimic::{Arguments, Failed, Trial};
+
 pub const RELEASES: [&str; 3] = ["0.23", "1.1", "1.2"];
+
+/// The main function of a test that is one trial a release, ignored where its Spack is not.
+pub fn for_each_release(threads: usize, test: fn(&'static str, &Path) -> Result<(), Failed>) -> ! {
+    let trials = RELEASES
+        .iter()
+        .map(|release| {
+            let spack = spack(release);
+            let missing = spack.is_none();
+            let name = format!("spack_{}", release.replace('.', "_"));
+            Trial::test(name, move || spack.map_or(Ok(()), |root| test(release, &root)))
+                .with_ignored_flag(missing)
+        })
+        .collect();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(threads);
+    libtest_mimic::run(&arguments, trials).exit()
+}
 
 /// The checkout of a release, or of Spack's packages.
 pub fn checkout(name: &str) -> Option<PathBuf> {

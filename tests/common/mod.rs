@@ -60,8 +60,14 @@ impl Bench {
         let mut variables: BTreeMap<String, String> = std::env::vars().collect();
         variables.extend(made.env);
         let state = made.root.join("state");
-        let cx =
-            context_of(state, Arc::clone(&ears), Some(made.spack_root), variables, Some(made.root.clone()));
+        let cx = context_of(
+            Loaded::default(),
+            state,
+            Arc::clone(&ears),
+            Some(made.spack_root),
+            variables,
+            Some(made.root.clone()),
+        );
         Bench::with(cx, folder, ears, &[])
     }
 
@@ -95,10 +101,11 @@ impl Bench {
 }
 
 pub fn context(folder: &Path, ears: Arc<Ears>) -> Cx {
-    context_of(folder.join("state"), ears, None, BTreeMap::new(), None)
+    context_of(Loaded::default(), folder.join("state"), ears, None, BTreeMap::new(), None)
 }
 
-fn context_of(
+pub fn context_of(
+    loaded: Loaded,
     state: PathBuf,
     ears: Arc<Ears>,
     spack: Option<PathBuf>,
@@ -114,7 +121,7 @@ fn context_of(
         watcher: ears,
         clock,
     };
-    let site = Site::new(Loaded::default(), state, store, journal, spack, variables, practice);
+    let site = Site::new(loaded, state, store, journal, spack, variables, practice);
     Cx { world, site: Arc::new(site) }
 }
 
