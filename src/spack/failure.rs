@@ -302,7 +302,7 @@ impl Failure {
         }
         if let Some(log) = self.packages.iter().find_map(|p| p.log.as_ref()) {
             trouble = trouble.fact("build_log", log.as_str()).hint(format!("the build log is {log}"));
-        } else if let Some(log) = &answer.log {
+        } else if let Some(log) = answer.written_log() {
             trouble = trouble.hint(format!("everything that Spack printed is in {}", log.display()));
         }
         if matches!(self.kind, Kind::Fetch | Kind::Lock) { trouble.retryable() } else { trouble }

@@ -15,6 +15,7 @@ use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::world::action::{Ended, Gentle, Program, Ran, Stdin, Tail};
 use crate::world::event::Underway;
+use crate::world::eyes::{Eyes as _, LiveEyes};
 use crate::world::process::Listener;
 use crate::world::{Action, Effect, Event};
 
@@ -153,7 +154,7 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let what = title.clone();
     let started = Event::Started { what: title.clone() };
     let underway =
-        Underway::begin(&cx.world, started, |seconds| Event::Finished { what, seconds, ok: false });
+        Underway::begin(&cx.world.watcher, started, |seconds| Event::Finished { what, seconds, ok: false });
     let outcome = cx.world.perform(Action::RunProgram { program, effect: invocation.effect }).await;
     if invocation.effect == Effect::Changes {
         scope.spack.forget();
@@ -181,10 +182,15 @@ impl Answer {
         if let Some(signal) = self.ran.signal {
             trouble = trouble.fact("signal", signal);
         }
-        if let Some(log) = &self.log {
+        if let Some(log) = self.written_log() {
             trouble = trouble.fact("log", log.display().to_string());
         }
         trouble
+    }
+
+    /// The log file, unless the command only ran for a plan: that writes none.
+    pub fn written_log(&self) -> Option<&PathBuf> {
+        self.log.as_ref().filter(|log| LiveEyes.is_file(log))
     }
 
     /// The error of an invocation that a limit ended.
