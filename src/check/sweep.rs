@@ -91,10 +91,8 @@ async fn one(parent: &Cancel, check: &Check, look: Look) -> Result<Vec<Finding>>
 
 fn begun(world: &World, name: &str) -> Underway {
     let lost = name.to_owned();
-    Underway::begin(world, Event::CheckStarted { name: name.to_owned() }, |seconds| Event::CheckFinished {
-        name: lost,
-        status: String::from("cancelled"),
-        seconds,
+    Underway::begin(&world.watcher, Event::CheckStarted { name: name.to_owned() }, |seconds| {
+        Event::CheckFinished { name: lost, status: String::from("cancelled"), seconds }
     })
 }
 

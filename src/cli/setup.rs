@@ -31,7 +31,7 @@ use crate::world::input::{Input, InputKind};
 use crate::world::journal::Journal;
 use crate::world::live::LiveHands;
 use crate::world::planned::Expected;
-use crate::world::planning::{PlanningHands, real_digest};
+use crate::world::planning::PlanningHands;
 use crate::world::run_log::RunLog;
 use crate::world::space;
 use crate::world::store::Store;
@@ -135,7 +135,6 @@ impl Session {
         if let Mode::Resume(run) = &mode {
             journal.resume(*run)?;
         }
-        let planning = matches!(mode, Mode::Plan).then(PlanningHands::new);
         let expected = match &mode {
             Mode::Apply(plan) => {
                 Some(Arc::new(Expected::new(plan.actions.iter().map(|a| a.identity.clone()).collect())))
@@ -143,6 +142,7 @@ impl Session {
             _ => None,
         };
         let progress: Arc<dyn Watcher> = Arc::new(Progress::new(Arc::clone(printer), clock.clone()));
+        let planning = matches!(mode, Mode::Plan).then(|| PlanningHands::new(Arc::clone(&progress)));
         let progress = if planning.is_some() { Arc::new(Hushed(progress)) } else { progress };
         let log = Arc::new(RunLog::before(progress, clock.clone()));
         let eyes: Arc<dyn Eyes> = match &planning {
@@ -229,7 +229,7 @@ impl Session {
             all.push(Input::new(InputKind::Module, name, digest));
         }
         for file in &self.cx.site.loaded.files {
-            all.push(Input::new(InputKind::SiteFile, file.display().to_string(), real_digest(file)?));
+            all.push(Input::file(InputKind::SiteFile, file)?);
         }
         Ok(all)
     }

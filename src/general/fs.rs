@@ -10,8 +10,6 @@ use crate::base::{Kind, Result, Trouble, words};
 use crate::site::Cx;
 use crate::world::Eyes;
 use crate::world::eyes::{FileKind, Stat};
-use crate::world::input::{Input, InputKind};
-use crate::world::planning::real_digest;
 
 /// Reads a whole file. Any bytes are kept as they are.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -25,9 +23,7 @@ pub struct ReadArgs {
 pub async fn read(cx: Cx, args: ReadArgs) -> Result<Bytes> {
     cx.blocking(move |cx| {
         // What a script reads, a plan of it is made from.
-        cx.world.hands.depends(&|| {
-            Ok(Input::new(InputKind::File, args.path.display().to_string(), real_digest(&args.path)?))
-        })?;
+        cx.world.depends_on_file(&args.path)?;
         let size = cx.world.eyes.stat(&args.path)?.size;
         let limit = args.limit.map_or(1 << 30, |s| s.0);
         if size > limit {

@@ -12,8 +12,6 @@ use crate::base::{Kind, Trouble, digest};
 use crate::site::Cx;
 use crate::world::Event;
 use crate::world::cancel::Cancel;
-use crate::world::input::{Input, InputKind};
-use crate::world::planning::real_digest;
 use crate::world::steps::{Known, StepState};
 
 /// The functions that `run.lua` leaves for the end of a run.
@@ -186,10 +184,7 @@ fn step_digest(
             Err(trouble) if trouble.is(Kind::NotFound) => String::from("absent"),
             other => other.map_err(raise)?,
         };
-        cx.world
-            .hands
-            .depends(&|| Ok(Input::new(InputKind::File, path.display().to_string(), real_digest(&path)?)))
-            .map_err(raise)?;
+        cx.world.depends_on_file(&path).map_err(raise)?;
         text.push_str(&format!("\n{} {digest}", path.display()));
     }
     let info = body.info();

@@ -2,7 +2,7 @@
 //! understood; a directive that is computed is refused when the answer would depend on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{Kind, Result, Trouble};
@@ -72,18 +72,18 @@ impl<'e> RepositoryRecipes<'e> {
     }
 
     fn text(&self, package: &str) -> Result<Option<String>> {
-        let module = package.replace('-', "_");
-        let names = [package.to_owned(), format!("_{module}"), module];
-        for repository in &self.repositories {
-            for name in &names {
-                let path = repository.join("packages").join(name).join("package.py");
-                if self.eyes.is_file(&path) {
-                    return self.eyes.read_text(&path).map(Some);
-                }
-            }
-        }
-        Ok(None)
+        let recipe = self.repositories.iter().find_map(|folder| recipe_of(self.eyes, folder, package));
+        recipe.map(|path| self.eyes.read_text(&path)).transpose()
     }
+}
+
+/// The file of a package's recipe in one repository.
+pub fn recipe_of(eyes: &dyn Eyes, repository: &Path, package: &str) -> Option<PathBuf> {
+    let module = package.replace('-', "_");
+    [package.to_owned(), format!("_{module}"), module]
+        .iter()
+        .map(|name| repository.join("packages").join(name).join("package.py"))
+        .find(|path| eyes.is_file(path))
 }
 
 impl Recipes for RepositoryRecipes<'_> {

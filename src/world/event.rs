@@ -4,6 +4,7 @@
 //! the step of the run that it belongs to in `step` where there is one, and its own fields. Names and fields stay as
 //! they are; new ones may come.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -152,7 +153,7 @@ impl Event {
 
 /// Work that was told of, and whose end is told of however it ends: a cancel drops it in the middle.
 pub struct Underway {
-    world: World,
+    watcher: Arc<dyn Watcher>,
     begun: Instant,
     lost: Option<Box<Lost>>,
 }
@@ -162,24 +163,24 @@ type Lost = dyn FnOnce(f64) -> Event + Send;
 impl Underway {
     /// Tells that it begins; `lost` makes the event for the case that nobody ends it, given the seconds it took.
     pub fn begin(
-        world: &World,
+        watcher: &Arc<dyn Watcher>,
         started: Event,
         lost: impl FnOnce(f64) -> Event + Send + 'static,
     ) -> Underway {
-        world.tell(started);
-        Underway { world: world.clone(), begun: Instant::now(), lost: Some(Box::new(lost)) }
+        watcher.see(&started);
+        Underway { watcher: Arc::clone(watcher), begun: Instant::now(), lost: Some(Box::new(lost)) }
     }
 
     pub fn end(mut self, finished: Event) {
         self.lost = None;
-        self.world.tell(finished);
+        self.watcher.see(&finished);
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
         if let Some(lost) = self.lost.take() {
-            self.world.tell(lost(self.begun.elapsed().as_secs_f64()));
+            self.watcher.see(&lost(self.begun.elapsed().as_secs_f64()));
         }
     }
 }
@@ -199,14 +200,15 @@ impl Item {
         let (what, name) = (what.to_owned(), name.to_owned());
         let started = Event::ItemStarted { what: what.clone(), name: name.clone(), total, unit };
         let lost = finished(what.clone(), name.clone(), false);
-        Item { underway: Underway::begin(world, started, lost), what, name, total, unit }
+        Item { underway: Underway::begin(&world.watcher, started, lost), what, name, total, unit }
     }
 
     /// Tells how far it is. Who draws or logs sees to it that this is not too often; telling is cheap.
     pub fn progress(&self, done: u64) {
         let Item { what, name, total, unit, .. } = self;
         let (what, name) = (what.clone(), name.clone());
-        self.underway.world.tell(Event::ItemProgress { what, name, done, total: *total, unit: *unit });
+        let event = Event::ItemProgress { what, name, done, total: *total, unit: *unit };
+        self.underway.watcher.see(&event);
     }
 
     pub fn end(self) {

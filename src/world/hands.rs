@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::input::Input;
+use super::input::{Input, InputKind};
 use super::own_lock::OwnLock;
 use super::{Action, Outcome, World};
 use crate::base::Result;
+
+/// Finds out how the parts of something are.
+pub type Look<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;
 
 pub type Performing<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -28,8 +31,9 @@ pub trait Hands: Send + Sync {
         patience: Duration,
     ) -> Performing<'a, Option<OwnLock>>;
 
-    /// Notes what a plan depends on; a run has no use for it.
-    fn depends(&self, _input: &dyn Fn() -> Result<Input>) -> Result<()> {
+    /// Notes what a plan depends on: all of something, or these parts of it. A plan has those looked at that it does
+    /// not know yet; a run has no use for any.
+    fn depends(&self, _kind: InputKind, _name: &str, _parts: &[&str], _look: &Look<'_>) -> Result<()> {
         Ok(())
     }
 

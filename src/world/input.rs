@@ -1,10 +1,12 @@
 //! What a plan was made from. When one of these has moved, the plan is no longer what would be done.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::digest;
+use super::eyes::{Eyes as _, LiveEyes};
+use crate::base::{Kind, Result, digest};
 
 /// One thing that a plan depends on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,9 +56,22 @@ impl InputKind {
     }
 }
 
+fn key(part: &str) -> &str {
+    part.split(' ').next().unwrap_or_default()
+}
+
 impl Input {
     pub fn new(kind: InputKind, name: impl Into<String>, digest: impl Into<String>) -> Input {
         Input { kind, name: name.into(), digest: digest.into(), parts: Vec::new() }
+    }
+
+    /// The real file, whatever a plan pretends: what it was before the plan.
+    pub fn file(kind: InputKind, path: &Path) -> Result<Input> {
+        let digest = match LiveEyes.digest(path) {
+            Err(trouble) if trouble.is(Kind::NotFound) => String::from("absent"),
+            other => other?,
+        };
+        Ok(Input::new(kind, path.display().to_string(), digest))
     }
 
     /// Something of which only these parts count.
@@ -68,13 +83,23 @@ impl Input {
 
     /// Adds the parts that were not known yet.
     pub fn add(&mut self, other: &Input) {
-        let key = |part: &str| part.split(' ').next().unwrap_or_default().to_owned();
-        let known: BTreeSet<String> = self.parts.iter().map(|p| key(p)).collect();
-        let new: Vec<String> = other.parts.iter().filter(|p| !known.contains(&key(p))).cloned().collect();
+        let known: BTreeSet<&str> = self.keys().collect();
+        let new: Vec<String> = other.parts.iter().filter(|p| !known.contains(key(p))).cloned().collect();
         if !new.is_empty() {
             let parts = self.parts.iter().cloned().chain(new).collect();
             *self = Input::of_parts(self.kind, self.name.as_str(), parts);
         }
+    }
+
+    /// The parts that count.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|part| key(part))
+    }
+
+    /// Those of the parts that are not known yet.
+    pub fn unknown<'a>(&self, parts: &[&'a str]) -> Vec<&'a str> {
+        let known: BTreeSet<&str> = self.keys().collect();
+        parts.iter().copied().filter(|part| !known.contains(part)).collect()
     }
 
     /// For what is compared by its words.

@@ -31,11 +31,13 @@ pub mod steps;
 pub mod store;
 pub mod terminal;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::Result;
 use crate::base::clock::Clock;
 use event::Level;
+use input::{Input, InputKind};
 
 pub use action::{Action, Effect, Outcome};
 pub use event::{Event, Watcher};
@@ -60,6 +62,12 @@ impl World {
     /// Does what is our own book-keeping and no change of the site.
     pub async fn keep(&self, action: Action) -> Result<Outcome> {
         self.hands.keep(self, action).await
+    }
+
+    /// Notes for a plan that a file is read.
+    pub fn depends_on_file(&self, path: &Path) -> Result<()> {
+        let (kind, name) = (InputKind::File, path.display().to_string());
+        self.hands.depends(kind, &name, &[], &|_| Input::file(kind, path))
     }
 
     pub fn tell(&self, event: Event) {

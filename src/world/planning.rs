@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action::{Action, Effect, Outcome, Program, Ran};
-use super::eyes::{Eyes, LiveEyes};
-use super::hands::{Hands, Performing};
+use super::event::{Event, Underway, Watcher};
+use super::eyes::Eyes as _;
+use super::hands::{Hands, Look, Performing};
 use super::identity::{Identity, Naming};
-use super::input::Input;
+use super::input::{Input, InputKind};
 use super::overlay::{LayeredEyes, Overlay};
 use super::own_lock::{self, OwnLock};
 use super::{World, process};
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Result, Trouble, redact};
 
 /// One action of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +78,13 @@ impl Scene<'_> {
 
     /// Runs a program for real. It must change nothing outside of the scratch folder.
     pub async fn run(&self, program: Program) -> Result<Ran> {
+        let words = redact::argv(program.shown.as_ref().unwrap_or(&program.argv));
+        let what = format!("for the plan: {}", words.join(" "));
+        let finished = |what, ok| move |seconds| Event::Finished { what, seconds, ok };
+        let started = Event::Started { what: what.clone() };
+        let underway = Underway::begin(&self.hands.watcher, started, finished(what.clone(), false));
         let ran = process::run(program).await?;
+        underway.end(finished(what, ran.ok())(ran.seconds));
         self.hands.held().program_seconds += ran.seconds;
         Ok(ran)
     }
@@ -99,16 +106,19 @@ impl Scene<'_> {
 /// Hands that pretend.
 pub struct PlanningHands {
     overlay: Arc<Overlay>,
+    watcher: Arc<dyn Watcher>,
     naming: Naming,
     report: Mutex<Report>,
     scratch: Mutex<Option<tempfile::TempDir>>,
 }
 
 impl PlanningHands {
-    pub fn new() -> (Arc<PlanningHands>, Arc<LayeredEyes>) {
+    /// The watcher is told of what really runs.
+    pub fn new(watcher: Arc<dyn Watcher>) -> (Arc<PlanningHands>, Arc<LayeredEyes>) {
         let overlay = Arc::new(Overlay::default());
         let hands = PlanningHands {
             overlay: Arc::clone(&overlay),
+            watcher,
             naming: Naming::default(),
             report: Mutex::default(),
             scratch: Mutex::default(),
@@ -258,12 +268,19 @@ impl Hands for PlanningHands {
         })
     }
 
-    fn depends(&self, input: &dyn Fn() -> Result<Input>) -> Result<()> {
-        let input = input()?;
+    fn depends(&self, kind: InputKind, name: &str, parts: &[&str], look: &Look<'_>) -> Result<()> {
+        let is_it = |known: &Input| known.kind == kind && known.name == name;
+        // What was seen first is what was there before anything was pretended.
+        let new = match self.held().inputs.iter().find(|k| is_it(k)) {
+            None => parts.to_vec(),
+            Some(known) => match known.unknown(parts) {
+                new if new.is_empty() => return Ok(()),
+                new => new,
+            },
+        };
+        let input = look(&new)?;
         let mut report = self.held();
-        let known = report.inputs.iter_mut().find(|k| (k.kind, &k.name) == (input.kind, &input.name));
-        match known {
-            // What was seen first is what was there before anything was pretended.
+        match report.inputs.iter_mut().find(|k| is_it(k)) {
             Some(known) => known.add(&input),
             None => report.inputs.push(input),
         }
@@ -272,13 +289,5 @@ impl Hands for PlanningHands {
 
     fn waits(&self) -> bool {
         false
-    }
-}
-
-/// The real file's digest, whatever a plan pretends: what an input was before the plan.
-pub fn real_digest(path: &Path) -> Result<String> {
-    match LiveEyes.digest(path) {
-        Err(trouble) if trouble.is(Kind::NotFound) => Ok(String::from("absent")),
-        other => other,
     }
 }

@@ -8,25 +8,32 @@ use crate::base::{Result, digest};
 use crate::site::Cx;
 use crate::spack::held::{self, Store};
 use crate::spack::locate;
+use crate::spack::recipes::recipe_of;
 use crate::spack::row::SpecRow;
 use crate::spack::session::Scope;
+use crate::world::Eyes as _;
+use crate::world::eyes::LiveEyes;
 use crate::world::input::{Input, InputKind};
-use crate::world::planning::real_digest;
 
 /// What every command depends on: Spack itself, the configuration, the environment's two files, repositories.
 pub fn note(cx: &Cx, scope: &Scope) -> Result<()> {
-    let hands = &cx.world.hands;
-    hands.depends(&|| Ok(spack(scope)))?;
+    let depends = |kind, name: &str, look: &dyn Fn() -> Result<Input>| {
+        cx.world.hands.depends(kind, name, &[], &|_| look())
+    };
+    let spack = spack(scope);
+    depends(InputKind::Spack, &spack.name, &|| Ok(spack.clone()))?;
     for known in scope.config.scopes.iter().filter_map(|s| s.path.as_ref()) {
         if scope.environment.as_ref().is_some_and(|e| e.manifest_file() == *known) {
             continue;
         }
-        hands.depends(&|| configuration(known))?;
+        depends(InputKind::Configuration, &known.display().to_string(), &|| configuration(known))?;
     }
     if let Some(environment) = &scope.environment {
-        let file = |kind, path: &Path| Ok(Input::new(kind, path.display().to_string(), real_digest(path)?));
-        hands.depends(&|| file(InputKind::Manifest, &environment.manifest_file()))?;
-        hands.depends(&|| file(InputKind::Lock, &environment.lock_file()))?;
+        for (kind, file) in
+            [(InputKind::Manifest, environment.manifest_file()), (InputKind::Lock, environment.lock_file())]
+        {
+            depends(kind, &file.display().to_string(), &|| Input::file(kind, &file))?;
+        }
     }
     Ok(())
 }
@@ -39,19 +46,19 @@ fn spack(scope: &Scope) -> Input {
 
 /// One scope: a file, or the files of a folder.
 fn configuration(path: &Path) -> Result<Input> {
-    let eyes = crate::world::eyes::LiveEyes;
-    let digest = if path.is_dir() {
+    if path.is_dir() {
         let mut lines = String::new();
-        for name in crate::world::Eyes::list(&eyes, path)? {
+        for name in LiveEyes.list(path)? {
             if Path::new(&name).extension().is_some_and(|e| e == "yaml") {
-                lines.push_str(&format!("{name} {}\n", real_digest(&path.join(&name))?));
+                let file = Input::file(InputKind::Configuration, &path.join(&name))?;
+                lines.push_str(&format!("{name} {}\n", file.digest));
             }
         }
-        digest::bytes(lines.as_bytes())
+        let digest = digest::bytes(lines.as_bytes());
+        Ok(Input::new(InputKind::Configuration, path.display().to_string(), digest))
     } else {
-        real_digest(path)?
-    };
-    Ok(Input::new(InputKind::Configuration, path.display().to_string(), digest))
+        Input::file(InputKind::Configuration, path)
+    }
 }
 
 /// The specs that an installation is about: what of them is in the store, and their recipes.
@@ -64,15 +71,18 @@ pub fn note_specs(
     let hashes: Vec<String> = effects.iter().map(|e| e.hash.clone()).collect();
     let store = held::read(cx, scope)?;
     note_hashes(cx, scope, &store, &hashes)?;
-    let names: BTreeSet<&str> = effects
+    let names: Vec<&str> = effects
         .iter()
         .filter(|e| e.is_new())
         .filter_map(|e| specs.get(&e.hash))
         .map(|row| row.name.as_str())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .collect();
     for repo in scope.config.repos()? {
         for folder in repo.folders(&*cx.world.eyes)? {
-            cx.world.hands.depends(&|| repository(&folder, names.iter().copied()))?;
+            let name = folder.display().to_string();
+            cx.world.hands.depends(InputKind::Repository, &name, &names, &|new| repository(&folder, new))?;
         }
     }
     Ok(())
@@ -80,10 +90,14 @@ pub fn note_specs(
 
 pub fn note_hashes(cx: &Cx, scope: &Scope, store: &Store, hashes: &[String]) -> Result<()> {
     let root = scope.install_tree()?.root;
-    cx.world.hands.depends(&|| {
-        let parts = hashes.iter().map(|hash| format!("{hash} {}", state(store, hash))).collect();
-        Ok(Input::of_parts(InputKind::Store, root.display().to_string(), parts))
-    })
+    let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+    let name = root.display().to_string();
+    cx.world.hands.depends(InputKind::Store, &name, &hashes, &|new| Ok(states(store, &name, new)))
+}
+
+fn states(store: &Store, name: &str, hashes: &[&str]) -> Input {
+    let parts = hashes.iter().map(|hash| format!("{hash} {}", state(store, hash))).collect();
+    Input::of_parts(InputKind::Store, name, parts)
 }
 
 fn state(store: &Store, hash: &str) -> &'static str {
@@ -95,20 +109,16 @@ fn state(store: &Store, hash: &str) -> &'static str {
 }
 
 /// The commit of a repository and the recipes that count; an edited recipe counts without a commit.
-fn repository<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Result<Input> {
-    let eyes = crate::world::eyes::LiveEyes;
+fn repository(folder: &Path, names: &[&str]) -> Result<Input> {
+    let eyes = LiveEyes;
     let commit = folder.ancestors().find_map(|at| locate::commit(&eyes, at));
     let mut parts = vec![format!("commit {}", commit.unwrap_or_else(|| "none".to_owned()))];
     for name in names {
-        let recipe = ["", "_"].iter().find_map(|mark| {
-            let module =
-                format!("{mark}{}", if mark.is_empty() { name.to_owned() } else { name.replace('-', "_") });
-            let path = folder.join("packages").join(module).join("package.py");
-            path.is_file().then_some(path)
-        });
-        let module = folder.join("packages").join(name.replace('-', "_")).join("package.py");
-        let path = recipe.unwrap_or(module);
-        parts.push(format!("{name} {}", real_digest(&path)?));
+        let digest = match recipe_of(&eyes, folder, name) {
+            Some(recipe) => eyes.digest(&recipe)?,
+            None => String::from("absent"),
+        };
+        parts.push(format!("{name} {digest}"));
     }
     Ok(Input::of_parts(InputKind::Repository, folder.display().to_string(), parts))
 }
@@ -116,20 +126,20 @@ fn repository<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Result
 /// The same input as it is now.
 pub fn look_again(cx: &Cx, input: &Input) -> Result<Input> {
     let path = Path::new(&input.name);
-    let keys = || input.parts.iter().filter_map(|part| part.split(' ').next());
     Ok(match input.kind {
         InputKind::Spack => {
             let scope = Scope::open(cx, None)?;
             spack(&scope)
         }
         InputKind::Configuration => configuration(path)?,
-        InputKind::Repository => repository(path, keys().filter(|key| *key != "commit"))?,
+        InputKind::Repository => {
+            repository(path, &input.keys().filter(|key| *key != "commit").collect::<Vec<_>>())?
+        }
         InputKind::Store => {
             let scope = Scope::open(cx, None)?;
             let store = held::read(cx, &scope)?;
-            let parts = keys().map(|hash| format!("{hash} {}", state(&store, hash))).collect();
-            Input::of_parts(InputKind::Store, input.name.as_str(), parts)
+            states(&store, &input.name, &input.keys().collect::<Vec<_>>())
         }
-        _ => Input::new(input.kind, input.name.as_str(), real_digest(path)?),
+        _ => Input::file(input.kind, path)?,
     })
 }
