@@ -119,6 +119,12 @@ pub enum Action {
     RemovePath {
         path: PathBuf,
     },
+    /// A link that points to the target from one moment to the next: who follows it sees the old target or the new
+    /// one, and never none.
+    PointLink {
+        path: PathBuf,
+        target: PathBuf,
+    },
     /// Tells somebody outside. That it cannot be delivered is an outcome, not an error.
     Notify {
         message: Notice,
@@ -201,6 +207,7 @@ impl Action {
             Action::MakeTempFolder { .. } => "make_temp_folder",
             Action::MovePath { .. } => "move_path",
             Action::RemovePath { .. } => "remove_path",
+            Action::PointLink { .. } => "point_link",
             Action::Notify { .. } => "notify",
         }
     }
@@ -223,6 +230,7 @@ impl Action {
             | Action::MakeTempFolder { path }
             | Action::RemovePath { path } => path.display().to_string(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
+            Action::PointLink { path, target } => format!("{} -> {}", path.display(), target.display()),
             Action::Notify { message, target } => {
                 format!("{target}: {}", redact::redact(&message.title))
             }
@@ -244,6 +252,7 @@ impl Action {
             Action::WriteFile { path, .. }
             | Action::MakeFolder { path }
             | Action::MakeTempFolder { path }
+            | Action::PointLink { path, .. }
             | Action::RemovePath { path } => vec![path.clone()],
             Action::MovePath { from, to } => vec![from.clone(), to.clone()],
             Action::Notify { .. } => Vec::new(),

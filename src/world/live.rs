@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::own_lock::{self, OwnLock};
 use super::planned::Expected;
 use super::proof::Proof;
-use super::{World, calls, deliver, process};
+use super::{World, calls, deliver, link, process};
 use crate::base::{Kind, Result, Trouble, atomic};
 
 pub struct LiveHands {
@@ -49,7 +49,7 @@ impl LiveHands {
             }
             Err(t) => return Err(t),
         };
-        let kind = Left::of(&action);
+        let left = Left::of(&action);
         let result = act(world, action, &self.temporary).await;
         let outcome = match &result {
             Ok(Outcome::Done) => "done".to_owned(),
@@ -62,7 +62,7 @@ impl LiveHands {
             Err(t) => format!("{}: {}", t.kind(), t.message()),
         };
         if result.is_ok() {
-            kind.prove(&subjects, identity.content.as_deref());
+            left.prove(&subjects, identity.content.as_deref());
         }
         // The change is made; a journal that cannot be written now must not hide its result.
         if let Err(t) = journal.outcome(row, &outcome) {
@@ -102,6 +102,7 @@ enum Left {
     There,
     Gone,
     Moved,
+    Pointed(PathBuf),
     Unknown,
 }
 
@@ -112,6 +113,7 @@ impl Left {
             Action::MakeFolder { .. } | Action::MakeTempFolder { .. } => Left::There,
             Action::RemovePath { .. } => Left::Gone,
             Action::MovePath { .. } => Left::Moved,
+            Action::PointLink { target, .. } => Left::Pointed(target.clone()),
             Action::RunProgram { .. } | Action::Notify { .. } => Left::Unknown,
         }
     }
@@ -126,6 +128,9 @@ impl Left {
             }),
             (Left::There, [path]) => calls::prove(there(path)),
             (Left::Gone, [path]) => calls::prove(absent(path)),
+            (Left::Pointed(target), [path]) => {
+                calls::prove(Proof::Link { path: path.clone(), target: target.clone() });
+            }
             (Left::Moved, [from, to]) => {
                 calls::prove(absent(from));
                 calls::prove(there(to));
@@ -153,6 +158,7 @@ async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Res
             blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
+        Action::PointLink { path, target } => blocking(move || link::point(&path, &target)).await,
         Action::Notify { message, target } => {
             Ok(Outcome::Told(deliver::deliver(world, message, target).await))
         }

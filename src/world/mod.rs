@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod input;
 pub mod journal;
+pub mod link;
 pub mod live;
 pub mod lock;
 pub mod lock_test;

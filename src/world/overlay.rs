@@ -27,7 +27,14 @@ enum Entry {
     Gone,
     /// Moved here from a real path.
     Moved(PathBuf),
+    Link {
+        target: PathBuf,
+        number: u64,
+    },
 }
+
+/// Links that are followed one after the other, as in the kernel.
+const MAX_LINKS: usize = 40;
 
 /// What a path is once the overlay was asked.
 enum Found {
@@ -64,11 +71,31 @@ impl Overlay {
             || path.ancestors().skip(1).any(|above| self.entries().contains_key(above))
     }
 
+    /// The path without pretended links on the way, and with `last` without one at its end.
+    fn place(&self, path: &Path, last: bool) -> PathBuf {
+        let entries = self.entries();
+        let mut path = normal(path);
+        for _ in 0..MAX_LINKS {
+            let link = path.ancestors().collect::<Vec<_>>().into_iter().rev().find_map(|at| {
+                let Some(Entry::Link { target, .. }) = entries.get(at) else { return None };
+                let rest = path.strip_prefix(at).ok().filter(|rest| last || !rest.as_os_str().is_empty())?;
+                Some(at.parent().unwrap_or(at).join(target).join(rest))
+            });
+            match link {
+                Some(further) => path = normal(&further),
+                None => break,
+            }
+        }
+        path
+    }
+
+    /// A link at the end of the path is found, and those on the way are followed.
     fn find(&self, path: &Path) -> Found {
+        let path = self.place(path, false);
         let entries = self.entries();
         let (mut at, mut real) = (PathBuf::new(), Some(PathBuf::new()));
         let mut last = None;
-        for part in normal(path).components() {
+        for part in path.components() {
             at.push(part);
             if let Some(real) = &mut real {
                 real.push(part);
@@ -98,13 +125,14 @@ impl Overlay {
             modified: SystemTime::now(),
             number: self.number(),
         };
-        self.entries().insert(normal(path), file);
+        let path = self.place(path, false);
+        self.entries().insert(path, file);
     }
 
     /// The folder and those above it that are not there.
     pub fn make_folder(&self, path: &Path) {
         let mut missing: Vec<PathBuf> = Vec::new();
-        for folder in normal(path).ancestors() {
+        for folder in self.place(path, true).ancestors() {
             match self.find(folder) {
                 Found::Pretended(Entry::Folder { .. }) => break,
                 Found::Real(real) if real.is_dir() => break,
@@ -117,15 +145,21 @@ impl Overlay {
         }
     }
 
+    pub fn point(&self, path: &Path, target: &Path) {
+        let link = Entry::Link { target: target.to_owned(), number: self.number() };
+        let path = self.place(path, false);
+        self.entries().insert(path, link);
+    }
+
     pub fn remove(&self, path: &Path) {
-        let path = normal(path);
+        let path = self.place(path, false);
         let mut entries = self.entries();
         entries.retain(|at, _| !at.starts_with(&path));
         entries.insert(path, Entry::Gone);
     }
 
     pub fn rename(&self, from: &Path, to: &Path) {
-        let (from, to) = (normal(from), normal(to));
+        let (from, to) = (self.place(from, false), self.place(to, false));
         let top = match self.find(&from) {
             Found::Real(real) => Entry::Moved(real),
             Found::Pretended(entry) => entry,
@@ -195,6 +229,7 @@ impl LayeredEyes {
                 (FileKind::File, bytes.len() as u64, *mode, *modified, *number)
             }
             Entry::Folder { number } => (FileKind::Folder, 0, 0o755, SystemTime::UNIX_EPOCH, *number),
+            Entry::Link { number, .. } => (FileKind::Link, 0, 0o777, SystemTime::UNIX_EPOCH, *number),
             Entry::Gone | Entry::Moved(_) => return Err(std::io::ErrorKind::NotFound.into()),
         };
         let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
@@ -205,27 +240,42 @@ impl LayeredEyes {
         match entry {
             Entry::File { bytes, .. } => Ok(Arc::clone(bytes)),
             Entry::Folder { .. } => Err(std::io::ErrorKind::IsADirectory.into()),
-            Entry::Gone | Entry::Moved(_) => Err(std::io::ErrorKind::NotFound.into()),
+            Entry::Gone | Entry::Moved(_) | Entry::Link { .. } => Err(std::io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// The same, through a link at the end of the path.
+    fn through<T>(
+        &self,
+        path: &Path,
+        what: &str,
+        real: impl FnOnce(&Path) -> Result<T>,
+        pretended: impl FnOnce(&Entry) -> std::io::Result<T>,
+    ) -> Result<T> {
+        self.look(&self.0.place(path, true), what, real, |entry| match entry {
+            // Links that lead in a circle.
+            Entry::Link { .. } => Err(std::io::ErrorKind::NotFound.into()),
+            entry => pretended(entry),
+        })
     }
 }
 
 impl Eyes for LayeredEyes {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        self.look(path, "read", |p| LiveEyes.read(p), |e| Self::bytes_of(e).map(|b| (*b).clone()))
+        self.through(path, "read", |p| LiveEyes.read(p), |e| Self::bytes_of(e).map(|b| (*b).clone()))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
         let whole = |e: &Entry| -> std::io::Result<Box<dyn Read>> {
             Ok(Box::new(Cursor::new(Self::bytes_of(e)?.as_ref().clone())))
         };
-        self.look(path, "read", |p| LiveEyes.open(p), whole)
+        self.through(path, "read", |p| LiveEyes.open(p), whole)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {
         let mut names: BTreeSet<String> =
-            self.look(path, "list", |p| LiveEyes.list(p), |_| Ok(Vec::new()))?.into_iter().collect();
-        let folder = normal(path);
+            self.through(path, "list", |p| LiveEyes.list(p), |_| Ok(Vec::new()))?.into_iter().collect();
+        let folder = self.0.place(path, true);
         for (at, entry) in self.0.entries().iter().filter(|(at, _)| at.parent() == Some(folder.as_path())) {
             let Some(name) = at.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
             if matches!(entry, Entry::Gone) {
@@ -242,7 +292,7 @@ impl Eyes for LayeredEyes {
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
-        self.look(path, "look at", |p| LiveEyes.stat(p), Self::stat_of)
+        self.through(path, "look at", |p| LiveEyes.stat(p), Self::stat_of)
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
@@ -250,12 +300,15 @@ impl Eyes for LayeredEyes {
             path,
             "read the link",
             |p| LiveEyes.read_link(p),
-            |_| Err(std::io::ErrorKind::InvalidInput.into()),
+            |e| match e {
+                Entry::Link { target, .. } => Ok(target.clone()),
+                _ => Err(std::io::ErrorKind::InvalidInput.into()),
+            },
         )
     }
 
     fn digest(&self, path: &Path) -> Result<String> {
-        self.look(path, "read", |p| LiveEyes.digest(p), |e| Self::bytes_of(e).map(|b| digest::bytes(&b)))
+        self.through(path, "read", |p| LiveEyes.digest(p), |e| Self::bytes_of(e).map(|b| digest::bytes(&b)))
     }
 
     fn tree_digest(&self, path: &Path) -> Result<String> {
@@ -319,6 +372,16 @@ mod tests {
         assert!(!eyes.exists(&root.join("x/y/z")));
         overlay.make_folder(&root.join("x"));
         assert!(eyes.list(&root.join("x")).unwrap().is_empty());
+        overlay.point(&root.join("x/link"), Path::new("../moved"));
+        assert_eq!(eyes.read_link(&root.join("x/link")).unwrap(), Path::new("../moved"));
+        assert_eq!(eyes.lstat(&root.join("x/link")).unwrap().kind, FileKind::Link);
+        assert_eq!(eyes.list(&root.join("x/link")).unwrap(), ["b", "new"]);
+        assert_eq!(eyes.read(&root.join("x/link/b/one")).unwrap(), b"1");
+        overlay.write(&root.join("x/link/late"), b"l".to_vec(), None);
+        assert_eq!(eyes.list(&root.join("moved")).unwrap(), ["b", "late", "new"]);
+        assert_eq!(eyes.list(&root.join("x/link")).unwrap(), ["b", "late", "new"]);
+        overlay.point(&root.join("x/link"), Path::new("link"));
+        assert!(eyes.read(&root.join("x/link/b/one")).is_err() && eyes.stat(&root.join("x/link")).is_err());
         assert_eq!(digest::tree(root).unwrap(), before);
     }
 

@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 
 use super::action::{Action, Effect, Outcome, Program, Ran};
 use super::event::{Event, Underway, Watcher};
-use super::eyes::Eyes as _;
+use super::eyes::{Eyes as _, FileKind};
 use super::hands::{Hands, Look, Performing};
 use super::identity::{Identity, Naming};
 use super::input::{Input, InputKind};
 use super::overlay::{LayeredEyes, Overlay};
 use super::own_lock::{self, OwnLock};
 use super::{World, process};
-use crate::base::{Result, Trouble, redact};
+use crate::base::{Kind, Result, Trouble, redact};
 
 /// One action of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,6 +230,17 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
         Action::RemovePath { path } => {
             eyes.lstat(&path).map_err(|_| missing("remove", &path))?;
             overlay.remove(&path);
+        }
+        Action::PointLink { path, target } => {
+            if eyes.lstat(&path).is_ok_and(|stat| stat.kind != FileKind::Link) {
+                let message = format!("{} is there and is no link", path.display());
+                return Err(Trouble::new(Kind::Refused, message));
+            }
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            if !eyes.is_folder(folder) {
+                return Err(missing("point the link", &path));
+            }
+            overlay.point(&path, &target);
         }
         Action::RunProgram { .. } | Action::Notify { .. } => {}
     }

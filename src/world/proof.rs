@@ -13,6 +13,7 @@ use super::Eyes;
 pub enum Proof {
     File { path: PathBuf, digest: String },
     There { path: PathBuf },
+    Link { path: PathBuf, target: PathBuf },
     Absent { path: PathBuf },
 }
 
@@ -27,7 +28,10 @@ impl Proof {
 
     pub fn path(&self) -> &Path {
         match self {
-            Proof::File { path, .. } | Proof::There { path } | Proof::Absent { path } => path,
+            Proof::File { path, .. }
+            | Proof::There { path }
+            | Proof::Link { path, .. }
+            | Proof::Absent { path } => path,
         }
     }
 
@@ -35,6 +39,7 @@ impl Proof {
         match self {
             Proof::File { path, digest } => eyes.digest(path).is_ok_and(|now| now == *digest),
             Proof::There { path } => eyes.exists(path),
+            Proof::Link { path, target } => eyes.read_link(path).is_ok_and(|now| now == *target),
             Proof::Absent { path } => !eyes.exists(path),
         }
     }
@@ -44,6 +49,9 @@ impl Proof {
         match self {
             Proof::File { path, .. } => format!("{} is not as it was left", path.display()),
             Proof::There { path } => format!("{} is gone", path.display()),
+            Proof::Link { path, target } => {
+                format!("{} does not point to {}", path.display(), target.display())
+            }
             Proof::Absent { path } => format!("{} is there again", path.display()),
         }
     }
