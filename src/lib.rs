@@ -1,7 +1,7 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, term } → reference → api → { general, check, notify, schedule, practice } → runs → plan → spack → site → { policy, world } → base
+//! main → cli → repl → { script, term } → reference → api → { general, check, notify, schedule, practice, snapshot } → runs → plan → spack → site → { policy, world } → base
 //! ```
 //!
 //! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
@@ -25,6 +25,7 @@ pub mod runs;
 pub mod schedule;
 pub mod script;
 pub mod site;
+pub mod snapshot;
 pub mod spack;
 pub mod term;
 pub mod world;

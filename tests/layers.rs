@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 /// Layers that may not be used although they lie below: above `api`, Spack is met through the registry only, and
 /// the command line alone opens the pieces that a session is made of.
 const SKIPPED: &[(&str, &[&str])] = &[
-    ("reference", &["general", "check", "notify", "schedule", "practice", "spack"]),
-    ("term", &["general", "check", "notify", "schedule", "practice", "spack"]),
-    ("script", &["general", "check", "notify", "schedule", "practice", "spack"]),
-    ("repl", &["general", "check", "notify", "schedule", "practice", "spack"]),
+    ("reference", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
+    ("term", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
+    ("script", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
+    ("repl", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
     ("api", &["practice"]),
 ];
 

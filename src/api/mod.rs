@@ -10,6 +10,7 @@ pub mod notify;
 pub mod perform;
 pub mod primitive;
 pub mod registry;
+pub mod snapshot;
 pub mod spack;
 
 pub use primitive::Primitive;
@@ -20,6 +21,7 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     spack::declare(&mut registry);
     env::declare(&mut registry);
+    snapshot::declare(&mut registry);
     general::declare(&mut registry);
     check::declare(&mut registry);
     notify::declare(&mut registry);

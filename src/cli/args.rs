@@ -9,6 +9,7 @@ use super::env_args::EnvCommand;
 use super::policy::PolicyCommand;
 use super::schedule::ScheduleCommand;
 use super::test::TestArgs;
+use super::verbs::VerbCall;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
 4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";
@@ -141,6 +142,9 @@ pub enum Command {
     Types { folder: PathBuf },
     /// Print a shell's completion script.
     Completions { shell: clap_complete::Shell },
+    /// A verb of a module whose commands are its primitives.
+    #[command(skip)]
+    Verb(VerbCall),
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ mod setup;
 mod summary;
 mod test;
 mod test_report;
+mod verbs;
 mod workflows;
 
 use std::ffi::OsString;
@@ -54,8 +55,17 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     {
         return practice::main(argv.into_iter().skip(1).collect(), root);
     }
-    let command = args::command();
-    let cli = match command.try_get_matches_from(argv).and_then(|m| Cli::from_arg_matches(&m)) {
+    let matches = match verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
+        Ok(matches) => matches,
+        Err(error) => return usage_error(&error),
+    };
+    let parsed = match verbs::typed(&matches) {
+        Some(call) => {
+            Global::from_arg_matches(&matches).map(|global| Cli { global, command: Command::Verb(call) })
+        }
+        None => Cli::from_arg_matches(&matches),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
@@ -210,6 +220,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Docs { name } => docs::show(&session, name.as_deref()),
         Command::Types { folder } => docs::types(&session, folder).await,
         Command::Completions { shell } => workflows::completions(&session, *shell).await,
+        Command::Verb(call) => verbs::run(&session, call).await,
     };
     session.close(&result);
     match ran(command, &opened.words) {

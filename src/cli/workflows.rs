@@ -78,6 +78,9 @@ pub async fn completions(session: &Session, shell: clap_complete::Shell) -> Resu
     }
     // Where they are parsed, their options are words of any kind.
     tree = tree.mut_subcommand("run", |_| run).mut_subcommand("check", |_| check);
+    for (module, _) in super::verbs::MODULES {
+        tree = tree.subcommand(super::verbs::command(&session.registry, module));
+    }
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut tree, "moonstack", &mut text);
     session.printer.result(String::from_utf8_lossy(&text).trim_end())?;

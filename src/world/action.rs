@@ -105,6 +105,13 @@ pub enum Action {
         /// The content may differ between a plan and the run after it, as a report with the time in it does.
         varies: bool,
     },
+    /// One of our own records, such as a snapshot, in the next free place: a plan promises what it is of, and not
+    /// its number.
+    WriteRecord {
+        path: PathBuf,
+        bytes: Vec<u8>,
+        what: String,
+    },
     MakeFolder {
         path: PathBuf,
     },
@@ -203,6 +210,7 @@ impl Action {
         match self {
             Action::RunProgram { .. } => "run_program",
             Action::WriteFile { .. } => "write_file",
+            Action::WriteRecord { .. } => "write_record",
             Action::MakeFolder { .. } => "make_folder",
             Action::MakeTempFolder { .. } => "make_temp_folder",
             Action::MovePath { .. } => "move_path",
@@ -229,6 +237,7 @@ impl Action {
             | Action::MakeFolder { path }
             | Action::MakeTempFolder { path }
             | Action::RemovePath { path } => path.display().to_string(),
+            Action::WriteRecord { what, .. } => what.clone(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
             Action::PointLink { path, target } => format!("{} -> {}", path.display(), target.display()),
             Action::Notify { message, target } => {
@@ -252,6 +261,7 @@ impl Action {
             Action::WriteFile { path, .. }
             | Action::MakeFolder { path }
             | Action::MakeTempFolder { path }
+            | Action::WriteRecord { path, .. }
             | Action::PointLink { path, .. }
             | Action::RemovePath { path } => vec![path.clone()],
             Action::MovePath { from, to } => vec![from.clone(), to.clone()],

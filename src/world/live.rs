@@ -110,7 +110,9 @@ impl Left {
     fn of(action: &Action) -> Left {
         match action {
             Action::WriteFile { .. } => Left::Content,
-            Action::MakeFolder { .. } | Action::MakeTempFolder { .. } => Left::There,
+            Action::MakeFolder { .. } | Action::MakeTempFolder { .. } | Action::WriteRecord { .. } => {
+                Left::There
+            }
             Action::RemovePath { .. } => Left::Gone,
             Action::MovePath { .. } => Left::Moved,
             Action::PointLink { target, .. } => Left::Pointed(target.clone()),
@@ -146,6 +148,7 @@ async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Res
         Action::WriteFile { path, bytes, mode, .. } => {
             blocking(move || atomic::write(&path, &bytes, mode)).await
         }
+        Action::WriteRecord { path, bytes, .. } => blocking(move || atomic::write(&path, &bytes, None)).await,
         Action::MakeFolder { path } => {
             blocking(move || std::fs::create_dir_all(&path).map_err(|e| Trouble::io("create", &path, e)))
                 .await

@@ -215,6 +215,7 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             }
             overlay.write(&path, bytes, mode);
         }
+        Action::WriteRecord { path, bytes, .. } => overlay.write(&path, bytes, None),
         Action::MakeFolder { path } => overlay.make_folder(&path),
         Action::MakeTempFolder { path } => {
             let within = path.parent().unwrap_or(Path::new("/"));

@@ -1,0 +1,60 @@
+//! The primitives over snapshots.
+
+use super::Registry;
+use crate::snapshot::{capture, look, marks, prune, verify};
+use crate::world::Effect::{Changes, Reads};
+
+pub fn declare(reg: &mut Registry) {
+    reg.add(
+        "snapshot.create",
+        Changes,
+        &["env"],
+        r#"snapshot.create("science", { description = "before the upgrade", tags = { "spring" } })"#,
+        capture::create,
+    );
+    reg.add("snapshot.list", Reads, &["env"], "snapshot.list()", look::list);
+    reg.add(
+        "snapshot.show",
+        Reads,
+        &["snapshot"],
+        r#"snapshot.create("science") print(#snapshot.show("science@1").hashes)"#,
+        look::show,
+    );
+    reg.add(
+        "snapshot.log",
+        Reads,
+        &["env"],
+        r#"snapshot.create("science") print(snapshot.log("science")[1].snapshot)"#,
+        look::log,
+    );
+    reg.add("snapshot.verify", Reads, &["snapshot"], "snapshot.verify()", verify::verify);
+    reg.add(
+        "snapshot.tag",
+        Changes,
+        &["snapshot"],
+        r#"snapshot.create("science") snapshot.tag("science@1", { add = { "spring" }, good = true })"#,
+        marks::tag,
+    );
+    reg.add(
+        "snapshot.pin",
+        Changes,
+        &["snapshot"],
+        r#"snapshot.create("science") snapshot.pin("science@1")"#,
+        marks::pin,
+    );
+    reg.add(
+        "snapshot.unpin",
+        Changes,
+        &["snapshot"],
+        r#"snapshot.create("science", { pin = true }) snapshot.unpin("science@1")"#,
+        marks::unpin,
+    );
+    reg.add(
+        "snapshot.delete",
+        Changes,
+        &["snapshot"],
+        r#"snapshot.create("science") snapshot.delete("science@1")"#,
+        marks::delete,
+    );
+    reg.add("snapshot.prune", Changes, &["env"], "snapshot.prune({ dry_run = true })", prune::prune);
+}

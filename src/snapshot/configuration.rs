@@ -1,0 +1,104 @@
+//! The configuration files that an environment is under, without the secrets in them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Kind, Result, redact};
+use crate::site::Cx;
+use crate::spack::session::Scope;
+use crate::world::Eyes;
+
+/// Older releases have the secret beside its name in a list.
+static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?m)(?P<key>access_pair:)(?:[ \t]*\[[^\]]*\]|(?:[ \t]*(?:#[^\n]*)?\n[ \t]*-[^\n]*)+)").ok()
+});
+
+/// A file of configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigurationFile {
+    /// Spack's name for the scope.
+    pub scope: String,
+    pub path: PathBuf,
+    /// What it says, secrets as `***`.
+    pub text: String,
+    /// There were secrets, so the text alone does not restore it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
+    /// The environment includes it; others are under the site's or the user's scopes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub included: bool,
+}
+
+/// Every file of every scope in effect but the manifest, lowest precedence first.
+pub fn read(cx: &Cx, scope: &Scope) -> Result<Vec<ConfigurationFile>> {
+    let eyes = &*cx.world.eyes;
+    let environment = scope.inside()?;
+    let manifest = environment.manifest_file();
+    let site = scope.spack.config(cx, None)?;
+    let outside: BTreeSet<&Path> = site.scopes.iter().filter_map(|s| s.path.as_deref()).collect();
+    let mut out = Vec::new();
+    for info in scope.config.scopes.iter().filter(|s| s.exists) {
+        let Some(path) = info.path.as_ref().filter(|path| **path != manifest) else { continue };
+        let included = !outside.contains(path.as_path());
+        for file in files(eyes, path)? {
+            let text = match eyes.read_text(&file) {
+                Err(trouble) if trouble.is(Kind::NotFound) => continue,
+                other => other?,
+            };
+            let shown = masked(&text);
+            let masked = shown != text;
+            out.push(ConfigurationFile {
+                scope: info.name.clone(),
+                path: file,
+                text: shown,
+                masked,
+                included,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// A scope is one file, or a folder with one for each section.
+fn files(eyes: &dyn Eyes, path: &Path) -> Result<Vec<PathBuf>> {
+    if !eyes.is_folder(path) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let names = eyes.list(path)?;
+    let yaml = |name: &String| Path::new(name).extension().is_some_and(|e| e == "yaml");
+    Ok(names.iter().filter(|name| yaml(name)).map(|name| path.join(name)).collect())
+}
+
+/// The text without secrets.
+pub fn masked(text: &str) -> String {
+    let text = redact::redact(text);
+    match PAIR.as_ref() {
+        Some(pair) if text.contains("access_pair") => pair.replace_all(&text, "${key} '***'").into_owned(),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_all_else_stays() {
+        let cases = [
+            ("config:\n  build_jobs: 4\n", "config:\n  build_jobs: 4\n"),
+            ("m:\n  access_pair: [me, geheim]\n  url: x\n", "m:\n  access_pair: '***'\n  url: x\n"),
+            ("m:\n  access_pair:\n  - me\n  - geheim\n  url: x\n", "m:\n  access_pair: '***'\n  url: x\n"),
+            ("url: https://me:geheim@host/x\n", "url: https://***@host/x\n"),
+            ("secret_variable: NAME\n", "secret_variable: NAME\n"),
+            ("access_token: geheim\n", "access_token: ***\n"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(masked(text), wanted);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Snapshots: the record of what an environment was, and the way back to it. A snapshot is a small document beside
+//! others of its environment; what it names (lock, manifest, configuration, the state of each hash) lies in a store
+//! of objects that are called by their SHA-256 and kept once.
+
+pub mod capture;
+pub mod configuration;
+pub mod document;
+pub mod look;
+pub mod marks;
+pub mod object;
+pub mod packing;
+pub mod prune;
+pub mod reference;
+pub mod shelf;
+pub mod state;
+pub mod verify;

@@ -1,0 +1,136 @@
+//! What moonstack itself knew of each hash of an environment: where it was, whether users had asked for it, which
+//! recipe it came from. Spack's lock says none of this.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::RepositoryRecord;
+use crate::base::{Result, digest};
+use crate::spack::held::{self, Store, closure};
+use crate::spack::locate;
+use crate::spack::locked::LockContents;
+use crate::spack::recipes::recipe_of;
+use crate::spack::session::Scope;
+use crate::world::Eyes;
+use crate::world::eyes::FileKind;
+
+/// One concrete spec of the lock, as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HashState {
+    pub hash: String,
+    pub name: String,
+    pub version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    pub installed: bool,
+    pub explicit: bool,
+    /// Needed only to build others: Spack does without it where nothing is built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub build_only: bool,
+    /// Not built by Spack but found; `version` is what it was then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+    /// Spack's own hash of recipe and patches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_hash: Option<String>,
+    /// Digest of the recipe's folder; none where no repository had the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+}
+
+/// The state of all hashes of a lock, sorted by hash.
+pub fn of(eyes: &dyn Eyes, store: &Store, lock: &LockContents, repositories: &[PathBuf]) -> Vec<HashState> {
+    let needed = closure(&lock.specs, lock.root_hashes());
+    let mut recipes: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    lock.specs
+        .values()
+        .map(|row| {
+            let held = store.get(&row.hash);
+            let external = row.external.as_ref();
+            let prefix = match external {
+                Some(external) => external.path.clone(),
+                None => held.and_then(|h| h.prefix.clone()),
+            };
+            let recipe = match external {
+                Some(_) => None,
+                None => recipes
+                    .entry(row.name.as_str())
+                    .or_insert_with(|| recipe_digest(eyes, repositories, &row.name))
+                    .clone(),
+            };
+            HashState {
+                hash: row.hash.clone(),
+                name: row.name.clone(),
+                version: row.version.clone(),
+                prefix,
+                installed: is_there(eyes, store, &row.hash, external.and_then(|e| e.path.as_deref())),
+                explicit: held.is_some_and(|h| h.explicit),
+                build_only: !needed.contains(&row.hash),
+                external: external.is_some(),
+                package_hash: row.package_hash.clone(),
+                recipe,
+            }
+        })
+        .collect()
+}
+
+/// On record with its prefix; an external needs no record.
+pub fn is_there(eyes: &dyn Eyes, store: &Store, hash: &str, external: Option<&str>) -> bool {
+    match external {
+        Some(path) => eyes.exists(Path::new(path)),
+        None => store.get(hash).is_some_and(|held| held.exists(eyes)),
+    }
+}
+
+/// Folders with recipes, highest precedence first.
+pub fn recipe_folders(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for repo in scope.config.repos()? {
+        folders.extend(repo.folders(eyes)?);
+    }
+    Ok(folders)
+}
+
+pub fn repositories(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<RepositoryRecord>> {
+    let mut out = Vec::new();
+    for repo in scope.config.repos()? {
+        let commit = repo.path.ancestors().find_map(|at| locate::commit(eyes, at));
+        out.push(RepositoryRecord { namespace: repo.name, path: repo.path, commit });
+    }
+    Ok(out)
+}
+
+/// Digest of a recipe with everything beside it, patches above all; byte code is left out.
+pub fn recipe_digest(eyes: &dyn Eyes, repositories: &[PathBuf], package: &str) -> Option<String> {
+    let recipe = repositories.iter().find_map(|folder| recipe_of(eyes, folder, package))?;
+    let mut text = String::new();
+    add_files(eyes, recipe.parent()?, "", &mut text).ok()?;
+    Some(digest::bytes(text.as_bytes()))
+}
+
+fn add_files(eyes: &dyn Eyes, folder: &Path, within: &str, text: &mut String) -> Result<()> {
+    for name in eyes.list(folder)? {
+        let path = folder.join(&name);
+        let shown = format!("{within}{name}");
+        match eyes.stat(&path)?.kind {
+            FileKind::Folder if name == "__pycache__" => {}
+            FileKind::Folder => add_files(eyes, &path, &format!("{shown}/"), text)?,
+            FileKind::File => text.push_str(&format!("{shown} {}\n", eyes.digest(&path)?)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is not there of what the environment needs to run.
+pub fn missing(states: &[HashState]) -> Vec<&HashState> {
+    states.iter().filter(|s| !s.installed && !s.build_only).collect()
+}
+
+/// The store as the scope sees it.
+pub fn store(cx: &crate::site::Cx, scope: &Scope) -> Result<Store> {
+    held::read(cx, scope)
+}
