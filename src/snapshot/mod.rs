@@ -3,6 +3,7 @@
 //! of objects that are called by their SHA-256 and kept once.
 
 pub mod capture;
+pub mod check;
 pub mod configuration;
 pub mod document;
 pub mod look;

@@ -110,6 +110,11 @@ impl Scope {
         self.environment.as_ref().ok_or_else(|| Trouble::new(Kind::Internal, "no environment was opened"))
     }
 
+    /// The same place with its configuration read again, after something was changed.
+    pub async fn as_now(&self, cx: &Cx) -> Result<Scope> {
+        scope(cx, self.environment.as_ref().map(|e| e.path.display().to_string())).await
+    }
+
     pub fn install_tree(&self) -> Result<InstallTree> {
         self.config.install_tree()
     }

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Command;
 use super::facts::{Effect, Origin, SpecEffect};
 use super::history::History;
-use super::mirror_look::{self, Found};
 use crate::base::Result;
 use crate::spack::held::{self, Store};
 use crate::spack::locked::LockContents;
+use crate::spack::mirror_look::{self, Found};
 use crate::spack::row::SpecRow;
 
 /// What has to be done for a request.
@@ -57,7 +57,7 @@ pub async fn of(
     let missing: Vec<&SpecRow> = wanted.iter().copied().filter(|row| !is_there(&store, row)).collect();
     let mut looked = mirror_look::Looked::default();
     if manner.from_mirrors && !missing.is_empty() {
-        looked = mirror_look::look(command, &missing).await?;
+        looked = mirror_look::look(command.cx, command.scope, &missing).await?;
     }
     let mut walk = Walk {
         specs,

@@ -8,11 +8,12 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 
-use super::Command;
+use super::mirrors::Mirror;
+use super::paths::file_url_path;
+use super::row::SpecRow;
+use super::session::Scope;
 use crate::base::Result;
-use crate::spack::mirrors::Mirror;
-use crate::spack::paths::file_url_path;
-use crate::spack::row::SpecRow;
+use crate::site::Cx;
 use crate::world::{Eyes, ask};
 
 /// How many questions a web server gets at once, and how long it may take to answer one.
@@ -48,16 +49,16 @@ struct Blob {
     media_type: String,
 }
 
-pub async fn look(command: &Command<'_>, specs: &[&SpecRow]) -> Result<Looked> {
+pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
     let mut looked = Looked::default();
-    for mirror in command.scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
+    for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
         let missing: Vec<&SpecRow> =
             specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
         let url = mirror.fetch.url.clone();
         if url.starts_with("file://") {
             let root = PathBuf::from(file_url_path(&url));
             for row in missing {
-                if let Some(found) = in_folder(&*command.cx.world.eyes, &root, row, &mirror.name) {
+                if let Some(found) = in_folder(&*cx.world.eyes, &root, row, &mirror.name) {
                     looked.found.insert(row.hash.clone(), found);
                 }
             }

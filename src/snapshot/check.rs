@@ -1,0 +1,275 @@
+//! Whether a snapshot could be restored now, and from where: each hash is installed, or in a mirror, or only to be
+//! built from source, or gone. From source means from the same recipe, since Spack builds a locked hash with today's
+//! and says nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::reference;
+use super::shelf::Kept;
+use super::state::{self, HashState};
+use super::{look, verify};
+use crate::base::Result;
+use crate::site::Cx;
+use crate::spack::held::Store;
+use crate::spack::locate;
+use crate::spack::locked::LockContents;
+use crate::spack::mirror_look;
+use crate::spack::prefix_manifest::compare;
+use crate::spack::row::SpecRow;
+use crate::spack::session::{Scope, scope};
+
+/// Says whether a snapshot could be restored now, and from where.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct CheckArgs {
+    /// `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
+    pub snapshot: String,
+    /// Compare every installed file with Spack's manifest of it.
+    #[serde(default)]
+    pub deep: bool,
+}
+
+/// Where a hash could come from, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// It is there.
+    Installed,
+    /// A mirror has it.
+    Mirror,
+    /// It can be built from the recipe that it was built from.
+    Source,
+    /// It can only be built from a recipe that has changed since.
+    Drifted,
+    /// Nothing has it, and no repository has a recipe.
+    Gone,
+}
+
+/// A hash that is not installed as it was.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct HashCheck {
+    pub name: String,
+    pub version: String,
+    pub hash: String,
+    pub from: Source,
+    /// The mirror that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// What was found.
+    pub why: String,
+}
+
+/// Whether a snapshot could be restored.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Restorable {
+    pub snapshot: String,
+    /// Everything that it needs is installed, in a mirror, or can be built from the same recipe.
+    pub ok: bool,
+    /// Where the worst of its hashes would come from.
+    pub verdict: Source,
+    /// How many hashes would come from where.
+    pub counts: BTreeMap<String, usize>,
+    /// Those that are not installed.
+    pub missing: Vec<HashCheck>,
+    /// What else is not as it was: repositories, Spack, externals.
+    pub drift: Vec<String>,
+    /// Mirrors that were not looked into, and why.
+    pub not_looked: Vec<String>,
+    /// What is wrong with the snapshot itself.
+    pub problems: Vec<String>,
+}
+
+pub async fn check(cx: Cx, args: CheckArgs) -> Result<Restorable> {
+    let kept = reference::find(&cx, &args.snapshot)?;
+    of(&cx, &kept, args.deep).await
+}
+
+/// What was found without asking mirrors.
+struct Local {
+    lock: LockContents,
+    states: Vec<HashState>,
+    /// Hash → why it counts as not there.
+    absent: BTreeMap<String, String>,
+    recipes: BTreeMap<String, Option<String>>,
+    drift: Vec<String>,
+    same_commits: bool,
+}
+
+pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
+    let snapshot = kept.snapshot.title();
+    let problems = verify::problems(cx, kept);
+    let mut out = Restorable {
+        snapshot,
+        ok: false,
+        verdict: Source::Gone,
+        counts: BTreeMap::new(),
+        missing: Vec::new(),
+        drift: Vec::new(),
+        not_looked: Vec::new(),
+        problems,
+    };
+    if !out.problems.is_empty() {
+        return Ok(out);
+    }
+    // Where the environment is gone, the site's configuration has to do.
+    let inside = scope(cx, Some(kept.snapshot.env.path.display().to_string())).await;
+    let scope = match inside {
+        Ok(scope) => scope,
+        Err(_) => scope(cx, None).await?,
+    };
+    let (again, record) = (scope.clone(), kept.clone());
+    let local = cx.blocking(move |cx| local(&cx, &again, &record, deep)).await?;
+    let wanted: Vec<&SpecRow> = local
+        .states
+        .iter()
+        .filter(|s| !s.external && local.absent.contains_key(&s.hash))
+        .filter_map(|s| local.lock.specs.get(&s.hash))
+        .collect();
+    let looked = mirror_look::look(cx, &scope, &wanted).await?;
+    out.not_looked = looked.not_looked;
+    out.drift.clone_from(&local.drift);
+    out.verdict = Source::Installed;
+    let builds: BTreeSet<&str> = needed_to_build(&local, &looked.found);
+    for state in &local.states {
+        let found = judged(state, &local, &looked.found);
+        let name = serde_json::to_value(found.from).ok().and_then(|v| v.as_str().map(str::to_owned));
+        *out.counts.entry(name.unwrap_or_default()).or_default() += 1;
+        if found.from == Source::Installed {
+            continue;
+        }
+        // What only builds need counts where something is built.
+        if !state.build_only || builds.contains(state.hash.as_str()) {
+            out.verdict = out.verdict.max(found.from);
+        }
+        out.missing.push(found);
+    }
+    out.missing.sort_by(|a, b| (b.from, &a.name).cmp(&(a.from, &b.name)));
+    out.ok = out.verdict < Source::Drifted;
+    Ok(out)
+}
+
+fn local(cx: &Cx, scope: &Scope, kept: &Kept, deep: bool) -> Result<Local> {
+    let eyes = &*cx.world.eyes;
+    let store = state::store(cx, scope)?;
+    let states = look::states(cx, kept)?;
+    let folders = state::recipe_folders(eyes, scope)?;
+    let mut recipes = BTreeMap::new();
+    let mut absent = BTreeMap::new();
+    let mut drift = drift(cx, scope, kept);
+    for state in &states {
+        let external = state.external.then_some(state.prefix.as_deref()).flatten();
+        if state.external {
+            if !state::is_there(eyes, &store, &state.hash, external) {
+                drift.push(format!("the external {} is gone from {}", state.name, external.unwrap_or("?")));
+                absent.insert(state.hash.clone(), "the external is gone".to_owned());
+            }
+        } else if let Some(why) = damage(cx, &store, state, deep) {
+            absent.insert(state.hash.clone(), why);
+            recipes
+                .entry(state.name.clone())
+                .or_insert_with(|| state::recipe_digest(eyes, &folders, &state.name));
+        }
+    }
+    let same_commits = kept.snapshot.repositories == state::repositories(eyes, scope)?;
+    Ok(Local { lock: verify::lock(cx, kept)?, states, absent, recipes, drift, same_commits })
+}
+
+/// Why a hash is not there as it was.
+fn damage(cx: &Cx, store: &Store, state: &HashState, deep: bool) -> Option<String> {
+    let eyes = &*cx.world.eyes;
+    let Some(held) = store.get(&state.hash).filter(|held| held.installed) else {
+        return Some("it is not installed".to_owned());
+    };
+    let prefix = PathBuf::from(held.prefix.as_deref()?);
+    if !eyes.is_folder(&prefix) {
+        return Some(format!("{} is gone", prefix.display()));
+    }
+    if !deep {
+        return None;
+    }
+    match compare(eyes, &prefix) {
+        Ok(Some(found)) if !found.is_empty() => Some(format!("{} files of it were changed", found.len())),
+        Err(trouble) => Some(trouble.message().to_owned()),
+        _ => None,
+    }
+}
+
+/// What is otherwise than it was, apart from the store.
+fn drift(cx: &Cx, scope: &Scope, kept: &Kept) -> Vec<String> {
+    let eyes = &*cx.world.eyes;
+    let mut out = Vec::new();
+    let then = &kept.snapshot.spack;
+    let now = &scope.spack.installation;
+    let commit =
+        |c: &Option<String>| c.as_deref().map_or("no commit", |c| c.get(..10).unwrap_or(c)).to_owned();
+    if then.version != now.version_text || then.commit != now.commit {
+        out.push(format!(
+            "Spack was {} ({}) and is {} ({})",
+            then.version,
+            commit(&then.commit),
+            now.version_text,
+            commit(&now.commit)
+        ));
+    }
+    for repository in &kept.snapshot.repositories {
+        let name = repository.namespace.clone().unwrap_or_else(|| repository.path.display().to_string());
+        if !eyes.is_folder(&repository.path) {
+            out.push(format!("the repository {name} is gone from {}", repository.path.display()));
+            continue;
+        }
+        let now = repository.path.ancestors().find_map(|at: &Path| locate::commit(eyes, at));
+        if now != repository.commit {
+            out.push(format!(
+                "the repository {name} was at {} and is at {}",
+                commit(&repository.commit),
+                commit(&now)
+            ));
+        }
+    }
+    out
+}
+
+fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look::Found>) -> HashCheck {
+    let check = |from, why: String, mirror| HashCheck {
+        name: state.name.clone(),
+        version: state.version.clone(),
+        hash: state.hash.clone(),
+        from,
+        mirror,
+        why,
+    };
+    let Some(why) = local.absent.get(&state.hash) else {
+        return check(Source::Installed, String::new(), None);
+    };
+    if state.external {
+        return check(Source::Gone, why.clone(), None);
+    }
+    if let Some(found) = found.get(&state.hash) {
+        return check(Source::Mirror, why.clone(), Some(found.mirror.clone()));
+    }
+    match (&state.recipe, local.recipes.get(&state.name).and_then(Option::as_ref)) {
+        (_, None) => check(Source::Gone, format!("{why}, and no repository has a recipe"), None),
+        (Some(then), Some(now)) if then == now => check(Source::Source, why.clone(), None),
+        // No recipe was there to compare with: the repositories as a whole have to be the same.
+        (None, Some(_)) if local.same_commits => check(Source::Source, why.clone(), None),
+        _ => check(Source::Drifted, format!("{why}, and its recipe has changed since"), None),
+    }
+}
+
+/// What is needed to build those that no mirror has, all the way down.
+fn needed_to_build<'a>(local: &'a Local, found: &BTreeMap<String, mirror_look::Found>) -> BTreeSet<&'a str> {
+    let builds = |hash: &str| local.absent.contains_key(hash) && !found.contains_key(hash);
+    let mut queue: Vec<&str> =
+        local.states.iter().filter(|s| !s.build_only && builds(&s.hash)).map(|s| s.hash.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(hash) = queue.pop() {
+        let Some(row) = local.lock.specs.get(hash).filter(|_| seen.insert(hash)) else { continue };
+        for below in row.dependencies.iter().filter(|_| builds(hash)) {
+            queue.push(&below.hash);
+        }
+    }
+    seen
+}
