@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Trial};
 use mlua::Value;
 
 /// Modules whose examples need a Spack; they get a practice site.
-const WITH_SPACK: &[&str] = &["spack", "env", "check", "snapshot"];
+const WITH_SPACK: &[&str] = &["spack", "env", "check", "snapshot", "generation"];
 
 fn main() {
     let registry = moonstack::api::registry();

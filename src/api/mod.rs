@@ -5,6 +5,7 @@ pub mod check;
 pub mod env;
 pub mod gather;
 pub mod general;
+pub mod generation;
 pub mod handmade;
 pub mod notify;
 pub mod perform;
@@ -22,6 +23,7 @@ pub fn registry() -> Registry {
     spack::declare(&mut registry);
     env::declare(&mut registry);
     snapshot::declare(&mut registry);
+    generation::declare(&mut registry);
     general::declare(&mut registry);
     check::declare(&mut registry);
     notify::declare(&mut registry);

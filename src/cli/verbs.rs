@@ -16,7 +16,10 @@ use crate::base::{Result, Trouble};
 use crate::world::Effect;
 
 /// The modules that are commands in this way, and what their help begins with.
-pub const MODULES: &[(&str, &str)] = &[("snapshot", "What environments were, and the way back")];
+pub const MODULES: &[(&str, &str)] = &[
+    ("snapshot", "What environments were, and the way back"),
+    ("generation", "States of a stack beside each other; users are on one of them"),
+];
 
 /// The command of a module.
 pub fn command(registry: &Registry, module: &str) -> Command {

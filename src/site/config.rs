@@ -28,6 +28,10 @@ pub struct SiteConfig {
     pub state: Option<PathBuf>,
     /// Folders with site scripts and Lua modules.
     pub scripts: Vec<PathBuf>,
+    /// Folder with `generations` and `current` below it; left out, the state folder.
+    pub stack: Option<PathBuf>,
+    /// Environments in folders of their own that Spack does not list: what they need is not removed.
+    pub environments: Vec<PathBuf>,
     pub check: CheckConfig,
     pub limits: Limits,
     /// Who is told, by name.
@@ -199,7 +203,7 @@ pub fn is_file(workflow: &str) -> bool {
 /// Relative paths belong to the file that names them.
 fn resolve(table: &mut toml::Table, base: &Path) {
     let full = |text: &str| base.join(text).display().to_string();
-    for key in ["spack", "state"] {
+    for key in ["spack", "stack", "state"] {
         if let Some(toml::Value::String(text)) = table.get_mut(key) {
             *text = full(text);
         }
@@ -218,8 +222,8 @@ fn resolve(table: &mut toml::Table, base: &Path) {
             }
         }
     }
-    if let Some(toml::Value::Array(items)) = table.get_mut("scripts") {
-        for item in items {
+    for key in ["environments", "scripts"] {
+        for item in table.get_mut(key).and_then(toml::Value::as_array_mut).into_iter().flatten() {
             if let toml::Value::String(text) = item {
                 *text = full(text);
             }

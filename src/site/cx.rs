@@ -57,6 +57,11 @@ impl Site {
         self.state.join("logs")
     }
 
+    /// Where generations are, and the links that users follow.
+    pub fn stack(&self) -> PathBuf {
+        self.loaded.config.stack.clone().unwrap_or_else(|| self.state.clone())
+    }
+
     /// A changing Spack command may take this long.
     pub fn spack_limit(&self) -> Duration {
         limit(self.loaded.config.limits.spack.as_ref(), Duration::from_hours(24))

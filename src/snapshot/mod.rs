@@ -6,6 +6,7 @@ pub mod capture;
 pub mod check;
 pub mod configuration;
 pub mod document;
+pub mod generation;
 pub mod look;
 pub mod marks;
 pub mod object;

@@ -91,7 +91,7 @@ fn scalar(spec: &str) -> String {
     if same { spec.to_owned() } else { format!("'{}'", spec.replace('\'', "''")) }
 }
 
-fn edit(
+pub(super) fn edit(
     text: &str,
     change: impl FnOnce(&Mapping) -> Option<()>,
     spell: impl FnOnce(String) -> String,

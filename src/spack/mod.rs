@@ -36,6 +36,7 @@ pub mod lockfile;
 pub mod look;
 pub mod manifest;
 pub mod manifest_edit;
+pub mod manifest_redirect;
 pub mod mark;
 mod matcher;
 pub mod merge;

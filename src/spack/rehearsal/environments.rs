@@ -112,6 +112,48 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// `spack env track -y -n NAME DIR`.
+pub fn track(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    let mut words = command.words.iter().skip(1);
+    let (mut name, mut folder) = (None, None);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-n" | "--name" => name = words.next(),
+            option if option.starts_with('-') => {}
+            _ => folder = Some(word),
+        }
+    }
+    let (Some(name), Some(folder)) = (name, folder) else {
+        scene.assume("how the environment is called was left to Spack");
+        return Ok(ended(0, ""));
+    };
+    let link = command.scope.config.environments_root()?.path.join(name);
+    if command.cx.world.eyes.exists(&link) {
+        return Ok(ended(1, "Error: there is an environment of that name\n"));
+    }
+    if let Some(root) = link.parent() {
+        scene.overlay.make_folder(root);
+    }
+    scene.overlay.point(&link, Path::new(folder));
+    command.scope.spack.forget();
+    touched(scene, name, "tracked");
+    Ok(ended(0, ""))
+}
+
+/// `spack env untrack -y NAME…`.
+pub fn untrack(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+    for name in command.plain().skip(1) {
+        let link = command.scope.config.environments_root()?.path.join(name);
+        if !command.cx.world.eyes.exists(&link) {
+            return Ok(ended(1, "Error: there is no such environment\n"));
+        }
+        scene.overlay.remove(&link);
+        touched(scene, name, "untracked");
+    }
+    command.scope.spack.forget();
+    Ok(ended(0, ""))
+}
+
 pub fn delete(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     for name in command.plain().skip(1) {
         let path = command.scope.config.environments_root()?.path.join(name);

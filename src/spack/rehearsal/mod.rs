@@ -80,6 +80,8 @@ async fn rehearse(
         ("mark", _, _) => installs::marked(scene, &command),
         // Made of what is installed; what is in it is not predicted.
         ("env", "view", true) | ("module", _, _) => Ok(ended(0, "")),
+        ("env", "track", false) => environments::track(scene, &command),
+        ("env", "untrack", false) => environments::untrack(scene, &command),
         ("env", "create", false) => environments::create(scene, &command),
         ("env", "remove" | "rm", false) => environments::delete(scene, &command),
         _ => {

@@ -1,0 +1,73 @@
+//! The primitives over generations.
+
+use super::Registry;
+use crate::snapshot::generation::{build, look, prove, publish, remove, solve};
+use crate::world::Effect::{Changes, Reads};
+
+/// What every example stands on.
+macro_rules! adopted {
+    ($then:literal) => {
+        concat!(r#"generation.adopt("science") generation.prove("science") "#, $then)
+    };
+}
+
+pub fn declare(reg: &mut Registry) {
+    reg.add("generation.adopt", Changes, &["env"], r#"generation.adopt("science")"#, build::adopt);
+    reg.add(
+        "generation.solve",
+        Changes,
+        &["name"],
+        adopted!(r#"print(generation.solve("science", { specs = { "openblas" } }).number)"#),
+        solve::solve,
+    );
+    reg.add(
+        "generation.build",
+        Changes,
+        &["name"],
+        adopted!(r#"generation.solve("science", { specs = { "openblas" } }) generation.build("science")"#),
+        build::build,
+    );
+    reg.add(
+        "generation.prove",
+        Changes,
+        &["name"],
+        adopted!(r#"print(generation.prove("science", { deep = true }).ok)"#),
+        prove::prove,
+    );
+    reg.add(
+        "generation.publish",
+        Changes,
+        &["name"],
+        adopted!(r#"print(generation.publish("science").link)"#),
+        publish::publish,
+    );
+    reg.add(
+        "generation.rollback",
+        Changes,
+        &["name"],
+        adopted!(r#"generation.publish("science") generation.rollback("science", { to = 1 })"#),
+        publish::rollback,
+    );
+    reg.add("generation.list", Reads, &["name"], adopted!(r#"print(#generation.list())"#), look::list);
+    reg.add(
+        "generation.show",
+        Reads,
+        &["name"],
+        adopted!(r#"print(generation.show("science").path)"#),
+        look::show,
+    );
+    reg.add(
+        "generation.diff",
+        Reads,
+        &["name", "from"],
+        adopted!(r#"generation.diff("science", 1)"#),
+        look::diff,
+    );
+    reg.add(
+        "generation.remove",
+        Changes,
+        &["name", "number"],
+        adopted!(r#"generation.remove("science", 1, { dry_run = true })"#),
+        remove::remove,
+    );
+}

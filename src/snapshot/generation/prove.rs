@@ -1,0 +1,167 @@
+//! Looks at everything that a generation needs before anybody is sent there.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ledger::{Ledger, Progress};
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::snapshot::state;
+use crate::spack::env_view::view_roots;
+use crate::spack::held::{self, closure};
+use crate::spack::locked::LockContents;
+use crate::spack::prefix_manifest::compare;
+use crate::spack::session::{Scope, scope};
+use crate::world::Eyes;
+use crate::world::eyes::FileKind;
+
+/// Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there,
+/// its modules are there. Proven while users are on it, it counts as good.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ProveArgs {
+    /// Name of the generations.
+    pub name: String,
+    /// Which one; left out, the newest that is built.
+    pub number: Option<u64>,
+    /// Compare every installed file with Spack's manifest of it.
+    pub deep: bool,
+}
+
+/// What was looked at, and what was wrong.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Proof {
+    pub name: String,
+    pub number: u64,
+    pub ok: bool,
+    pub problems: Vec<String>,
+    /// Hashes that were looked at.
+    pub specs: usize,
+    /// Links of its views that were followed.
+    pub links: usize,
+}
+
+pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let number = match args.number {
+        Some(number) => number,
+        None => ledger.newest(Progress::Built).ok_or_else(|| {
+            Trouble::new(Kind::NotFound, format!("'{}' has no generation that is built", ledger.place.name))
+        })?,
+    };
+    let proof = look(&cx, &ledger, number, args.deep).await?;
+    let current = ledger.place.current(&cx)? == Some(number);
+    let problem = proof.problems.first().cloned();
+    ledger
+        .change(&cx, number, |entry| {
+            entry.progress = if problem.is_none() { Progress::Proven } else { Progress::Broken };
+            entry.good = problem.is_none() && (entry.good || current);
+            entry.why = problem;
+        })
+        .await?;
+    Ok(proof)
+}
+
+/// The same without writing anything.
+pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<Proof> {
+    if ledger.entry(number)?.progress < Progress::Built {
+        return Err(Trouble::new(
+            Kind::Refused,
+            format!("generation {number} of '{}' is not built", ledger.place.name),
+        )
+        .hint(format!("moonstack generation build {} --number {number}", ledger.place.name)));
+    }
+    let inside = scope(cx, Some(ledger.place.generation(number).display().to_string())).await?;
+    let name = ledger.place.name.clone();
+    cx.blocking(move |cx| {
+        let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, links: 0 };
+        installed(&cx, &inside, deep, &mut proof)?;
+        for root in view_roots(&cx, &inside)? {
+            view(&*cx.world.eyes, &root, &mut proof);
+        }
+        modules(&cx, &inside, &mut proof)?;
+        proof.ok = proof.problems.is_empty();
+        Ok(proof)
+    })
+    .await
+}
+
+fn installed(cx: &Cx, scope: &Scope, deep: bool, proof: &mut Proof) -> Result<()> {
+    let eyes = &*cx.world.eyes;
+    let Some(lock) = LockContents::of_environment(eyes, scope.inside()?)? else {
+        proof.problems.push("it has no lock".to_owned());
+        return Ok(());
+    };
+    let store = held::read(cx, scope)?;
+    for hash in closure(&lock.specs, lock.root_hashes()) {
+        let Some(row) = lock.specs.get(&hash) else { continue };
+        proof.specs += 1;
+        let external = row.external.as_ref().map(|e| e.path.as_deref().unwrap_or_default());
+        let title = format!("{}@{}/{}", row.name, row.version, hash.get(..7).unwrap_or(&hash));
+        if !state::is_there(eyes, &store, &hash, external.filter(|path| !path.is_empty())) {
+            proof.problems.push(format!("{title} is not installed"));
+        } else if deep && external.is_none() {
+            let prefix = store.get(&hash).and_then(|held| held.prefix.clone()).unwrap_or_default();
+            match compare(eyes, Path::new(&prefix)) {
+                Ok(Some(found)) if !found.is_empty() => {
+                    let first = found.keys().next().cloned().unwrap_or_default();
+                    proof
+                        .problems
+                        .push(format!("{title}: {} files were changed, such as {first}", found.len()));
+                }
+                Err(trouble) => proof.problems.push(format!("{title}: {}", trouble.message())),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Follows every link of a view.
+fn view(eyes: &dyn Eyes, root: &Path, proof: &mut Proof) {
+    if eyes.stat(root).is_err() {
+        proof.problems.push(format!("the view {} is not there", root.display()));
+        return;
+    }
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let names = match eyes.list(&folder) {
+            Ok(names) => names,
+            Err(trouble) => {
+                proof.problems.push(trouble.message().to_owned());
+                continue;
+            }
+        };
+        for path in names.into_iter().map(|name| folder.join(name)) {
+            match eyes.lstat(&path).map(|stat| stat.kind) {
+                Ok(FileKind::Folder) => folders.push(path),
+                Ok(FileKind::Link) => {
+                    proof.links += 1;
+                    if eyes.stat(&path).is_err() {
+                        proof.problems.push(format!("{} leads nowhere", path.display()));
+                    }
+                }
+                Ok(_) => {}
+                Err(trouble) => proof.problems.push(trouble.message().to_owned()),
+            }
+        }
+    }
+}
+
+fn modules(cx: &Cx, scope: &Scope, proof: &mut Proof) -> Result<()> {
+    for set in scope.config.module_sets()? {
+        for (kind, root) in &set.roots {
+            let root: &PathBuf = root;
+            if set.enabled.contains(kind) && proof.specs > 0 && !cx.world.eyes.is_folder(root) {
+                proof.problems.push(format!(
+                    "the {kind} modules of '{}' are not in {}",
+                    set.name,
+                    root.display()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
