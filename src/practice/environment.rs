@@ -39,12 +39,18 @@ impl Environment {
         if !only_path && managed.join("spack.yaml").is_file() {
             return Ok(Environment { name: word.to_owned(), folder: managed });
         }
-        let folder = std::fs::canonicalize(word).unwrap_or_else(|_| PathBuf::from(word));
+        let folder = absolute(Path::new(word))?;
         if !folder.join("spack.yaml").is_file() {
             return Err(Halt::failed(format!("no environment in {word}")));
         }
-        let name = folder.strip_prefix(environments).unwrap_or(&folder).to_string_lossy().into_owned();
+        let name = name_of(&folder, environments);
         Ok(Environment { name, folder })
+    }
+
+    /// A path of the manifest: taken from the environment's folder, unless it is absolute.
+    pub fn path_in(&self, text: &str) -> PathBuf {
+        let text = text.replace("$env", &self.folder.to_string_lossy());
+        normal(&self.folder.join(text))
     }
 
     pub fn manifest_path(&self) -> PathBuf {
@@ -159,6 +165,34 @@ impl Environment {
         let temporary = self.folder.join(".spack.yaml.tmp");
         Ok(disk::replace(&path, &temporary, new.as_bytes())?)
     }
+}
+
+/// The path from the root, without `.` and `..`; links stay, since a view's content names the path as it was given.
+pub fn absolute(path: &Path) -> Result<PathBuf, Halt> {
+    let whole = std::path::absolute(path).map_err(|e| Halt::internal(e.to_string()))?;
+    Ok(normal(&whole))
+}
+
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(out.pop()),
+            std::path::Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The name of a managed or tracked environment; any other is called by its folder.
+fn name_of(folder: &Path, environments: &Path) -> String {
+    let resolved = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let last = folder.file_name().unwrap_or_default();
+    if resolved(&environments.join(last)) == resolved(folder) {
+        return last.to_string_lossy().into_owned();
+    }
+    folder.to_string_lossy().into_owned()
 }
 
 /// The manifest's text with another list of specs.

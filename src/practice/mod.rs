@@ -17,6 +17,7 @@ mod build;
 mod catalogue;
 mod choose;
 mod config;
+mod descriptor;
 mod disk;
 mod environment;
 mod fault;
@@ -25,6 +26,8 @@ mod halt;
 mod install_steps;
 mod installer;
 mod mirror;
+mod module_text;
+mod modules;
 mod query;
 mod record;
 mod session;
@@ -35,8 +38,10 @@ mod verb_env;
 mod verb_find;
 mod verb_info;
 mod verb_install;
+mod verb_module;
 mod verb_remove;
 mod verb_spec;
+mod verb_track;
 mod verify;
 mod view;
 
@@ -141,7 +146,7 @@ fn answer(
 }
 
 /// The verbs that the stand-in knows.
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "add",
     "arch",
     "buildcache",
@@ -159,6 +164,7 @@ const VERBS: [&str; 23] = [
     "location",
     "mark",
     "mirror",
+    "module",
     "python",
     "remove",
     "repo",
@@ -187,6 +193,7 @@ fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> 
         "compiler" | "compilers" => verb_info::compilers(session, verb, arguments),
         "arch" => verb_info::arch(session, arguments),
         "buildcache" => verb_info::buildcache(session, arguments),
+        "module" => verb_module::module(session, arguments),
         "verify" => verify::verify(session, arguments),
         "python" => Err(Halt::failed("the practice site's spack has no Python")),
         "commands" => {

@@ -7,6 +7,7 @@ use super::query::parse_one;
 use super::record::{ALL_TYPES, closure};
 use super::session::{Declared, Options, Session};
 use super::verb_spec::tree;
+use super::verb_track;
 use super::view;
 use crate::spack::manifest_edit::MANIFEST;
 
@@ -141,8 +142,8 @@ fn roots(wanted: &[(String, Option<String>)], hashes: Vec<String>) -> Vec<Root> 
 /// Builds the view again where its content changed, and says so.
 pub fn refresh_view(session: &mut Session<'_, '_>, environment: &Environment) -> Result<(), Halt> {
     let (lock, records) = (environment.lock()?, session.store.read()?);
-    if view::regenerate(environment, &lock, &records, &session.store)? {
-        session.say(&format!("==> Updating view at {}", environment.view_path().display()))?;
+    for root in view::regenerate(environment, &lock, &records, &session.store)? {
+        session.say(&format!("==> Updating view at {}", root.display()))?;
     }
     Ok(())
 }
@@ -167,12 +168,12 @@ pub fn env(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Ha
             session.say(&line)?;
             Ok(0)
         }
-        "remove" | "rm" => delete(session, rest),
+        "remove" | "rm" => verb_track::forget(session, rest, true),
+        "track" => verb_track::track(session, rest),
+        "untrack" => verb_track::forget(session, rest, false),
         "view" if rest.first().is_some_and(|w| w == "regenerate") => {
             let environment = session.active("env view")?;
-            disk::remove(&environment.view_path())?;
-            let (lock, records) = (environment.lock()?, session.store.read()?);
-            view::regenerate(&environment, &lock, &records, &session.store)?;
+            refresh_view(session, &environment)?;
             Ok(0)
         }
         "rename" | "mv" => rename(session, rest),
@@ -221,28 +222,6 @@ fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     session.say(&format!("==> Created {kind} in: {}", environment.folder.display()))?;
     session.say(&format!("==> Activate with: spack env activate {name}"))?;
     refresh_view(session, &environment)?;
-    Ok(0)
-}
-
-fn delete(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let declared: &[Declared] = &[(&["-y", "--yes-to-all"], false), (&["-f", "--force"], false)];
-    let options = Options::read(arguments, declared)?;
-    let mut found = Vec::new();
-    for name in &options.words {
-        let environment = session.managed().into_iter().find(|e| e.name == *name);
-        found.push(environment.ok_or_else(|| Halt::failed(format!("no such environment '{name}'")))?);
-    }
-    let names: Vec<&str> = found.iter().map(|e| e.name.as_str()).collect();
-    let word = if names.len() == 1 { "environment" } else { "environments" };
-    if !options.has("--yes-to-all")
-        && !session.confirm(&format!("Really remove {word} {}?", names.join(", ")))?
-    {
-        return Ok(1);
-    }
-    for environment in found {
-        disk::remove(&environment.folder)?;
-        session.say(&format!("==> Successfully removed environment '{}'", environment.name))?;
-    }
     Ok(0)
 }
 

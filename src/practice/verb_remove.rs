@@ -228,6 +228,7 @@ fn delete(
         if let Some(path) = record.path.as_ref().filter(|_| node.external.is_none()) {
             disk::remove(path.as_ref())?;
         }
+        super::verb_module::uninstalled(session, node, nodes)?;
         let text = format::display(node, nodes);
         session.say(&format!("==> Successfully uninstalled {text}/{}", node.short()))?;
     }
