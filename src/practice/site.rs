@@ -38,7 +38,7 @@ const MIRROR_ONLY: &str = "osu-micro-benchmarks";
 /// Also installed, outside of environments.
 const EXTRA: [&str; 3] = ["python", "zlib@1.2.13", "practice-broken@1.0"];
 
-/// Spack's own defaults, apart from the core compilers, which Spack only knows of where `/usr/bin` has them.
+/// Spack's own defaults.
 const MODULES: &str = "modules:
   prefix_inspections:
     ./bin: [PATH]
@@ -62,8 +62,6 @@ const MODULES: &str = "modules:
         autoload: direct
       hierarchy:
       - mpi
-      core_compilers:
-      - gcc@13.2.0
 ";
 
 /// Makes a site in `dir`, which must be empty or missing. `executable` is moonstack.
@@ -164,6 +162,11 @@ fn configuration(dir: &Path) -> Result<()> {
         ),
         ("mirrors.yaml", format!("mirrors::\n  practice:\n    url: file://{at}/mirror\n    signed: false\n")),
         ("repos.yaml", format!("repos::\n  practice: {at}/repo/spack_repo/practice\n")),
+        // Spack itself finds core compilers only where the system has its own.
+        (
+            "modules.yaml",
+            "modules:\n  default:\n    lmod:\n      core_compilers:\n      - gcc@13.2.0\n".to_owned(),
+        ),
         ("bootstrap.yaml", "bootstrap:\n  enable: false\n".to_owned()),
     ];
     for (name, text) in files {
@@ -195,6 +198,9 @@ fn recipe(name: &str, package: &Package) -> String {
     );
     if super::descriptor::RUNTIMES.contains(&name) {
         text += "    tags = [\"runtime\"]\n";
+    }
+    if package.external {
+        text += "    tags = [\"compiler\"]\n";
     }
     for version in &package.versions {
         text += &format!("    version(\"{version}\")\n");
