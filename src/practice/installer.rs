@@ -31,7 +31,9 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
     pub fn new(session: &'s mut Session<'a, 'b>, options: &Options, wanted: Solution) -> Result<Self, Halt> {
         let stage_root = super::verb_info::stage_root(session)?;
         let use_cache = !options.has("--no-cache");
-        let cached = if use_cache { mirror::available(&session.config)? } else { BTreeSet::new() };
+        // As Spack does, also what is in a mirror whose index does not say so.
+        let cached =
+            if use_cache { mirror::direct(&session.config, &wanted.nodes)? } else { BTreeSet::new() };
         Ok(Installer {
             session,
             wanted,

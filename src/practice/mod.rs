@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Packages that misbehave on their own: `practice-broken@2.0` fails to build (1.0 works), `practice-needs-broken`
-//! depends on it, `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
+//! depends on it, `practice-upgrade@2.0` fails to build and `@2.1` is built but does not run (1.0 and 1.1 work),
+//! `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
 
 mod build;
 mod catalogue;
@@ -34,6 +35,7 @@ mod session;
 mod site;
 mod solve;
 mod store;
+mod verb_buildcache;
 mod verb_env;
 mod verb_find;
 mod verb_info;
@@ -192,7 +194,7 @@ fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> 
         "location" => verb_info::location(session, arguments),
         "compiler" | "compilers" => verb_info::compilers(session, verb, arguments),
         "arch" => verb_info::arch(session, arguments),
-        "buildcache" => verb_info::buildcache(session, arguments),
+        "buildcache" => verb_buildcache::buildcache(session, arguments),
         "module" => verb_module::module(session, arguments),
         "verify" => verify::verify(session, arguments),
         "python" => Err(Halt::failed("the practice site's spack has no Python")),

@@ -267,7 +267,13 @@ fn place(store: &Store, catalogue: &Catalogue, nodes: &Nodes, hash: &str) -> Res
     let Some(package) = catalogue.package(&node.name) else { return Ok(()) };
     let prefix = store.prefix(node);
     build::begin(&prefix, node, nodes)?;
-    Ok(build::finish(&prefix, node, package, &build::log(node, &package.phases), false)?)
+    let content = build::Content {
+        log: &build::log(node, &package.phases),
+        cached: false,
+        libraries: build::libraries(store, catalogue, nodes, node),
+        broken: false,
+    };
+    Ok(build::finish(&prefix, node, package, &content)?)
 }
 
 fn environment(dir: &Path, name: &str, lock: &Lock, store: &Store) -> Result<(), Halt> {
