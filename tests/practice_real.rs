@@ -15,7 +15,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials = RELEASES
         .iter()
-        .map(|release| {
+        .flat_map(|release| {
             let root = lab().join(format!("spack-{release}"));
             let missing = !root.join("bin/spack").is_file();
             let whole = root.clone();
@@ -27,7 +27,6 @@ fn main() {
             ]
             .map(|t| t.with_ignored_flag(missing))
         })
-        .flatten()
         .collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -24,6 +24,7 @@ mod environment;
 mod fault;
 mod format;
 mod halt;
+mod hierarchy;
 mod install_steps;
 mod installer;
 mod mirror;

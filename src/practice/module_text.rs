@@ -116,11 +116,14 @@ fn tcl(set: &ModuleSet, node: &Node, changes: &[Change], now: &str, title: &str)
     out += "}\n\n";
     let loads = set.autoload(node)?;
     if !loads.is_empty() {
-        let lines = |verb: &str| loads.iter().map(|m| format!("    {verb} {m}\n")).collect::<String>();
         out += "if {![info exists ::env(LMOD_VERSION_MAJOR)]} {\n";
-        out += &lines("module load");
+        for name in &loads {
+            out += &format!("    module load {name}\n");
+        }
         out += "} else {\n";
-        out += &lines("depends-on");
+        for name in &loads {
+            out += &format!("    depends-on {name}\n");
+        }
         out += "}\n\n";
     }
     for name in texts(set.rules(node)?.get("conflict")) {

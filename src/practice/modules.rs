@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::environment;
 use super::format;
 use super::halt::Halt;
+use super::hierarchy::preorder;
 use super::query::{self, parse_one};
 use super::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
 use super::session::Session;
@@ -41,14 +42,14 @@ pub struct ModuleSet {
     pub root: PathBuf,
     arch_folder: bool,
     /// What stands under `tcl` or `lmod`.
-    settings: Map<String, Value>,
+    pub(super) settings: Map<String, Value>,
     /// Folder of a prefix to the variables that it is put into.
     pub inspections: Map<String, Value>,
-    core: Vec<String>,
+    pub(super) core: Vec<String>,
     pub store: Store,
     pub nodes: Nodes,
     explicit: BTreeSet<String>,
-    catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
 }
 
 /// The names of the configured sets.
@@ -125,19 +126,6 @@ impl ModuleSet {
         Ok(self)
     }
 
-    fn is_token(&self, word: &str) -> bool {
-        word == "compiler" || self.catalogue.is_virtual(word)
-    }
-
-    /// The tokens of Lmod's hierarchy; the compiler is always the last that was not named.
-    pub fn hierarchy(&self) -> Vec<String> {
-        let mut tokens = texts(self.settings.get("hierarchy"));
-        if !tokens.iter().any(|t| t == "compiler") {
-            tokens.push("compiler".to_owned());
-        }
-        tokens
-    }
-
     /// Takes note of what is being installed, which the database does not know yet.
     pub fn note_explicit(&mut self, hash: &str, explicit: bool) {
         if explicit {
@@ -149,11 +137,11 @@ impl ModuleSet {
         self.explicit.contains(&node.hash)
     }
 
-    fn fits(&self, node: &Node, text: &str) -> Result<bool, Halt> {
+    pub(super) fn fits(&self, node: &Node, text: &str) -> Result<bool, Halt> {
         Ok(query::matches(node, &parse_one(text)?, &self.nodes))
     }
 
-    fn listed(&self, node: &Node, key: &str) -> Result<bool, Halt> {
+    pub(super) fn listed(&self, node: &Node, key: &str) -> Result<bool, Halt> {
         for text in texts(self.settings.get(key)) {
             if self.fits(node, &text)? {
                 return Ok(true);
@@ -233,7 +221,7 @@ impl ModuleSet {
         Ok(below.any(|n| query::matches(n, &spec, &self.nodes)))
     }
 
-    fn arch_dir(&self, node: &Node) -> PathBuf {
+    pub(super) fn arch_dir(&self, node: &Node) -> PathBuf {
         match self.system {
             _ if !self.arch_folder => self.root.clone(),
             System::Tcl => self.root.join(node.arch_text()),
@@ -256,83 +244,6 @@ impl ModuleSet {
             }
         }
         Ok(path.join(format!("{name}.lua")))
-    }
-
-    /// What of the hierarchy a spec stands below: token and provider.
-    fn required(&self, node: &Node) -> Result<Vec<(String, Node)>, Halt> {
-        let mut compiler = None;
-        for hash in preorder(&self.nodes, &node.hash) {
-            let Some(found) = self.nodes.get(&hash) else { continue };
-            let edge = found.dependencies.iter().find(|e| e.parameters.virtuals.iter().any(|v| v == "c"));
-            compiler = compiler.or_else(|| edge.and_then(|e| self.nodes.get(&e.hash)).cloned());
-        }
-        let is_core = self.listed(node, "core_specs")?;
-        let Some(compiler) = compiler.filter(|_| !is_core) else {
-            return Ok(vec![("compiler".to_owned(), self.core_compiler()?)]);
-        };
-        let mut needs = vec![("compiler".to_owned(), compiler)];
-        let own = self.provided(node);
-        let below = closure(&self.nodes, [node.hash.clone()], ALL_TYPES);
-        let edges: Vec<_> =
-            below.iter().filter_map(|h| self.nodes.get(h)).flat_map(|n| &n.dependencies).collect();
-        for token in self.hierarchy().into_iter().filter(|t| t != "compiler" && !own.contains(t)) {
-            let edge = edges.iter().find(|e| e.parameters.virtuals.contains(&token));
-            if let Some(provider) = edge.and_then(|e| self.nodes.get(&e.hash)) {
-                needs.push((token, provider.clone()));
-            }
-        }
-        Ok(needs)
-    }
-
-    /// A stand-in for the first core compiler: only that it is one counts.
-    fn core_compiler(&self) -> Result<Node, Halt> {
-        let text = self.core.first().map(String::as_str).unwrap_or_default();
-        let spec = parse_one(text)?;
-        let version = spec.versions.to_string();
-        Ok(Node::new(spec.name.as_deref().unwrap_or_default(), version.trim_start_matches('='), FAMILY))
-    }
-
-    /// The tokens of the hierarchy that the spec provides; a compiler provides itself.
-    pub fn provided(&self, node: &Node) -> Vec<String> {
-        let package = self.catalogue.package(&node.name);
-        let provides = |t: &String| package.is_some_and(|p| p.provides.contains(t));
-        let compiler = node.name == "gcc";
-        self.hierarchy().into_iter().filter(|t| provides(t) || compiler && t == "compiler").collect()
-    }
-
-    fn part(&self, token: &str, provider: &Node) -> Result<String, Halt> {
-        let plain = format!("{}/{}", provider.name, provider.version);
-        if token != "compiler" {
-            return Ok(format!("{plain}-{}", provider.short()));
-        }
-        for core in &self.core {
-            if self.fits(provider, core)? {
-                return Ok("Core".to_owned());
-            }
-        }
-        Ok(plain)
-    }
-
-    /// The folders that loading the module opens: one for each choice of what it provides, below what it needs itself.
-    pub fn unlocked(&self, node: &Node) -> Result<Vec<PathBuf>, Halt> {
-        let provided = self.provided(node);
-        let needs = self.required(node)?;
-        let mut choices: Vec<u32> = (1..1_u32 << provided.len().min(8)).collect();
-        choices.sort_by_key(|c| c.count_ones());
-        let mut paths = Vec::new();
-        for choice in choices {
-            let chosen =
-                |t: &String| provided.iter().position(|p| p == t).is_some_and(|at| choice >> at & 1 == 1);
-            let mut path = self.arch_dir(node);
-            for token in self.hierarchy() {
-                let needed = needs.iter().find(|(t, _)| *t == token && !provided.contains(t)).map(|(_, n)| n);
-                if let Some(provider) = chosen(&token).then_some(node).or(needed) {
-                    path = path.join(self.part(&token, provider)?);
-                }
-            }
-            paths.push(path);
-        }
-        Ok(paths)
     }
 
     /// The modules that are loaded with this one.
@@ -394,20 +305,4 @@ fn extend(rules: &mut Map<String, Value>, more: &Map<String, Value>) {
             _ => drop(rules.insert(key.clone(), value.clone())),
         }
     }
-}
-
-/// The spec, then what it links and runs, depth first.
-fn preorder(nodes: &Nodes, root: &str) -> Vec<String> {
-    let (mut seen, mut rest) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(hash) = rest.pop() {
-        if seen.contains(&hash) {
-            continue;
-        }
-        if let Some(node) = nodes.get(&hash) {
-            let below: Vec<String> = node.edges(&["link", "run"]).map(|e| e.hash.clone()).collect();
-            rest.extend(below.into_iter().rev());
-        }
-        seen.push(hash);
-    }
-    seen
 }
