@@ -97,6 +97,9 @@ impl<'a, 'b> Session<'a, 'b> {
         let environments = config.path("config", "/environments_root", "$spack/var/spack/environments")?;
         let environment = chosen_environment(globals, variables, &environments)?;
         if let Some(environment) = &environment {
+            for path in environment.included()?.into_iter().rev() {
+                config.push(path)?;
+            }
             config.push_inline(Value::Object(environment.manifest()?));
         }
         for scope in &globals.scopes {

@@ -1,7 +1,9 @@
 //! `spack env …`, `add`, `remove` and `concretize`.
 
+use std::path::Path;
+
 use super::disk;
-use super::environment::{Environment, Lock, Root};
+use super::environment::{self, Environment, Lock, Root};
 use super::halt::Halt;
 use super::query::parse_one;
 use super::record::{ALL_TYPES, closure};
@@ -171,56 +173,95 @@ pub fn env(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Ha
         "remove" | "rm" => verb_track::forget(session, rest, true),
         "track" => verb_track::track(session, rest),
         "untrack" => verb_track::forget(session, rest, false),
-        "view" if rest.first().is_some_and(|w| w == "regenerate") => {
-            let environment = session.active("env view")?;
-            refresh_view(session, &environment)?;
-            Ok(0)
-        }
+        "view" => change_view(session, rest),
         "rename" | "mv" => rename(session, rest),
         other => Err(Halt { code: 2, text: format!("argument SUBCOMMAND: invalid choice: '{other}'") }),
     }
 }
 
 fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let declared: &[Declared] =
-        &[(&["-d", "--dir"], false), (&["--without-view"], false), (&["--with-view"], true)];
+    let declared: &[Declared] = &[
+        (&["-d", "--dir"], false),
+        (&["--keep-relative"], false),
+        (&["--without-view"], false),
+        (&["--with-view"], true),
+    ];
     let options = Options::read(arguments, declared)?;
     let Some(name) = options.words.first() else {
         return Err(Halt { code: 2, text: "the following arguments are required: env".into() });
     };
-    let independent = options.has("--dir");
+    let independent = options.has("--dir") || name.contains('/') || name == "." || name == "..";
     let folder = if independent {
-        std::path::absolute(name).map_err(|e| Halt::internal(e.to_string()))?
+        environment::absolute(Path::new(name))?
     } else {
+        verb_track::check_name(name)?;
         session.environments.join(name)
     };
     if folder.join("spack.yaml").exists() {
         return Err(Halt::failed(format!("'{name}': environment already exists at {}", folder.display())));
     }
-    let mut text = MANIFEST.to_owned();
-    let mut lock = None;
-    if let Some(file) = options.words.get(1) {
-        let given = std::fs::read_to_string(file).map_err(|e| Halt::internal(format!("{e}: '{file}'")))?;
-        let extension = std::path::Path::new(file).extension();
-        if extension.is_some_and(|e| e == "lock" || e == "json") {
-            lock = Some(given);
-        } else {
-            text = given;
-        }
-    }
-    if options.has("--without-view") {
-        text = text.replace("view: true", "view: false");
-    }
-    disk::write(&folder.join("spack.yaml"), text)?;
+    let (text, lock) = start_of(session, options.words.get(1))?;
+    disk::write(&folder.join("spack.yaml"), text.as_deref().unwrap_or(MANIFEST))?;
     let environment = Environment { name: name.clone(), folder };
     if let Some(lock) = lock {
         disk::write(&environment.lock_path(), lock)?;
-        let specs: Vec<String> = environment.lock()?.roots.into_iter().map(|r| r.spec).collect();
-        environment.write_specs(&specs)?;
+        if text.is_none() {
+            let specs: Vec<String> = environment.lock()?.roots.into_iter().map(|r| r.spec).collect();
+            environment.write_specs(&specs)?;
+        }
+    }
+    if options.has("--without-view") {
+        environment.write_view("false")?;
+    } else if let Some(path) = options.value("--with-view") {
+        // Taken from where the command runs, not from the manifest.
+        environment.write_view(&environment::absolute(Path::new(path))?.to_string_lossy())?;
     }
     let kind = if independent { "independent environment" } else { &*format!("environment {name}") };
     session.say(&format!("==> Created {kind} in: {}", environment.folder.display()))?;
     session.say(&format!("==> Activate with: spack env activate {name}"))?;
+    refresh_view(session, &environment)?;
+    Ok(0)
+}
+
+/// Manifest and lock that a new environment starts with: from a file, or from another environment.
+type Start = (Option<String>, Option<String>);
+
+fn start_of(session: &Session<'_, '_>, word: Option<&String>) -> Result<Start, Halt> {
+    let Some(word) = word else { return Ok((None, None)) };
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))
+    };
+    if let Ok(other) = Environment::find(word, &session.environments, false) {
+        let lock = other.lock_path();
+        return Ok((
+            Some(read(&other.manifest_path())?),
+            if lock.is_file() { Some(read(&lock)?) } else { None },
+        ));
+    }
+    let path = Path::new(word);
+    let is_lock = path.extension().is_some_and(|e| e == "lock" || e == "json");
+    let text = read(path)?;
+    Ok(if is_lock { (None, Some(text)) } else { (Some(text), None) })
+}
+
+/// `spack env view regenerate|enable|disable`.
+fn change_view(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let Some(environment) = session.environment.clone() else {
+        session.say("==> No active environment")?;
+        return Ok(0);
+    };
+    let options = Options::read(arguments, &[])?;
+    let value = match options.words.first().map(String::as_str) {
+        Some("regenerate") => return refresh_view(session, &environment).map(|()| 0),
+        Some("enable") => options.words.get(1).map_or("true", String::as_str),
+        Some("disable") => "false",
+        other => {
+            let text = format!("argument action: invalid choice: '{}'", other.unwrap_or_default());
+            return Err(Halt { code: 2, text });
+        }
+    };
+    view::delete_default(&environment)?;
+    environment.write_view(value)?;
     refresh_view(session, &environment)?;
     Ok(0)
 }

@@ -32,6 +32,16 @@ pub fn regenerate(
     Ok(built)
 }
 
+/// Removes the view that is about to move or to go.
+pub fn delete_default(environment: &Environment) -> Result<(), Halt> {
+    let Some(view) = descriptor::declared(environment)?.into_iter().next() else { return Ok(()) };
+    if let Some(tree) = current(&view.root) {
+        disk::remove(&tree)?;
+        disk::remove(&view.root)?;
+    }
+    Ok(())
+}
+
 /// Where the link of a view leads, taken from the link's folder.
 fn current(root: &Path) -> Option<PathBuf> {
     let target = std::fs::read_link(root).ok()?;

@@ -339,3 +339,51 @@ fn environments_are_made_from_files() {
     site.fine(&format!("-D {} mark -e hdf5", one.display()));
     assert!(explicit("hdf5"));
 }
+
+#[test]
+fn views_are_enabled_moved_and_disabled() {
+    let site = Site::new();
+    let folder = site.made.root.join("e");
+    let place = folder.display();
+    let science = site.made.root.join("environments/science");
+    site.fine(&format!("env create --with-view {place}/first {place} science"));
+    assert!(folder.join("first/bin/h5dump").exists(), "the lock came along");
+    assert_eq!(
+        std::fs::read(folder.join("spack.lock")).unwrap(),
+        std::fs::read(science.join("spack.lock")).unwrap()
+    );
+    let old = std::fs::read_link(folder.join("first")).unwrap();
+    site.fine(&format!("-D {place} env view enable second"));
+    assert!(!old.exists() && !folder.join("first").exists() && folder.join("second/bin/h5dump").exists());
+    site.fine(&format!("-D {place} env view disable"));
+    assert!(!folder.join("second").exists());
+    let text = std::fs::read_to_string(folder.join("spack.yaml")).unwrap();
+    assert!(text.contains("\n  view: false\n") && text.contains("hdf5+hl"), "{text}");
+    site.fine(&format!("-D {place} env view enable"));
+    assert!(folder.join(".spack-env/view/bin/h5dump").exists());
+}
+
+#[test]
+fn a_manifest_may_include_configuration() {
+    let site = Site::new();
+    let folder = site.made.root.join("e");
+    std::fs::create_dir_all(folder.join("common")).unwrap();
+    std::fs::write(
+        folder.join("site.yaml"),
+        "modules:\n  default:\n    roots: {tcl: ROOT/here}\nconfig:\n  build_jobs: 3\n"
+            .replace("ROOT", &folder.to_string_lossy()),
+    )
+    .unwrap();
+    std::fs::write(folder.join("common/config.yaml"), "config:\n  build_jobs: 7\n  ccache: true\n").unwrap();
+    let manifest = "spack:\n  include: [site.yaml, common, {path: no.yaml, optional: true}]\n  specs: [hdf5+hl]\n  view: false\n";
+    std::fs::write(folder.join("spack.yaml"), manifest).unwrap();
+    let place = folder.display();
+    let config = site.fine(&format!("-D {place} config get config"));
+    assert!(config.contains("build_jobs: 3\n") && config.contains("ccache: true\n"), "{config}");
+    site.fine(&format!("-D {place} concretize"));
+    site.fine(&format!("-D {place} module tcl refresh -y"));
+    assert!(folder.join("here/module-index.yaml").is_file());
+    std::fs::write(folder.join("spack.yaml"), manifest.replace(", optional: true", "")).unwrap();
+    let said = site.spack(&format!("-D {place} find"));
+    assert!(said.code == 3 && said.err.contains("no.yaml"), "{}", said.err);
+}
