@@ -303,10 +303,12 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     }
     let mut keepers: Vec<Environment> = Vec::new();
     for word in &named {
-        keepers.push(Environment::find(word, &session.environments, false)?);
+        let unknown = |_| Halt::failed(format!("No such environment: '{word}'"));
+        keepers.push(Environment::find(word, &session.environments, false).map_err(unknown)?);
     }
     if options.has("--except-any-environment") {
         keepers.extend(session.managed());
+        keepers.extend(session.environment.clone());
     }
     for environment in keepers {
         let lock = environment.lock()?;
@@ -314,7 +316,7 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     }
     let mut unused: BTreeSet<String> =
         installed(&records).map(|n| n.hash.clone()).filter(|h| !keep.contains(h)).collect();
-    if let Some(environment) = session.environment.clone() {
+    if let Some(environment) = session.environment.clone().filter(|_| !everywhere) {
         session.say(&format!("==> Restricting garbage collection to environment '{}'", environment.name))?;
         let lock = environment.lock()?;
         unused.retain(|h| lock.nodes.contains_key(h));

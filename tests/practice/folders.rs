@@ -137,6 +137,9 @@ fn a_tracked_environment_is_one_by_name() {
     assert!(folder.join("spack.lock").exists() && site.fine("env list") == "    next\n    science\n");
     site.fine(&format!("gc -y -E -e {place}"));
     assert!(prefix.exists());
+    assert_eq!(site.spack("gc -y -e nosuch").err, "==> Error: No such environment: 'nosuch'\n");
+    let out = site.fine(&format!("-D {place} gc -y -E"));
+    assert!(prefix.exists() && !out.contains("Restricting"), "the active one counts: {out}");
     site.fine("gc -y -E");
     assert!(!prefix.exists(), "a folder that nobody names does not count");
 }
