@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "practice/folders.rs"]
+mod folders;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -15,11 +15,17 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials = RELEASES
         .iter()
-        .map(|release| {
+        .flat_map(|release| {
             let root = lab().join(format!("spack-{release}"));
             let missing = !root.join("bin/spack").is_file();
-            Trial::test(format!("spack_{release}_reads_a_practice_site"), move || reads(&root))
-                .with_ignored_flag(missing)
+            let whole = root.clone();
+            [
+                Trial::test(format!("spack_{release}_reads_a_practice_site"), move || reads(&whole)),
+                Trial::test(format!("spack_{release}_takes_over_a_folder_environment"), move || {
+                    takes_over(&root)
+                }),
+            ]
+            .map(|t| t.with_ignored_flag(missing))
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit();
@@ -109,6 +115,7 @@ fn reads(real: &Path) -> Result<(), Failed> {
         return Err("the environments differ".into());
     }
     hashes_again(&sides)?;
+    sides.ours(&["buildcache", "push", "--unsigned", "--update-index", "practice", "python"])?;
     offered(&sides)?;
     sides.same(&["verify", "manifest", "hdf5", "netcdf-c", "python", "openmpi", "mpich"])?;
     Ok(())
@@ -135,10 +142,151 @@ fn offered(sides: &Sides<'_>) -> Result<(), Failed> {
     let text = sides.real(&["buildcache", "list", "-a", "-L"])?;
     let names: BTreeSet<&str> =
         text.lines().filter_map(|l| l.split(' ').nth(1)?.split_once('@')).map(|(name, _)| name).collect();
-    for name in ["hdf5", "osu-micro-benchmarks", "zlib-ng"] {
+    for name in ["hdf5", "osu-micro-benchmarks", "zlib-ng", "python"] {
         if !names.contains(name) {
             return Err(format!("the mirror lacks {name}: {text}").into());
         }
     }
     Ok(())
+}
+
+const FOLDER: &str = "spack:
+  specs: [hdf5+hl, fftw~mpi, python]
+  view:
+    default:
+      root: views/main
+      link: roots
+    tools:
+      root: ROOT/tools
+      link: run
+      select: [cmake, hdf5]
+    cpu:
+      root: views/cpu
+      exclude: [hwloc]
+      projections:
+        mpi: mpi/{name}
+        all: '{name}/{version}'
+  concretizer: {unify: true}
+  modules:
+    default:
+      enable: [tcl, lmod]
+      roots: {tcl: ROOT/tcl, lmod: ROOT/lmod}
+      lmod:
+        'core_compilers:': [CORE]
+        hierarchy: [mpi]
+      tcl:
+        hide_implicits: true
+        python:
+          environment:
+            set: {'{name}_ROOT': '{prefix}'}
+        all:
+          suffixes: {+mpi: par, ^openmpi: openmpi}
+        projections: {all: '{name}/{version}', openmpi: 'mpi/{name}/{version}'}
+";
+
+/// An environment in a folder, tracked, with views and module files: Spack takes what practice built for its own.
+fn takes_over(real: &Path) -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let site = practice::create(&dir.path().join("site"), &std::env::current_exe()?)?;
+    let sides = Sides { real, site: &site };
+    for core in ["gcc@13.2.0", "gcc@11.4.0"] {
+        let folder = site.root.join(format!("generations/with-{core}"));
+        let place = folder.to_string_lossy().into_owned();
+        std::fs::create_dir_all(&folder)?;
+        let manifest = FOLDER.replace("ROOT", &place).replace("CORE", core);
+        std::fs::write(folder.join("spack.yaml"), manifest)?;
+        sides.ours(&["-D", &place, "concretize"])?;
+        sides.ours(&["-D", &place, "install"])?;
+        views_stay(&sides, &folder)?;
+        for system in ["tcl", "lmod"] {
+            same_modules(&sides, &folder, system)?;
+        }
+    }
+    let place = site.root.join("generations/with-gcc@13.2.0").to_string_lossy().into_owned();
+    sides.ours(&["env", "track", "-n", "one", &place])?;
+    sides.real(&["env", "track", "-n", "two", &place])?;
+    for words in
+        [&["-e", "one", "find"] as &[_], &["-e", "two", "find", "-lv"], &["-D", &place, "find", "-c"]]
+    {
+        sides.same(words)?;
+    }
+    sides.same_json(&["-e", "two", "find", "--json"])?;
+    sides.ours(&["env", "untrack", "-y", "two"])?;
+    sides.real(&["env", "remove", "-y", "one"])?;
+    if sides.ours(&["env", "list"])?.contains("one") || !Path::new(&place).join("spack.lock").is_file() {
+        return Err("untracking".into());
+    }
+    Ok(())
+}
+
+/// Spack finds each view current, and makes the same of it when it starts anew.
+fn views_stay(sides: &Sides<'_>, folder: &Path) -> Result<(), Failed> {
+    let place = folder.to_string_lossy().into_owned();
+    let said = sides.real(&["-D", &place, "env", "view", "regenerate"])?;
+    if !said.trim().is_empty() {
+        return Err(format!("Spack made the views again: {said}").into());
+    }
+    let ours = tree(folder)?;
+    for view in ["views", "tools", "._tools"] {
+        let path = folder.join(view);
+        if path.is_symlink() { std::fs::remove_file(path)? } else { std::fs::remove_dir_all(path)? }
+    }
+    sides.real(&["-D", &place, "env", "view", "regenerate"])?;
+    let real = tree(folder)?;
+    let differ: Vec<_> = ours.symmetric_difference(&real).collect();
+    if differ.is_empty() && ours.len() > 50 {
+        Ok(())
+    } else {
+        Err(format!("views differ: {differ:#?}").into())
+    }
+}
+
+/// Every path below, links with what they lead to. Module files and Spack's copies of recipes are left out.
+fn tree(folder: &Path) -> Result<BTreeSet<String>, Failed> {
+    let mut found = BTreeSet::new();
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry?;
+        let path = entry.path().strip_prefix(folder)?.to_string_lossy().into_owned();
+        if [".spack-env", "tcl", "lmod"].iter().any(|left_out| path.starts_with(left_out)) {
+            continue;
+        }
+        let target = std::fs::read_link(entry.path()).map(|t| t.display().to_string()).unwrap_or_default();
+        found.insert(format!("{path} -> {target}"));
+    }
+    Ok(found)
+}
+
+/// The same files with the same effect, whoever writes them.
+fn same_modules(sides: &Sides<'_>, folder: &Path, system: &str) -> Result<(), Failed> {
+    let place = folder.to_string_lossy().into_owned();
+    let words = ["-D", &place, "module", system, "refresh", "-y", "--delete-tree"];
+    sides.ours(&words)?;
+    let ours = modules(&folder.join(system))?;
+    sides.real(&words)?;
+    let real = modules(&folder.join(system))?;
+    for (path, lines) in &real {
+        if ours.get(path) != Some(lines) {
+            return Err(format!("{path}\nreal: {lines:#?}\nours: {:#?}", ours.get(path)).into());
+        }
+    }
+    let names = (ours.keys().collect::<Vec<_>>(), real.keys().collect::<Vec<_>>());
+    if names.0 == names.1 && real.len() > 8 { Ok(()) } else { Err(format!("{names:#?}").into()) }
+}
+
+/// Module files with their lines, apart from times, descriptions and order.
+fn modules(root: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, Failed> {
+    let mut found = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(root) {
+        let entry = entry?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let text = std::fs::read_to_string(entry.path())?;
+        let skipped = ["##", "--", "module-whatis", "whatis", "help(", "    puts"];
+        let lines =
+            text.lines().filter(|l| !l.trim().is_empty() && !skipped.iter().any(|s| l.starts_with(s)));
+        let lines = lines.map(str::to_owned).collect();
+        found.insert(entry.path().strip_prefix(root)?.to_string_lossy().into_owned(), lines);
+    }
+    Ok(found)
 }

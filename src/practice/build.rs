@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::Package;
+use super::catalogue::{Catalogue, Package};
 use super::disk;
-use super::record::{Node, Nodes, spec_file};
+use super::record::{Node, Nodes, closure, spec_file};
+use super::store::Store;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::prefix_manifest::content_hash;
 use crate::world::eyes::LiveEyes;
@@ -62,25 +63,79 @@ pub fn begin(prefix: &Path, node: &Node, nodes: &Nodes) -> Result<()> {
     disk::write(&metadata.join("install_environment.json"), environment.to_string())
 }
 
-/// Fills and finishes the prefix.
-pub fn finish(prefix: &Path, node: &Node, package: &Package, log: &str, cached: bool) -> Result<()> {
-    for program in &package.programs {
-        let text = format!(
-            "#!/bin/sh\n# A stand-in that the practice site installed.\necho \"{program} ({}) {}\"\n",
-            node.name, node.version
+/// What a finished prefix holds beside Spack's own files.
+pub struct Content<'a> {
+    pub log: &'a str,
+    pub cached: bool,
+    /// The libraries that its programs load.
+    pub libraries: Vec<PathBuf>,
+    /// Its programs end with an error.
+    pub broken: bool,
+}
+
+/// The library files of a package.
+fn own_libraries(prefix: &Path, package: &Package) -> Vec<PathBuf> {
+    package.libraries.iter().map(|name| prefix.join("lib").join(format!("lib{name}.so"))).collect()
+}
+
+/// The libraries of a spec and of all that it links.
+pub fn libraries(store: &Store, catalogue: &Catalogue, nodes: &Nodes, node: &Node) -> Vec<PathBuf> {
+    let linked = closure(nodes, [node.hash.clone()], &["link"]);
+    let linked = linked.iter().filter_map(|h| nodes.get(h)).filter(|n| n.external.is_none());
+    linked
+        .filter_map(|n| Some((n, catalogue.package(&n.name)?)))
+        .flat_map(|(n, package)| own_libraries(&store.prefix(n), package))
+        .collect()
+}
+
+/// Cuts the libraries, as a bad disk or a careless hand would.
+pub fn damage(prefix: &Path, package: &Package) -> Result<()> {
+    own_libraries(prefix, package).iter().try_for_each(|library| disk::write(library, ""))
+}
+
+/// A program that loads its libraries and says who it is.
+fn program(name: &str, node: &Node, content: &Content<'_>) -> String {
+    let mut text = "#!/bin/sh\n# A stand-in that the practice site installed.\n".to_owned();
+    if !content.libraries.is_empty() {
+        text += "for library in";
+        for library in &content.libraries {
+            text += &format!(" \\\n  '{}'", library.to_string_lossy().replace('\'', "'\\''"));
+        }
+        text += &format!(
+            "; do\n  word=\n  [ -r \"$library\" ] && read -r word rest < \"$library\"\n  if [ \"$word\" != {LIBRARY} ]; then\n    echo \"{name}: error while loading shared libraries: $library: invalid or missing\" >&2\n    exit 127\n  fi\ndone\n"
         );
-        disk::program(&prefix.join("bin").join(program), &text)?;
+    }
+    if content.broken {
+        text += &format!(
+            "echo \"{name}: internal error: this version of {} does not work\" >&2\nexit 3\n",
+            node.name
+        );
+        return text;
+    }
+    text += &format!("echo \"{name} ({}) {}\"\n", node.name, node.version);
+    text
+}
+
+/// The first word of a library, by which programs know a whole one.
+const LIBRARY: &str = "practice-library";
+
+/// Fills and finishes the prefix.
+pub fn finish(prefix: &Path, node: &Node, package: &Package, content: &Content<'_>) -> Result<()> {
+    for name in &package.programs {
+        disk::program(&prefix.join("bin").join(name), &program(name, node, content))?;
+    }
+    for library in own_libraries(prefix, package) {
+        disk::write(&library, format!("{LIBRARY} {} {}\n", node.name, node.version))?;
     }
     let readme = format!("{} {} on moonstack's practice site\n", node.name, node.version);
     disk::write(&prefix.join("share").join(&node.name).join("README"), readme)?;
     let metadata = prefix.join(METADATA);
-    disk::write(&metadata.join("spack-build-out.txt.gz"), gzip(log.as_bytes())?)?;
+    disk::write(&metadata.join("spack-build-out.txt.gz"), gzip(content.log.as_bytes())?)?;
     let phases: Vec<Value> =
         package.phases.iter().map(|p| json!({"name": p, "path": p, "seconds": 0.001, "count": 1})).collect();
-    let times =
-        json!({"total": 0.01, "phases": phases, "name": node.name, "cache": cached, "hash": node.hash});
+    let times = json!({"total": 0.01, "phases": phases, "name": node.name, "cache": content.cached, "hash": node.hash});
     disk::write(&metadata.join("install_times.json"), times.to_string())?;
-    if cached {
+    if content.cached {
         disk::write(&metadata.join("binary_distribution"), json!({"relocate_textfiles": []}).to_string())?;
     }
     let manifest = manifest(prefix)?;

@@ -39,12 +39,16 @@ pub struct Package {
     pub conflicts: Vec<Conflict>,
     #[serde(default)]
     pub programs: Vec<String>,
+    /// Names without `lib` and ending.
+    #[serde(default)]
+    pub libraries: Vec<String>,
     #[serde(default = "three_phases")]
     pub phases: Vec<String>,
     /// Comes with the machine; never built.
     #[serde(default)]
     pub external: bool,
-    pub fails: Option<Fails>,
+    #[serde(default)]
+    pub fails: Vec<Fails>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +93,8 @@ pub struct Fails {
 pub enum Failure {
     Build,
     Fetch,
+    /// It is built, but its programs end with an error.
+    Run,
 }
 
 fn generic() -> String {

@@ -62,6 +62,16 @@ impl Config {
         Config { scopes, spack_root: spack_root.to_owned(), user_cache }
     }
 
+    /// A folder of configuration, or a single file with several sections.
+    pub fn push(&mut self, path: PathBuf) -> Result<(), Halt> {
+        if path.is_dir() {
+            self.push_folder(path);
+        } else if let Some(value) = read_yaml(&path)? {
+            self.push_inline(value);
+        }
+        Ok(())
+    }
+
     pub fn push_folder(&mut self, path: PathBuf) {
         self.scopes.push(Scope::Folder(path));
     }

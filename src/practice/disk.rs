@@ -62,6 +62,16 @@ pub fn link(target: &Path, at: &Path) -> Result<()> {
     std::os::unix::fs::symlink(target, at).map_err(|e| Trouble::io("link", at, e))
 }
 
+pub fn hard_link(target: &Path, at: &Path) -> Result<()> {
+    parent_folder(at)?;
+    std::fs::hard_link(target, at).map_err(|e| Trouble::io("link", at, e))
+}
+
+pub fn copy(from: &Path, at: &Path) -> Result<()> {
+    parent_folder(at)?;
+    std::fs::copy(from, at).map(drop).map_err(|e| Trouble::io("copy", from, e))
+}
+
 /// Points a link elsewhere without a moment in which there is none.
 pub fn repoint(target: &Path, at: &Path) -> Result<()> {
     let name = at.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -82,6 +92,18 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Trouble::io("remove", path, e)),
         _ => Ok(()),
     }
+}
+
+/// Removes the folders above a file that went, from the innermost, as long as they are empty.
+pub fn remove_empty_folders(file: &Path) -> Result<()> {
+    for folder in file.ancestors().skip(1) {
+        match std::fs::remove_dir(folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) => break,
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Moves a file or folder.

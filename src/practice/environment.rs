@@ -39,12 +39,18 @@ impl Environment {
         if !only_path && managed.join("spack.yaml").is_file() {
             return Ok(Environment { name: word.to_owned(), folder: managed });
         }
-        let folder = std::fs::canonicalize(word).unwrap_or_else(|_| PathBuf::from(word));
+        let folder = absolute(Path::new(word))?;
         if !folder.join("spack.yaml").is_file() {
             return Err(Halt::failed(format!("no environment in {word}")));
         }
-        let name = folder.strip_prefix(environments).unwrap_or(&folder).to_string_lossy().into_owned();
+        let name = name_of(&folder, environments);
         Ok(Environment { name, folder })
+    }
+
+    /// A path of the manifest: taken from the environment's folder, unless it is absolute.
+    pub fn path_in(&self, text: &str) -> PathBuf {
+        let text = text.replace("$env", &self.folder.to_string_lossy());
+        normal(&self.folder.join(text))
     }
 
     pub fn manifest_path(&self) -> PathBuf {
@@ -75,6 +81,25 @@ impl Environment {
             Some(Value::Null) | None => Ok(Map::new()),
             Some(_) => Err(Halt::failed(format!("{}:1: the environment is not a mapping", path.display()))),
         }
+    }
+
+    /// The files and folders of configuration that the manifest includes, the strongest first.
+    pub fn included(&self) -> Result<Vec<PathBuf>, Halt> {
+        let manifest = self.manifest()?;
+        let mut paths = Vec::new();
+        for entry in manifest.get("include").and_then(Value::as_array).into_iter().flatten() {
+            let Some(text) = entry.as_str().or_else(|| entry.get("path")?.as_str()) else { continue };
+            let path = self.path_in(text);
+            if path.exists() {
+                paths.push(path);
+            } else if entry.get("optional") != Some(&Value::Bool(true)) {
+                return Err(Halt::internal(format!(
+                    "Required path ({text}) does not exist at ({})",
+                    path.display()
+                )));
+            }
+        }
+        Ok(paths)
     }
 
     /// The specs of the manifest, definitions and matrices apart.
@@ -152,23 +177,67 @@ impl Environment {
 
     /// Replaces the specs of the manifest, leaving everything else as it is.
     pub fn write_specs(&self, specs: &[String]) -> Result<(), Halt> {
+        self.rewrite(|text| with_specs(text, specs))
+    }
+
+    /// Writes `view: VALUE` into the manifest.
+    pub fn write_view(&self, value: &str) -> Result<(), Halt> {
+        let value = super::config::to_yaml(&serde_saphyr::from_str(value).unwrap_or(json!(value)), 0);
+        self.rewrite(|text| with_entry(text, "view", |out, pad| out.push_str(&format!("{pad}view: {value}"))))
+    }
+
+    fn rewrite(&self, change: impl Fn(&str) -> String) -> Result<(), Halt> {
         let path = self.manifest_path();
         let text = std::fs::read_to_string(&path)
             .map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))?;
-        let new = with_specs(&text, specs);
+        let new = change(&text);
         let temporary = self.folder.join(".spack.yaml.tmp");
         Ok(disk::replace(&path, &temporary, new.as_bytes())?)
     }
 }
 
+/// The path from the root, without `.` and `..`; links stay, since a view's content names the path as it was given.
+pub fn absolute(path: &Path) -> Result<PathBuf, Halt> {
+    let whole = std::path::absolute(path).map_err(|e| Halt::internal(e.to_string()))?;
+    Ok(normal(&whole))
+}
+
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(out.pop()),
+            std::path::Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The name of a managed or tracked environment; any other is called by its folder.
+fn name_of(folder: &Path, environments: &Path) -> String {
+    let resolved = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let last = folder.file_name().unwrap_or_default();
+    if resolved(&environments.join(last)) == resolved(folder) {
+        return last.to_string_lossy().into_owned();
+    }
+    folder.to_string_lossy().into_owned()
+}
+
 /// The manifest's text with another list of specs.
 fn with_specs(text: &str, specs: &[String]) -> String {
+    with_entry(text, "specs", |out, pad| push_specs(out, pad, specs))
+}
+
+/// The manifest's text with another entry for the key, everything else as it was.
+fn with_entry(text: &str, key: &str, push: impl Fn(&mut String, &str)) -> String {
     let mut out = String::new();
     let mut lines = text.lines().peekable();
     let mut done = false;
     while let Some(line) = lines.next() {
         let indent = line.len() - line.trim_start().len();
-        if done || indent == 0 || !line.trim_start().starts_with("specs:") {
+        let names_it = line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+        if done || indent == 0 || !names_it {
             out.push_str(line);
             out.push('\n');
             continue;
@@ -185,10 +254,10 @@ fn with_specs(text: &str, specs: &[String]) -> String {
                 break;
             }
         }
-        push_specs(&mut out, &" ".repeat(indent), specs);
+        push(&mut out, &" ".repeat(indent));
     }
     if !done {
-        push_specs(&mut out, "  ", specs);
+        push(&mut out, "  ");
     }
     out
 }

@@ -5,7 +5,9 @@
 //!
 //! ```toml
 //! [package.hdf5]          # by name
-//! fail = "build"          # or "fetch"
+//! fail = "build"          # or "fetch"; or "run": it is built, but its programs end with an error
+//! when = "@1.14"          # only for these versions or variants
+//! damage = true           # after the installation its libraries are cut, which Spack does not notice
 //! seconds = 5             # each phase of the build lasts that long altogether
 //! kill = true             # Spack is killed (signal 9) in the middle of this build
 //! [verb.find]             # by verb
@@ -25,6 +27,8 @@ use serde::Deserialize;
 use super::catalogue::Failure;
 use super::config::Variables;
 use super::halt::Halt;
+use super::query;
+use super::record::{Node, Nodes};
 
 pub const VARIABLE: &str = "MOONSTACK_PRACTICE_FAULTS";
 
@@ -44,6 +48,10 @@ pub struct PackageFault {
     pub seconds: Option<f64>,
     #[serde(default)]
     pub kill: bool,
+    #[serde(default)]
+    pub damage: bool,
+    #[serde(default)]
+    pub when: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -67,6 +75,17 @@ impl Faults {
             std::fs::read_to_string(file).unwrap_or_default()
         };
         toml::from_str(&text).map_err(|e| Halt::internal(format!("the practice site's faults: {e}")))
+    }
+}
+
+impl Faults {
+    /// What was asked for this package, if it is one that the fault is for.
+    pub fn of(&self, node: &Node, nodes: &Nodes) -> Result<PackageFault, Halt> {
+        let fault = self.package.get(&node.name).cloned().unwrap_or_default();
+        if fault.when.is_empty() || query::matches(node, &query::parse_one(&fault.when)?, nodes) {
+            return Ok(fault);
+        }
+        Ok(PackageFault::default())
     }
 }
 

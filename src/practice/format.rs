@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::halt::Halt;
+use super::query;
 use super::record::{FLAGS, Node, Nodes};
 
 /// `+a~b key=value …`, the booleans first.
@@ -72,6 +74,20 @@ pub fn display(node: &Node, nodes: &Nodes) -> String {
         let _ = write!(text, " {compilers}");
     }
     text
+}
+
+/// The pattern for a spec: that of the first key which it satisfies, else that of `all`.
+pub fn projection(
+    projections: &serde_json::Map<String, Value>,
+    node: &Node,
+    nodes: &Nodes,
+) -> Result<Option<String>, Halt> {
+    for (key, pattern) in projections.iter().filter(|(key, _)| *key != "all") {
+        if query::matches(node, &query::parse_one(key)?, nodes) {
+            return Ok(pattern.as_str().map(str::to_owned));
+        }
+    }
+    Ok(projections.get("all").and_then(Value::as_str).map(str::to_owned))
 }
 
 /// Fills `{name}`-like fields; the error names the field that does not exist.

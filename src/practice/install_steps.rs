@@ -21,9 +21,9 @@ impl Installer<'_, '_, '_> {
         let prefix = self.session.store.prefix(node);
         self.session.say(&format!("==> Extracting {name} from binary cache"))?;
         disk::remove(&prefix)?;
-        let package = self.package(node)?;
+        let phases = self.package(node)?.phases.clone();
         build::begin(&prefix, node, &self.wanted.nodes)?;
-        build::finish(&prefix, node, package, &build::log(node, &package.phases), true)?;
+        self.finish(node, &build::log(node, &phases), true)?;
         self.session.say(&format!("==> {}: Successfully installed {name}", node.name))?;
         self.session.say(
             "  Search: 0.00s.  Fetch: 0.01s.  Install: 0.01s.  Extract: 0.00s.  Relocate: 0.00s.  Total: 0.02s",
@@ -39,7 +39,7 @@ impl Installer<'_, '_, '_> {
         }
         self.session.say(&format!("==> Installing {name} [{n}/{of}]"))?;
         let begin = Instant::now();
-        let fault = self.session.faults.package.get(&node.name).cloned().unwrap_or_default();
+        let fault = self.session.faults.of(node, &self.wanted.nodes)?;
         let failure = fault.fail.or(self.recorded_failure(node)?);
         if failure == Some(Failure::Fetch) {
             return self.fetch_fails(node);
@@ -67,8 +67,7 @@ impl Installer<'_, '_, '_> {
                 return self.build_fails(node, &phases, &log);
             }
         }
-        let package = self.package(node)?;
-        build::finish(&prefix, node, package, &build::log(node, &phases), false)?;
+        self.finish(node, &build::log(node, &phases), false)?;
         disk::remove(&stage)?;
         self.session.store.clear_failure(node)?;
         self.session.say(&format!("==> {}: Successfully installed {name}", node.name))?;
@@ -81,12 +80,32 @@ impl Installer<'_, '_, '_> {
 
     /// How the catalogue says that the package fails, if it does in this version.
     fn recorded_failure(&self, node: &Node) -> Result<Option<Failure>, Halt> {
-        let Some(fails) = &self.package(node)?.fails else { return Ok(None) };
-        if fails.when.is_empty() {
-            return Ok(Some(fails.how));
+        for fails in &self.package(node)?.fails {
+            let fits = fails.when.is_empty()
+                || query::matches(node, &query::parse_one(&fails.when)?, &self.wanted.nodes);
+            if fits {
+                return Ok(Some(fails.how));
+            }
         }
-        let condition = query::parse_one(&fails.when)?;
-        Ok(query::version_fits(&node.version, &condition.versions).then_some(fails.how))
+        Ok(None)
+    }
+
+    fn finish(&self, node: &Node, log: &str, cached: bool) -> Result<(), Halt> {
+        let fault = self.session.faults.of(node, &self.wanted.nodes)?;
+        let failure = fault.fail.or(self.recorded_failure(node)?);
+        let (store, catalogue) = (&self.session.store, &self.session.catalogue);
+        let (prefix, package) = (store.prefix(node), self.package(node)?);
+        let content = build::Content {
+            log,
+            cached,
+            libraries: build::libraries(store, catalogue, &self.wanted.nodes, node),
+            broken: failure == Some(Failure::Run),
+        };
+        build::finish(&prefix, node, package, &content)?;
+        if fault.damage {
+            build::damage(&prefix, package)?;
+        }
+        Ok(())
     }
 
     fn fetch_fails(&mut self, node: &Node) -> Result<Result<(), String>, Halt> {

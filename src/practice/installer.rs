@@ -31,7 +31,9 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
     pub fn new(session: &'s mut Session<'a, 'b>, options: &Options, wanted: Solution) -> Result<Self, Halt> {
         let stage_root = super::verb_info::stage_root(session)?;
         let use_cache = !options.has("--no-cache");
-        let cached = if use_cache { mirror::available(&session.config)? } else { BTreeSet::new() };
+        // As Spack does, also what is in a mirror whose index does not say so.
+        let cached =
+            if use_cache { mirror::direct(&session.config, &wanted.nodes)? } else { BTreeSet::new() };
         Ok(Installer {
             session,
             wanted,
@@ -108,6 +110,9 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
     fn one(&mut self, node: &Node, n: usize, of: usize) -> Result<Result<(), String>, Halt> {
         let explicit = self.wanted.roots.contains(&node.hash);
         if node.external.is_some() {
+            if self.session.store.read()?.installed(&node.hash).is_none() {
+                self.write_modules(node, explicit)?;
+            }
             self.record(node, explicit)?;
             return Ok(Ok(()));
         }
@@ -123,6 +128,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         }
         if self.use_cache && self.cached.contains(&node.hash) && mirror::intact(&self.session.config, node)? {
             self.extract(node, n, of)?;
+            self.write_modules(node, explicit)?;
             self.record(node, explicit)?;
             return Ok(Ok(()));
         }
@@ -133,10 +139,16 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         }
         let result = self.build(node, n, of)?;
         if result.is_ok() {
+            self.write_modules(node, explicit)?;
             self.record(node, explicit)?;
             self.session.say(&format!("[+] {}", prefix.display()))?;
         }
         Ok(result)
+    }
+
+    /// Spack's hook after an installation, which comes before the record.
+    fn write_modules(&mut self, node: &Node, explicit: bool) -> Result<(), Halt> {
+        super::verb_module::installed(self.session, node, &self.wanted.nodes, explicit)
     }
 
     /// Enters the package, and as missing whatever it refers to that has no record yet.

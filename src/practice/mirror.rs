@@ -1,7 +1,7 @@
 //! Binary mirrors of layout 3 on the local disk: what the configured ones offer, and how the site's own is written
 //! (contract 4.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -18,10 +18,11 @@ pub struct Mirror {
     pub url: String,
     pub source: bool,
     pub binary: bool,
+    pub signed: bool,
 }
 
 impl Mirror {
-    fn folder(&self) -> Option<PathBuf> {
+    pub fn folder(&self) -> Option<PathBuf> {
         let path = self.url.strip_prefix("file://").unwrap_or(&self.url);
         path.starts_with('/').then(|| PathBuf::from(path))
     }
@@ -33,7 +34,13 @@ pub fn configured(config: &Config) -> Result<Vec<Mirror>, Halt> {
     let one = |(name, value): (String, Value)| {
         let flag = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or(true);
         let url = value.as_str().or_else(|| value.get("url")?.as_str()).unwrap_or_default();
-        Mirror { name, url: config.substitute(url), source: flag("source"), binary: flag("binary") }
+        Mirror {
+            name,
+            url: config.substitute(url),
+            source: flag("source"),
+            binary: flag("binary"),
+            signed: flag("signed"),
+        }
     };
     Ok(rows.into_iter().map(one).collect())
 }
@@ -129,32 +136,65 @@ fn put(root: &Path, bytes: &[u8], media: &str, compression: &str) -> Result<Valu
 
 /// Writes a mirror that holds the given packages, taken from their prefixes.
 pub fn write(root: &Path, nodes: &Nodes, offered: &[(String, PathBuf)]) -> Result<()> {
-    disk::write(&root.join("v3/layout.json"), r#"{"signing": "gpg"}"#)?;
     for (hash, prefix) in offered {
-        let Some(node) = nodes.get(hash) else { continue };
-        let tarball =
-            put(root, &gzip(&archive(prefix)?)?, "application/vnd.spack.install.v2.tar+gzip", "gzip")?;
-        let mut spec = spec_file(nodes, hash);
-        spec["buildcache_layout_version"] = 2.into();
-        let spec = gzip(spec.to_string().as_bytes())?;
-        let spec = put(root, &spec, "application/vnd.spack.spec.v5+json", "gzip")?;
-        let manifest = json!({"version": 3, "data": [tarball, spec]});
-        disk::write(&manifest_path(root, node), manifest.to_string())?;
+        push(root, nodes, hash, prefix)?;
     }
-    let all = closure(nodes, offered.iter().map(|(h, _)| h.clone()), ALL_TYPES);
-    let references = |hash: &String| {
-        all.iter()
-            .filter_map(|h| nodes.get(h))
-            .flat_map(|n| &n.dependencies)
-            .filter(|e| e.hash == *hash)
-            .count()
-    };
+    write_index(root)
+}
+
+/// Whether the mirror has a manifest for it.
+pub fn holds(root: &Path, node: &Node) -> bool {
+    manifest_path(root, node).is_file()
+}
+
+/// Those of the nodes that a mirror has, mentioned in its index or not.
+pub fn direct(config: &Config, nodes: &Nodes) -> Result<BTreeSet<String>, Halt> {
+    let roots = folders(config)?;
+    let held = |node: &&Node| roots.iter().any(|root| holds(root, node));
+    Ok(nodes.values().filter(held).map(|n| n.hash.clone()).collect())
+}
+
+/// Adds one package; the index stays as it is.
+pub fn push(root: &Path, nodes: &Nodes, hash: &str, prefix: &Path) -> Result<()> {
+    disk::write(&root.join("v3/layout.json"), r#"{"signing": "gpg"}"#)?;
+    let Some(node) = nodes.get(hash) else { return Ok(()) };
+    let tarball = put(root, &gzip(&archive(prefix)?)?, "application/vnd.spack.install.v2.tar+gzip", "gzip")?;
+    let mut spec = spec_file(nodes, hash);
+    spec["buildcache_layout_version"] = 2.into();
+    let spec = gzip(spec.to_string().as_bytes())?;
+    let spec = put(root, &spec, SPEC_MEDIA, "gzip")?;
+    let manifest = json!({"version": 3, "data": [tarball, spec]});
+    disk::write(&manifest_path(root, node), manifest.to_string())
+}
+
+const SPEC_MEDIA: &str = "application/vnd.spack.spec.v5+json";
+
+/// Makes the index anew from the manifests that are there.
+pub fn write_index(root: &Path) -> Result<()> {
+    let mut nodes = Nodes::new();
+    let mut offered = BTreeSet::new();
+    for entry in
+        walkdir::WalkDir::new(root.join("v3/manifests/spec")).into_iter().filter_map(std::result::Result::ok)
+    {
+        let found = read_json(entry.path()).and_then(|manifest| {
+            let checksum = entry_checksum(&manifest)?;
+            spec_nodes(&blob(root, &checksum))
+        });
+        let Some(list) = found else { continue };
+        offered.extend(list.first().map(|n| n.hash.clone()));
+        nodes.extend(list.into_iter().map(|n| (n.hash.clone(), n)));
+    }
+    let all = closure(&nodes, offered.iter().cloned(), ALL_TYPES);
+    let mut references: BTreeMap<&str, u64> = BTreeMap::new();
+    for edge in all.iter().filter_map(|h| nodes.get(h)).flat_map(|n| &n.dependencies) {
+        *references.entry(edge.hash.as_str()).or_default() += 1;
+    }
     let installs: serde_json::Map<String, Value> = all
         .iter()
         .filter_map(|hash| {
-            let offered = offered.iter().any(|(h, _)| h == hash);
+            let count = references.get(hash.as_str()).copied().unwrap_or(0);
             let record =
-                json!({"spec": nodes.get(hash)?, "ref_count": references(hash), "in_buildcache": offered});
+                json!({"spec": nodes.get(hash)?, "ref_count": count, "in_buildcache": offered.contains(hash)});
             Some((hash.clone(), record))
         })
         .collect();
@@ -162,6 +202,17 @@ pub fn write(root: &Path, nodes: &Nodes, offered: &[(String, PathBuf)]) -> Resul
     let index = put(root, index.as_bytes(), "application/vnd.spack.db.v8+json", "none")?;
     let manifest = json!({"version": 3, "data": [index]});
     disk::write(&root.join("v3/manifests/index/index.manifest.json"), manifest.to_string())
+}
+
+fn entry_checksum(manifest: &Value) -> Option<String> {
+    entry(manifest, SPEC_MEDIA)?.get("checksum")?.as_str().map(str::to_owned)
+}
+
+/// The nodes of a packed spec file, the root first.
+fn spec_nodes(path: &Path) -> Option<Vec<Node>> {
+    let packed = std::fs::File::open(path).ok()?;
+    let spec: Value = serde_json::from_reader(flate2::read::GzDecoder::new(packed)).ok()?;
+    serde_json::from_value(spec.pointer("/spec/nodes")?.clone()).ok()
 }
 
 /// A tar of the tree, paths from the root of the file system, times and owners zero.

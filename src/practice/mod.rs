@@ -11,32 +11,40 @@
 //! ```
 //!
 //! Packages that misbehave on their own: `practice-broken@2.0` fails to build (1.0 works), `practice-needs-broken`
-//! depends on it, `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
+//! depends on it, `practice-upgrade@2.0` fails to build and `@2.1` is built but does not run (1.0 and 1.1 work),
+//! `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
 
 mod build;
 mod catalogue;
 mod choose;
 mod config;
+mod descriptor;
 mod disk;
 mod environment;
 mod fault;
 mod format;
 mod halt;
+mod hierarchy;
 mod install_steps;
 mod installer;
 mod mirror;
+mod module_text;
+mod modules;
 mod query;
 mod record;
 mod session;
 mod site;
 mod solve;
 mod store;
+mod verb_buildcache;
 mod verb_env;
 mod verb_find;
 mod verb_info;
 mod verb_install;
+mod verb_module;
 mod verb_remove;
 mod verb_spec;
+mod verb_track;
 mod verify;
 mod view;
 
@@ -141,7 +149,7 @@ fn answer(
 }
 
 /// The verbs that the stand-in knows.
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "add",
     "arch",
     "buildcache",
@@ -159,6 +167,7 @@ const VERBS: [&str; 23] = [
     "location",
     "mark",
     "mirror",
+    "module",
     "python",
     "remove",
     "repo",
@@ -186,7 +195,8 @@ fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> 
         "location" => verb_info::location(session, arguments),
         "compiler" | "compilers" => verb_info::compilers(session, verb, arguments),
         "arch" => verb_info::arch(session, arguments),
-        "buildcache" => verb_info::buildcache(session, arguments),
+        "buildcache" => verb_buildcache::buildcache(session, arguments),
+        "module" => verb_module::module(session, arguments),
         "verify" => verify::verify(session, arguments),
         "python" => Err(Halt::failed("the practice site's spack has no Python")),
         "commands" => {

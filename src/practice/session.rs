@@ -97,6 +97,9 @@ impl<'a, 'b> Session<'a, 'b> {
         let environments = config.path("config", "/environments_root", "$spack/var/spack/environments")?;
         let environment = chosen_environment(globals, variables, &environments)?;
         if let Some(environment) = &environment {
+            for path in environment.included()?.into_iter().rev() {
+                config.push(path)?;
+            }
             config.push_inline(Value::Object(environment.manifest()?));
         }
         for scope in &globals.scopes {
@@ -128,7 +131,12 @@ impl<'a, 'b> Session<'a, 'b> {
 
     /// Asks as Spack does: an end of input is its "unexpected exception".
     pub fn confirm(&mut self, question: &str) -> Result<bool, Halt> {
-        write!(self.streams.out, "==> {question} [y/N] ")?;
+        self.ask(&format!("{question} [y/N]"))
+    }
+
+    /// The same, with the choices in the question.
+    pub fn ask(&mut self, question: &str) -> Result<bool, Halt> {
+        write!(self.streams.out, "==> {question} ")?;
         self.streams.out.flush()?;
         let mut answer = String::new();
         if self.streams.input.read_line(&mut answer).unwrap_or(0) == 0 {

@@ -38,6 +38,32 @@ const MIRROR_ONLY: &str = "osu-micro-benchmarks";
 /// Also installed, outside of environments.
 const EXTRA: [&str; 3] = ["python", "zlib@1.2.13", "practice-broken@1.0"];
 
+/// Spack's own defaults.
+const MODULES: &str = "modules:
+  prefix_inspections:
+    ./bin: [PATH]
+    ./man: [MANPATH]
+    ./share/man: [MANPATH]
+    ./share/aclocal: [ACLOCAL_PATH]
+    ./lib/pkgconfig: [PKG_CONFIG_PATH]
+    ./lib64/pkgconfig: [PKG_CONFIG_PATH]
+    ./share/pkgconfig: [PKG_CONFIG_PATH]
+    ./: [CMAKE_PREFIX_PATH]
+  default:
+    roots:
+      tcl: $spack/share/spack/modules
+      lmod: $spack/share/spack/lmod
+    enable: []
+    tcl:
+      all:
+        autoload: direct
+    lmod:
+      all:
+        autoload: direct
+      hierarchy:
+      - mpi
+";
+
 /// Makes a site in `dir`, which must be empty or missing. `executable` is moonstack.
 pub fn create(dir: &Path, executable: &Path) -> Result<PracticeSite> {
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -97,6 +123,7 @@ fn installation(root: &Path, executable: &Path) -> Result<()> {
         &base.join("config.yaml"),
         "config:\n  install_tree:\n    root: $spack/opt/spack\n    projections:\n      all: '{architecture.platform}-{architecture.target}/{name}-{version}-{hash}'\n  build_stage:\n  - $tempdir/$user/spack-stage\n  - $user_cache_path/stage\n  source_cache: $spack/var/spack/cache\n  misc_cache: $user_cache_path/cache\n  build_jobs: 4\n  installer: old\n  locks: true\n  db_lock_timeout: 60\n  package_lock_timeout: null\n",
     )?;
+    disk::write(&base.join("modules.yaml"), MODULES)?;
     disk::write(&base.join("concretizer.yaml"), "concretizer:\n  reuse: false\n  unify: true\n")?;
     disk::write(
         &base.join("packages.yaml"),
@@ -135,6 +162,11 @@ fn configuration(dir: &Path) -> Result<()> {
         ),
         ("mirrors.yaml", format!("mirrors::\n  practice:\n    url: file://{at}/mirror\n    signed: false\n")),
         ("repos.yaml", format!("repos::\n  practice: {at}/repo/spack_repo/practice\n")),
+        // Spack itself finds core compilers only where the system has its own.
+        (
+            "modules.yaml",
+            "modules:\n  default:\n    lmod:\n      core_compilers:\n      - gcc@13.2.0\n".to_owned(),
+        ),
         ("bootstrap.yaml", "bootstrap:\n  enable: false\n".to_owned()),
     ];
     for (name, text) in files {
@@ -164,6 +196,12 @@ fn recipe(name: &str, package: &Package) -> String {
     let mut text = format!(
         "from spack.package import *\n\n\nclass {class}(PackageBase):\n    \"\"\"{name} of moonstack's practice site.\"\"\"\n\n    has_code = False\n"
     );
+    if super::descriptor::RUNTIMES.contains(&name) {
+        text += "    tags = [\"runtime\"]\n";
+    }
+    if package.external {
+        text += "    tags = [\"compiler\"]\n";
+    }
     for version in &package.versions {
         text += &format!("    version(\"{version}\")\n");
     }
@@ -229,7 +267,13 @@ fn place(store: &Store, catalogue: &Catalogue, nodes: &Nodes, hash: &str) -> Res
     let Some(package) = catalogue.package(&node.name) else { return Ok(()) };
     let prefix = store.prefix(node);
     build::begin(&prefix, node, nodes)?;
-    Ok(build::finish(&prefix, node, package, &build::log(node, &package.phases), false)?)
+    let content = build::Content {
+        log: &build::log(node, &package.phases),
+        cached: false,
+        libraries: build::libraries(store, catalogue, nodes, node),
+        broken: false,
+    };
+    Ok(build::finish(&prefix, node, package, &content)?)
 }
 
 fn environment(dir: &Path, name: &str, lock: &Lock, store: &Store) -> Result<(), Halt> {

@@ -1,12 +1,15 @@
 //! `spack env …`, `add`, `remove` and `concretize`.
 
+use std::path::Path;
+
 use super::disk;
-use super::environment::{Environment, Lock, Root};
+use super::environment::{self, Environment, Lock, Root};
 use super::halt::Halt;
 use super::query::parse_one;
 use super::record::{ALL_TYPES, closure};
 use super::session::{Declared, Options, Session};
 use super::verb_spec::tree;
+use super::verb_track;
 use super::view;
 use crate::spack::manifest_edit::MANIFEST;
 
@@ -141,8 +144,8 @@ fn roots(wanted: &[(String, Option<String>)], hashes: Vec<String>) -> Vec<Root> 
 /// Builds the view again where its content changed, and says so.
 pub fn refresh_view(session: &mut Session<'_, '_>, environment: &Environment) -> Result<(), Halt> {
     let (lock, records) = (environment.lock()?, session.store.read()?);
-    if view::regenerate(environment, &lock, &records, &session.store)? {
-        session.say(&format!("==> Updating view at {}", environment.view_path().display()))?;
+    for root in view::regenerate(environment, &lock, &records, &session.store)? {
+        session.say(&format!("==> Updating view at {}", root.display()))?;
     }
     Ok(())
 }
@@ -167,55 +170,51 @@ pub fn env(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Ha
             session.say(&line)?;
             Ok(0)
         }
-        "remove" | "rm" => delete(session, rest),
-        "view" if rest.first().is_some_and(|w| w == "regenerate") => {
-            let environment = session.active("env view")?;
-            disk::remove(&environment.view_path())?;
-            let (lock, records) = (environment.lock()?, session.store.read()?);
-            view::regenerate(&environment, &lock, &records, &session.store)?;
-            Ok(0)
-        }
+        "remove" | "rm" => verb_track::forget(session, rest, true),
+        "track" => verb_track::track(session, rest),
+        "untrack" => verb_track::forget(session, rest, false),
+        "view" => change_view(session, rest),
         "rename" | "mv" => rename(session, rest),
         other => Err(Halt { code: 2, text: format!("argument SUBCOMMAND: invalid choice: '{other}'") }),
     }
 }
 
 fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let declared: &[Declared] =
-        &[(&["-d", "--dir"], false), (&["--without-view"], false), (&["--with-view"], true)];
+    let declared: &[Declared] = &[
+        (&["-d", "--dir"], false),
+        (&["--keep-relative"], false),
+        (&["--without-view"], false),
+        (&["--with-view"], true),
+    ];
     let options = Options::read(arguments, declared)?;
     let Some(name) = options.words.first() else {
         return Err(Halt { code: 2, text: "the following arguments are required: env".into() });
     };
-    let independent = options.has("--dir");
+    let independent = options.has("--dir") || name.contains('/') || name == "." || name == "..";
     let folder = if independent {
-        std::path::absolute(name).map_err(|e| Halt::internal(e.to_string()))?
+        environment::absolute(Path::new(name))?
     } else {
+        verb_track::check_name(name)?;
         session.environments.join(name)
     };
     if folder.join("spack.yaml").exists() {
         return Err(Halt::failed(format!("'{name}': environment already exists at {}", folder.display())));
     }
-    let mut text = MANIFEST.to_owned();
-    let mut lock = None;
-    if let Some(file) = options.words.get(1) {
-        let given = std::fs::read_to_string(file).map_err(|e| Halt::internal(format!("{e}: '{file}'")))?;
-        let extension = std::path::Path::new(file).extension();
-        if extension.is_some_and(|e| e == "lock" || e == "json") {
-            lock = Some(given);
-        } else {
-            text = given;
-        }
-    }
-    if options.has("--without-view") {
-        text = text.replace("view: true", "view: false");
-    }
-    disk::write(&folder.join("spack.yaml"), text)?;
+    let (text, lock) = start_of(session, options.words.get(1))?;
+    disk::write(&folder.join("spack.yaml"), text.as_deref().unwrap_or(MANIFEST))?;
     let environment = Environment { name: name.clone(), folder };
     if let Some(lock) = lock {
         disk::write(&environment.lock_path(), lock)?;
-        let specs: Vec<String> = environment.lock()?.roots.into_iter().map(|r| r.spec).collect();
-        environment.write_specs(&specs)?;
+        if text.is_none() {
+            let specs: Vec<String> = environment.lock()?.roots.into_iter().map(|r| r.spec).collect();
+            environment.write_specs(&specs)?;
+        }
+    }
+    if options.has("--without-view") {
+        environment.write_view("false")?;
+    } else if let Some(path) = options.value("--with-view") {
+        // Taken from where the command runs, not from the manifest.
+        environment.write_view(&environment::absolute(Path::new(path))?.to_string_lossy())?;
     }
     let kind = if independent { "independent environment" } else { &*format!("environment {name}") };
     session.say(&format!("==> Created {kind} in: {}", environment.folder.display()))?;
@@ -224,25 +223,46 @@ fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     Ok(0)
 }
 
-fn delete(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let declared: &[Declared] = &[(&["-y", "--yes-to-all"], false), (&["-f", "--force"], false)];
-    let options = Options::read(arguments, declared)?;
-    let mut found = Vec::new();
-    for name in &options.words {
-        let environment = session.managed().into_iter().find(|e| e.name == *name);
-        found.push(environment.ok_or_else(|| Halt::failed(format!("no such environment '{name}'")))?);
+/// Manifest and lock that a new environment starts with: from a file, or from another environment.
+type Start = (Option<String>, Option<String>);
+
+fn start_of(session: &Session<'_, '_>, word: Option<&String>) -> Result<Start, Halt> {
+    let Some(word) = word else { return Ok((None, None)) };
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| Halt::internal(format!("{e}: '{}'", path.display())))
+    };
+    if let Ok(other) = Environment::find(word, &session.environments, false) {
+        let lock = other.lock_path();
+        return Ok((
+            Some(read(&other.manifest_path())?),
+            if lock.is_file() { Some(read(&lock)?) } else { None },
+        ));
     }
-    let names: Vec<&str> = found.iter().map(|e| e.name.as_str()).collect();
-    let word = if names.len() == 1 { "environment" } else { "environments" };
-    if !options.has("--yes-to-all")
-        && !session.confirm(&format!("Really remove {word} {}?", names.join(", ")))?
-    {
-        return Ok(1);
-    }
-    for environment in found {
-        disk::remove(&environment.folder)?;
-        session.say(&format!("==> Successfully removed environment '{}'", environment.name))?;
-    }
+    let path = Path::new(word);
+    let is_lock = path.extension().is_some_and(|e| e == "lock" || e == "json");
+    let text = read(path)?;
+    Ok(if is_lock { (None, Some(text)) } else { (Some(text), None) })
+}
+
+/// `spack env view regenerate|enable|disable`.
+fn change_view(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
+    let Some(environment) = session.environment.clone() else {
+        session.say("==> No active environment")?;
+        return Ok(0);
+    };
+    let options = Options::read(arguments, &[])?;
+    let value = match options.words.first().map(String::as_str) {
+        Some("regenerate") => return refresh_view(session, &environment).map(|()| 0),
+        Some("enable") => options.words.get(1).map_or("true", String::as_str),
+        Some("disable") => "false",
+        other => {
+            let text = format!("argument action: invalid choice: '{}'", other.unwrap_or_default());
+            return Err(Halt { code: 2, text });
+        }
+    };
+    view::delete_default(&environment)?;
+    environment.write_view(value)?;
+    refresh_view(session, &environment)?;
     Ok(0)
 }
 

@@ -161,39 +161,3 @@ pub fn arch(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
     session.say(&line)?;
     Ok(0)
 }
-
-pub fn buildcache(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
-    let Some((verb, rest)) = arguments.split_first() else {
-        return Err(Halt { code: 2, text: "spack buildcache requires a SUBCOMMAND".into() });
-    };
-    if verb != "list" {
-        return Err(Halt::failed("the practice site's spack knows only 'buildcache list'"));
-    }
-    let declared: &[Declared] = &[
-        (&["-l", "--long"], false),
-        (&["-L", "--very-long"], false),
-        (&["-a", "--allarch"], false),
-        (&["-v", "--variants"], false),
-    ];
-    let options = Options::read(rest, declared)?;
-    let nodes = mirrors::index_nodes(&session.config)?;
-    let offered = mirrors::available(&session.config)?;
-    let specs = super::query::parse(&options.words)?;
-    let chosen: Vec<&Node> = nodes
-        .values()
-        .filter(|n| offered.contains(&n.hash))
-        .filter(|n| specs.is_empty() || specs.iter().any(|s| super::query::matches(n, s, &nodes)))
-        .collect();
-    for (header, members) in format::groups(&chosen, &nodes) {
-        session.say(&format::rule(&header))?;
-        for node in members {
-            let hash = match (options.has("--long"), options.has("--very-long")) {
-                (_, true) => format!("{} ", node.hash),
-                (true, false) => format!("{} ", node.short()),
-                _ => String::new(),
-            };
-            session.say(&format!("{hash}{}@{}", node.name, node.version))?;
-        }
-    }
-    Ok(0)
-}

@@ -55,13 +55,28 @@ pub fn uninstall(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<
     let nodes = records.nodes();
     let mut chosen = selected(session, &options, &records, &nodes)?;
     let needed_by = dependents(&records, &chosen);
-    let users = environments_using(session, &chosen)?;
+    let mut all = chosen.clone();
+    if options.has("--dependents") {
+        all.extend(needed_by.iter().cloned());
+    }
+    let users = environments_using(session, &all)?;
     let active = session.environment.as_ref().map(|e| e.name.clone());
     let users: Vec<String> = users.into_iter().filter(|u| Some(u) != active.as_ref()).collect();
+    let forced = options.has("--force");
+    let dangling = !options.has("--dependents") && !needed_by.is_empty();
+    if !forced && (dangling || !options.has("--remove") && !users.is_empty()) {
+        let needed_by = if dangling { needed_by } else { BTreeSet::new() };
+        return refuse(session, &chosen, &needed_by, &users, &nodes);
+    }
     if options.has("--dependents") {
         chosen.extend(needed_by);
-    } else if !options.has("--force") && (!needed_by.is_empty() || !users.is_empty()) {
-        return refuse(session, &chosen, &needed_by, &users, &nodes);
+    }
+    if options.has("--remove") && !forced {
+        keep_shared(session, &mut chosen, &users, &nodes)?;
+    }
+    if chosen.is_empty() {
+        session.complain("==> Warning: There are no package to uninstall.")?;
+        return Ok(0);
     }
     if !options.has("--yes-to-all") && !confirm(session, &chosen, &nodes)? {
         session.say("==> Will not uninstall any packages.")?;
@@ -150,6 +165,29 @@ fn environments_using(session: &Session<'_, '_>, chosen: &BTreeSet<String>) -> R
     Ok(names)
 }
 
+/// What other environments use is only taken out of this one.
+fn keep_shared(
+    session: &mut Session<'_, '_>,
+    chosen: &mut BTreeSet<String>,
+    users: &[String],
+    nodes: &Nodes,
+) -> Result<(), Halt> {
+    let mut shared = BTreeSet::new();
+    for environment in session.managed().into_iter().filter(|e| users.contains(&e.name)) {
+        shared.extend(environment.lock()?.nodes.into_keys().filter(|h| chosen.contains(h)));
+    }
+    if shared.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = shared.iter().filter_map(|h| nodes.get(h)).map(|n| n.name.as_str()).collect();
+    session.say(&format!(
+        "==> The following specs will be removed but not uninstalled because they are also used by another environment: {}",
+        names.join(", ")
+    ))?;
+    chosen.retain(|h| !shared.contains(h));
+    Ok(())
+}
+
 fn listing(hashes: &BTreeSet<String>, nodes: &Nodes) -> Vec<String> {
     let list: Vec<&Node> = hashes.iter().filter_map(|h| nodes.get(h)).collect();
     let mut lines = Vec::new();
@@ -190,6 +228,9 @@ fn refuse(
             session.say(&format!("    {user}"))?;
         }
         session.say("")?;
+        if session.environment.is_some() {
+            advice += "\n  use `spack remove` to remove the spec from the current environment";
+        }
         advice += "\n  use `spack env remove` to remove environments";
     }
     Err(Halt::failed(format!(
@@ -228,6 +269,7 @@ fn delete(
         if let Some(path) = record.path.as_ref().filter(|_| node.external.is_none()) {
             disk::remove(path.as_ref())?;
         }
+        super::verb_module::uninstalled(session, node, nodes)?;
         let text = format::display(node, nodes);
         session.say(&format!("==> Successfully uninstalled {text}/{}", node.short()))?;
     }
@@ -261,10 +303,12 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     }
     let mut keepers: Vec<Environment> = Vec::new();
     for word in &named {
-        keepers.push(Environment::find(word, &session.environments, false)?);
+        let unknown = |_| Halt::failed(format!("No such environment: '{word}'"));
+        keepers.push(Environment::find(word, &session.environments, false).map_err(unknown)?);
     }
     if options.has("--except-any-environment") {
         keepers.extend(session.managed());
+        keepers.extend(session.environment.clone());
     }
     for environment in keepers {
         let lock = environment.lock()?;
@@ -272,7 +316,7 @@ pub fn gc(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     }
     let mut unused: BTreeSet<String> =
         installed(&records).map(|n| n.hash.clone()).filter(|h| !keep.contains(h)).collect();
-    if let Some(environment) = session.environment.clone() {
+    if let Some(environment) = session.environment.clone().filter(|_| !everywhere) {
         session.say(&format!("==> Restricting garbage collection to environment '{}'", environment.name))?;
         let lock = environment.lock()?;
         unused.retain(|h| lock.nodes.contains_key(h));
