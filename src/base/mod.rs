@@ -3,6 +3,7 @@
 
 pub mod argument;
 pub mod atomic;
+pub mod both;
 pub mod clock;
 pub mod digest;
 pub mod nearest;
