@@ -99,10 +99,13 @@ fn package(before: &Side<'_, '_>, after: &Side<'_, '_>, pair: &Pair<'_>) -> Resu
         package_hash: None,
         build_spec: None,
     };
-    if let Some((old, new)) = old.zip(new) {
-        differences(&mut row, before, after, old, new)?;
-    }
-    row.words = words::words(&row);
+    row.words = match old.zip(new) {
+        Some((old, new)) => {
+            differences(&mut row, before, after, old, new)?;
+            words::of_changed(&row)
+        }
+        None => new.or(old).map(words::of_one).unwrap_or_default(),
+    };
     Ok(row)
 }
 

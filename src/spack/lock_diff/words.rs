@@ -1,24 +1,23 @@
 //! A difference in one line, as people would say it: `1.14.3 -> 1.14.5, +fortran, ^openmpi 4.1 -> 5.0`.
 
 use super::rows::{
-    ArchDiff, Change, CompilerDiff, DependencyChange, DependencyDiff, DependencyEnd, ExternalDiff,
-    FlagsDiff, PackageDiff, ValueDiff, VariantDiff,
+    ArchDiff, CompilerDiff, DependencyChange, DependencyDiff, DependencyEnd, ExternalDiff, FlagsDiff,
+    PackageDiff, ValueDiff, VariantDiff,
 };
+use super::side::Spec;
 use crate::spack::query::short;
 use crate::spack::row::{ExternalRow, VariantRow};
 
 /// More dependencies than these are counted; the rows have all.
 const MOST_DEPENDENCIES: usize = 6;
 
-pub fn words(row: &PackageDiff) -> String {
-    let whole = match row.change {
-        Change::Added => row.to.as_deref(),
-        Change::Removed => row.from.as_deref(),
-        Change::Changed => None,
-    };
-    if let Some(whole) = whole {
-        return whole.strip_prefix(row.name.as_str()).unwrap_or(whole).trim_start_matches('@').to_owned();
-    }
+/// Of a spec that only one side has.
+pub fn of_one(spec: &Spec<'_>) -> String {
+    format!("{} /{}", spec.node.version, short(spec.hash))
+}
+
+/// Of a spec that changed.
+pub fn of_changed(row: &PackageDiff) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(row.version.as_ref().map(arrow));
     parts.extend(row.external.as_ref().map(external));
