@@ -8,6 +8,7 @@ pub mod clock;
 pub mod digest;
 pub mod nearest;
 pub mod redact;
+pub mod text_diff;
 pub mod trouble;
 pub mod words;
 

@@ -111,7 +111,10 @@ mod tests {
         let full = "~ hdf5      1.14.3 -> 1.14.5, +fortran\n~ netcdf-c  ^hdf5 1.14.3 -> 1.14.5\n\
             + zstd@1.5+shared /abcdefg  (only to build)\n- szip@2.1 /hijklmn";
         assert_eq!(lines(&rows, true, false).unwrap(), full);
-        assert_eq!(lines(&rows[1..2], false, false).unwrap(), "~ 1 package only by what is below (-v shows all)");
+        assert_eq!(
+            lines(&rows[1..2], false, false).unwrap(),
+            "~ 1 package only by what is below (-v shows all)"
+        );
         assert!(lines(&rows, false, true).unwrap().contains("\u{1b}[1m\u{1b}[32m+\u{1b}[0m zstd"));
         assert_eq!(lines(&[json!({ "name": "zlib", "change": "added" })], false, false), None);
     }

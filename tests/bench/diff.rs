@@ -69,14 +69,21 @@ fn lock(differing: usize) -> String {
     for number in 0..SPECS {
         let comma = if number > 0 { "," } else { "" };
         let patch = usize::from(number < differing);
-        write!(out, r#"{comma}"{}":{{"name":"package-{number}","version":"{}.{}.{patch}","#, hash(number), number % 9, number % 31)
-            .unwrap();
+        write!(
+            out,
+            r#"{comma}"{}":{{"name":"package-{number}","version":"{}.{}.{patch}","#,
+            hash(number),
+            number % 9,
+            number % 31
+        )
+        .unwrap();
         out.push_str(r#""arch":{"platform":"linux","platform_os":"debian12","target":"x86_64_v4"},"namespace":"builtin","parameters":{"build_system":"cmake","build_type":"Release","#);
         for variant in 0..14 {
             write!(out, r#""variant_{variant}":{},"#, (number + variant) % 3 == 0).unwrap();
         }
         out.push_str(r#""generator":"make","languages":["c","cxx","fortran"],"cflags":[],"cppflags":[],"cxxflags":[],"fflags":[],"ldflags":[],"ldlibs":[]},"#);
-        write!(out, r#""package_hash":"{}{}====","dependencies":["#, hash(number), &hash(number)[..20]).unwrap();
+        write!(out, r#""package_hash":"{}{}====","dependencies":["#, hash(number), &hash(number)[..20])
+            .unwrap();
         for edge in 0..EDGES {
             let below = number + 1 + (number * 7 + edge * edge * 13) % 300;
             if below >= SPECS {
@@ -87,7 +94,8 @@ fn lock(differing: usize) -> String {
             let virtuals = if edge == 1 { "\"mpi\"" } else { "" };
             write!(out, r#"{comma}{{"name":"package-{below}","hash":"{}","parameters":{{"deptypes":[{types}],"virtuals":[{virtuals}]}}}}"#, hash(below)).unwrap();
         }
-        write!(out, r#"],"annotations":{{"original_specfile_version":5}},"hash":"{}"}}"#, hash(number)).unwrap();
+        write!(out, r#"],"annotations":{{"original_specfile_version":5}},"hash":"{}"}}"#, hash(number))
+            .unwrap();
     }
     out.push_str("}}");
     out

@@ -17,9 +17,8 @@ pub fn dependencies(
     to: &Node<'_>,
 ) -> Result<Vec<DependencyDiff>> {
     let virtuals = before.knows_virtuals() && after.knows_virtuals();
-    let means_same = |a: &Dependency<'_>, b: &Dependency<'_>| {
-        a.types == b.types && (!virtuals || same_virtuals(a, b))
-    };
+    let means_same =
+        |a: &Dependency<'_>, b: &Dependency<'_>| a.types == b.types && (!virtuals || same_virtuals(a, b));
     let (mut old, mut new) = (edges(from), edges(to));
     let mut changed = Vec::new();
     pair(&mut old, &mut new, |a, b| a.name == b.name && a.hash == b.hash, &mut changed);

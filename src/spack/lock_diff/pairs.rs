@@ -163,9 +163,7 @@ fn likeness(before: &Side<'_, '_>, after: &Side<'_, '_>, a: &Spec<'_>, b: &Spec<
     add(x.external.is_some() == y.external.is_some(), 120);
     add(x.arch.target.as_deref() == y.arch.target.as_deref(), 80);
     add(x.arch.os.as_deref() == y.arch.os.as_deref(), 80);
-    let own = |node: &Node<'_>| {
-        node.compiler.as_ref().map(|c| (c.name.to_string(), c.version.to_string()))
-    };
+    let own = |node: &Node<'_>| node.compiler.as_ref().map(|c| (c.name.to_string(), c.version.to_string()));
     add(own(x) == own(y), 160);
     for language in LANGUAGES {
         add(before.compiler(x, language)? == after.compiler(y, language)?, 80);
