@@ -30,7 +30,8 @@ pub fn of_texts(before: &LockfileText, after: &LockfileText) -> Result<LockDiff>
 
 /// Compares two locks.
 pub fn of_locks(before: &Lockfile<'_>, after: &Lockfile<'_>) -> Result<LockDiff> {
-    compare(&Side::whole(before), &Side::whole(after))
+    let (before, after) = both(|| Side::whole(before), || Side::whole(after));
+    compare(&before, &after)
 }
 
 /// Compares a lock with what `keep` leaves of it, by hash.
