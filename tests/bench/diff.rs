@@ -2,7 +2,7 @@
 //! differ, and one where everything does. `cargo bench --bench diff`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use moonstack::base::both::both;
@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-fn measure(what: &str, old: &PathBuf, new: &PathBuf, differing: usize) {
+fn measure(what: &str, old: &Path, new: &Path, differing: usize) {
     let mut times: Vec<(Duration, Duration)> = (0..ROUNDS)
         .map(|_| {
             let begin = Instant::now();
