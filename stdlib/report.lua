@@ -70,6 +70,7 @@
 
 local parts = require("report.sections")
 local page = require("report.page")
+local difference = require("report.difference")
 
 local report = {}
 local shown, length = parts.shown, parts.length
@@ -193,11 +194,10 @@ local function fenced(body)
   return fence .. "\n" .. body .. "\n" .. fence
 end
 
---- The report as Markdown, for a wiki, an issue or a merge request.
----@param given report.Report
+---@param title string
+---@param sections report.Section[]
 ---@return string
-function report.markdown(given)
-  local title, sections = parts.of(given)
+local function md_of(title, sections)
   local out = { "# " .. md(title) }
   local function add(block) out[#out + 1] = block end
   for _, section in ipairs(sections) do
@@ -213,12 +213,35 @@ function report.markdown(given)
   return table.concat(out, "\n\n") .. "\n"
 end
 
+--- The report as Markdown, for a wiki, an issue or a merge request.
+---@param given report.Report
+---@return string
+function report.markdown(given)
+  return md_of(parts.of(given))
+end
+
 --- The report as one web page that needs nothing else: summary, findings, steps, plan, packages, times as charts, log.
 --- It follows the reader's choice of light or dark, and can be printed.
 ---@param given report.Report
 ---@return string
 function report.html(given)
   return page.of(parts.of(given))
+end
+
+--- What differs between two locks, as one web page like that of `report.html`.
+---@param diff report.Diff|PackageDiff[] what `env.diff` gives, or more
+---@param options? report.DiffOptions
+---@return string
+function report.diff_html(diff, options)
+  return page.of(difference.of(diff, options))
+end
+
+--- What differs between two locks, as Markdown.
+---@param diff report.Diff|PackageDiff[]
+---@param options? report.DiffOptions
+---@return string
+function report.diff_markdown(diff, options)
+  return md_of(difference.of(diff, options))
 end
 
 return report

@@ -3,10 +3,12 @@
 
 pub mod argument;
 pub mod atomic;
+pub mod both;
 pub mod clock;
 pub mod digest;
 pub mod nearest;
 pub mod redact;
+pub mod text_diff;
 pub mod trouble;
 pub mod words;
 

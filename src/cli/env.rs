@@ -25,6 +25,9 @@ pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
         EnvCommand::Status(_) if !session.printer.json => {
             session.printer.value(value.get("roots").unwrap_or(&Value::Null))?;
         }
+        EnvCommand::Diff(_) if !session.printer.json && value.as_array().is_some_and(Vec::is_empty) => {
+            session.printer.note("no differences");
+        }
         _ => session.printer.give(&value)?,
     }
     Ok(u8::from(attention))

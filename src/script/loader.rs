@@ -20,6 +20,7 @@ pub struct Bundled {
 pub const MODULES: &[Bundled] = &[
     Bundled { name: "matrix", text: include_str!("../../stdlib/matrix.lua") },
     Bundled { name: "report", text: include_str!("../../stdlib/report.lua") },
+    Bundled { name: "report.difference", text: include_str!("../../stdlib/report/difference.lua") },
     Bundled { name: "report.page", text: include_str!("../../stdlib/report/page.lua") },
     Bundled { name: "report.sections", text: include_str!("../../stdlib/report/sections.lua") },
     Bundled { name: "retry", text: include_str!("../../stdlib/retry.lua") },

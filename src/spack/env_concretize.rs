@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concretize::{Specs, reuse_option};
-use super::env_diff::{DiffRow, differences};
-use super::env_lock::{contents, warn_of_upgrade};
+use super::env_lock::{self, warn_of_upgrade};
 use super::env_look::{RootRow, RootState, status_of};
 use super::install::install;
 use super::install_args::{InstallArgs, InstallOptions, InstallResult, TestScope};
 use super::invoke::{self, Invocation};
+use super::lock_diff::rows::PackageDiff;
 use super::session::{Scope, scope};
 use super::{failure, guard};
 use crate::base::argument::Span;
@@ -43,7 +43,7 @@ pub struct Concretization {
     /// The lock asks for something else than before.
     pub changed: bool,
     /// What changed, package by package.
-    pub changes: Vec<DiffRow>,
+    pub changes: Vec<PackageDiff>,
     /// Its roots.
     pub roots: Vec<RootRow>,
     /// Concrete specs in the lock.
@@ -59,7 +59,7 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     let scope = scope(&cx, Some(args.name.clone())).await?;
     let _lock = guard::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
-    let before = read(&cx, &scope, contents).await?;
+    let before = read(&cx, &scope, env_lock::text).await?;
     let mut words = vec!["concretize".to_owned()];
     if args.force {
         words.push("--force".to_owned());
@@ -76,7 +76,10 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
     calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
-    let after = read(&cx, &scope, contents).await?;
+    let changes = read(&cx, &scope, move |cx, scope| {
+        env_lock::changes(before.as_ref(), env_lock::text(cx, scope)?.as_ref())
+    });
+    let changes = changes.await?;
     let status = read(&cx, &scope, status_of).await?;
     let behind: Vec<&str> = status
         .roots
@@ -96,8 +99,8 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     let root =
         |r: &super::env_look::RootStatus| Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? });
     Ok(Concretization {
-        changed: before != after,
-        changes: differences(&before, &after),
+        changed: !changes.is_empty(),
+        changes: changes.packages,
         roots: status.roots.iter().filter_map(root).collect(),
         specs: status.locked,
         missing: status.locked.saturating_sub(status.installed),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::env_diff::{ByName, by_name};
+use super::lock_diff::{self, rows::LockDiff};
 use super::lockfile::LockfileText;
 use super::session::Scope;
 use crate::base::Result;
@@ -11,11 +11,18 @@ use crate::site::Cx;
 use crate::world::Event;
 use crate::world::event::Level;
 
-/// The specs in the lock; none while it was never concretized.
-pub fn contents(cx: &Cx, scope: &Scope) -> Result<ByName> {
-    match LockfileText::of(cx, scope.inside()?)? {
-        Some(text) => by_name(&text.parse()?),
-        None => Ok(ByName::new()),
+/// The lock as it is; none while it was never concretized.
+pub fn text(cx: &Cx, scope: &Scope) -> Result<Option<LockfileText>> {
+    LockfileText::of(cx, scope.inside()?)
+}
+
+/// What came of a change. An environment that has nothing concrete any more has no lock.
+pub fn changes(before: Option<&LockfileText>, after: Option<&LockfileText>) -> Result<LockDiff> {
+    match (before, after) {
+        (Some(before), Some(after)) => lock_diff::of_texts(before, after),
+        (None, Some(after)) => lock_diff::of_new(&after.parse()?),
+        (Some(before), None) => lock_diff::of_part(&before.parse()?, |_| false),
+        (None, None) => Ok(LockDiff::default()),
     }
 }
 

@@ -31,6 +31,7 @@ pub mod install_args;
 pub mod invoke;
 pub mod known;
 pub mod locate;
+pub mod lock_diff;
 pub mod locked;
 pub mod lockfile;
 pub mod look;

@@ -1,5 +1,6 @@
 //! What people see: results, tables, errors, progress. Decides wording and colour; knows no command.
 
+pub mod diff;
 pub mod plan;
 pub mod printer;
 pub mod progress;

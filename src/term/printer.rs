@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use super::progress::layout::Size;
 use super::progress::screen::{Screen, Shared};
 use super::trouble::{self, Look};
+use super::value::Form;
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Event;
@@ -133,7 +134,8 @@ impl Printer {
 
     /// Writes a value for people: tables, `key: value` lines, scalars.
     pub fn value(&self, value: &serde_json::Value) -> Result<()> {
-        let text = super::value::pretty(value, self.width, self.out_colour);
+        let all = self.detail == Detail::Verbose;
+        let text = super::value::pretty(value, Form { width: self.width, colour: self.out_colour, all });
         if text.is_empty() { Ok(()) } else { self.result(&text) }
     }
 

@@ -1,21 +1,37 @@
-//! Values for people: a list of like objects is a table, an object is `key: value` lines, a scalar is itself.
+//! Values for people: a list of like objects is a table, an object is `key: value` lines, a scalar is itself. What
+//! differs between locks has lines of its own.
 
 use serde_json::{Map, Value};
 
+use super::diff;
 use super::table::table;
 
+/// How values are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Form {
+    /// Of the terminal; none when they go to a file or a pipe.
+    pub width: Option<u16>,
+    pub colour: bool,
+    /// Nothing is folded.
+    pub all: bool,
+}
+
 /// The text of a value, without a line break at its end.
-pub fn pretty(value: &Value, width: Option<u16>, colour: bool) -> String {
+pub fn pretty(value: &Value, form: Form) -> String {
     match value {
         Value::Null => String::new(),
         Value::Array(items) if items.is_empty() => String::from("(empty)"),
-        Value::Array(items) => match headers(items) {
-            Some(headers) => rows(&headers, items, width, colour),
-            None => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
-        },
+        Value::Array(items) => diff::lines(items, form.all, form.colour).unwrap_or_else(|| list(items, form)),
         Value::Object(map) if map.is_empty() => String::from("(empty)"),
-        Value::Object(map) => lines(map, width, colour, 0),
+        Value::Object(map) => lines(map, form, 0),
         scalar => cell(scalar),
+    }
+}
+
+fn list(items: &[Value], form: Form) -> String {
+    match headers(items) {
+        Some(headers) => rows(&headers, items, form),
+        None => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
     }
 }
 
@@ -35,15 +51,15 @@ fn headers(items: &[Value]) -> Option<Vec<String>> {
     (!headers.is_empty()).then_some(headers)
 }
 
-fn rows(headers: &[String], items: &[Value], width: Option<u16>, colour: bool) -> String {
+fn rows(headers: &[String], items: &[Value], form: Form) -> String {
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|item| headers.iter().map(|h| item.get(h).map(cell).unwrap_or_default()).collect())
         .collect();
-    table(headers, &rows, width, colour)
+    table(headers, &rows, form.width, form.colour)
 }
 
-fn lines(map: &Map<String, Value>, width: Option<u16>, colour: bool, depth: usize) -> String {
+fn lines(map: &Map<String, Value>, form: Form, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     let longest = map.keys().map(|k| k.chars().count()).max().unwrap_or_default();
     let mut out = Vec::new();
@@ -51,13 +67,13 @@ fn lines(map: &Map<String, Value>, width: Option<u16>, colour: bool, depth: usiz
         let gap = " ".repeat(longest - key.chars().count());
         match value {
             Value::Array(items) if headers(items).is_some() => {
-                let inner = pretty(value, width.map(|w| w.saturating_sub(2)), colour);
+                let inner = pretty(value, Form { width: form.width.map(|w| w.saturating_sub(2)), ..form });
                 out.push(format!("{indent}{key}:"));
                 out.extend(inner.lines().map(|l| format!("{indent}  {l}")));
             }
             Value::Object(inner) if !inner.is_empty() && depth < 4 => {
                 out.push(format!("{indent}{key}:"));
-                out.push(lines(inner, width, colour, depth + 1));
+                out.push(lines(inner, form, depth + 1));
             }
             Value::String(text) if text.contains('\n') => {
                 out.push(format!("{indent}{key}:"));
@@ -108,7 +124,7 @@ mod tests {
             (json!({"list": [{"a": 1}], "longer": false}), "list:\n  a\n  1\nlonger: no"),
         ];
         for (value, expected) in cases {
-            assert_eq!(pretty(&value, None, false), expected, "{value}");
+            assert_eq!(pretty(&value, Form::default()), expected, "{value}");
         }
     }
 }

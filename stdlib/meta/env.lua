@@ -89,12 +89,86 @@
 ---What happened to a package between two locks.
 ---@alias Change "added" | "removed" | "changed"
 
----One difference.
----@class (exact) DiffRow
+---A value before and after.
+---@class (exact) ValueDiff
+---@field from? string Before; missing if there was none.
+---@field to? string After; missing if there is none.
+
+---A variant before and after.
+---@class (exact) VariantDiff
+---@field name string Name of the variant.
+---@field from? VariantRow Before; missing if the package had no such variant.
+---@field to? VariantRow After; missing if the package has no such variant.
+
+---A compiler before and after, as `gcc@12.2.0`.
+---@class (exact) CompilerDiff
+---@field language? string `c`, `cxx` or `fortran`; missing where both locks know only one compiler for all languages, as before Spack 1.0.
+---@field from? string Before; missing if there was none.
+---@field to? string After; missing if there is none.
+
+---Compiler flags before and after.
+---@class (exact) FlagsDiff
+---@field name string `cflags`, `cxxflags` …
+---@field from string[] Before.
+---@field to string[] After.
+
+---A part of the architecture before and after.
+---@class (exact) ArchDiff
+---@field name string `platform`, `os` or `target`.
+---@field from? string Before; missing if there was none.
+---@field to? string After; missing if there is none.
+
+---What happened to a dependency of a package.
+---@alias DependencyChange "added" | "removed" | "changed" | "replaced"
+
+---A dependency as one of the locks has it.
+---@class (exact) DependencyEnd
+---@field name string Name of the package.
+---@field version? string Its version, where the lock holds it.
+---@field hash string Its hash.
+---@field types string[] build, link, run, test.
+---@field virtuals? string[] The virtual packages that it provides to the package.
+
+---A dependency that differs.
+---@class (exact) DependencyDiff
+---@field name string Its name; of one that was replaced, the virtual package that both provide.
+---@field change DependencyChange `added`, `removed`, `changed` or `replaced`.
+---@field from? DependencyEnd The dependency before.
+---@field to? DependencyEnd The dependency after.
+
+---Where a package that Spack does not build comes from, before and after.
+---@class (exact) ExternalDiff
+---@field from? ExternalRow Before; missing if Spack built it.
+---@field to? ExternalRow After; missing if Spack builds it.
+
+---Patches by their SHA-256.
+---@class (exact) PatchesDiff
+---@field added? string[] Applied only after.
+---@field removed? string[] Applied only before.
+
+---A concrete spec that only one lock holds, or that took the place of another of the same name.
+---@class (exact) PackageDiff
 ---@field name string Name of the package.
 ---@field change Change `added`, `removed` or `changed`.
----@field from string[] The specs before.
----@field to string[] The specs after.
+---@field words string What differs, in one line.
+---@field from? string The concrete spec before.
+---@field to? string The concrete spec after.
+---@field from_hash? string The hash before.
+---@field to_hash? string The hash after.
+---@field build_only boolean No root links to it or runs it, before or after. Not known, and `false`, of locks before version 4.
+---@field roots? string[] The specs that ask for it as a root: after, or before if it is removed.
+---@field only_hash? boolean Nothing differs but the hash: something below it changed, or how Spack counts hashes.
+---@field version? ValueDiff The version, if it changed.
+---@field variants? VariantDiff[] Variants that changed.
+---@field compilers? CompilerDiff[] Compilers that changed.
+---@field flags? FlagsDiff[] Compiler flags that changed.
+---@field arch? ArchDiff[] Parts of the architecture that changed.
+---@field dependencies? DependencyDiff[] Its own dependencies that changed; not those of which only the hash did.
+---@field external? ExternalDiff Where it comes from, if Spack does not build it.
+---@field namespace? ValueDiff The namespace, if it changed.
+---@field patches? PatchesDiff Patches that came or went.
+---@field package_hash? ValueDiff The hash of the recipe, if it changed.
+---@field build_spec? ValueDiff The hash of what it was built as, where it is or was spliced.
 
 ---Whether and where an environment has a view.
 ---@alias ViewChoice boolean | string
@@ -109,7 +183,7 @@
 ---@class (exact) Concretization
 ---@field name string The environment.
 ---@field changed boolean The lock asks for something else than before.
----@field changes DiffRow[] What changed, package by package.
+---@field changes PackageDiff[] What changed, package by package.
 ---@field roots RootRow[] Its roots.
 ---@field specs integer Concrete specs in the lock.
 ---@field missing integer Of these, not installed.
@@ -170,8 +244,8 @@ function env.status(name) end
 ---Reads. Example: `env.diff("science", "next")`
 ---@param from string Name of an environment, or path of a lock file: what was.
 ---@param to? string The same: what is. Left out, the store: what of the lock is installed.
----@return DiffRow[]
----@overload fun(arguments: env.diff.Arguments): DiffRow[]
+---@return PackageDiff[]
+---@overload fun(arguments: env.diff.Arguments): PackageDiff[]
 function env.diff(from, to) end
 
 ---@class (exact) env.create.Options

@@ -52,9 +52,12 @@ local ROWS = {
 -- Longer charts and logs hide what matters.
 local MOST_BARS, MOST_LINES = 40, 200
 
-local GOOD = { ok = true, pass = true, passed = true, done = true, finished = true, installed = true, fine = true }
-local BAD = { fail = true, failed = true, error = true, critical = true, killed = true, timeout = true }
-local WARN = { warn = true, warning = true, warned = true, partial = true, refused = true, interrupted = true }
+local GOOD = { ok = true, pass = true, passed = true, done = true, finished = true, installed = true, fine = true,
+  added = true }
+local BAD = { fail = true, failed = true, error = true, critical = true, killed = true, timeout = true,
+  removed = true }
+local WARN = { warn = true, warning = true, warned = true, partial = true, refused = true, interrupted = true,
+  changed = true }
 
 --- What a status means: "good", "warn", "bad" or "".
 ---@param status any
@@ -83,10 +86,11 @@ local function moment(when)
   return when
 end
 
+--- Refuses what is no table, and fields that nobody would look at.
 ---@param what string
 ---@param given table
 ---@param known string[]
-local function check_fields(what, given, known)
+function parts.check_fields(what, given, known)
   if type(given) ~= "table" then fail("usage", "report: " .. what .. " must be a table, not a " .. type(given)) end
   for key in pairs(given) do
     local found = false
@@ -102,7 +106,7 @@ end
 ---@param run report.Run
 ---@return report.Section
 local function summary(run)
-  check_fields("run", run, RUN)
+  parts.check_fields("run", run, RUN)
   local facts = {}
   local function add(name, value, its_tone)
     if value ~= nil then facts[#facts + 1] = { name = name, value = parts.shown(value), tone = its_tone } end
@@ -129,7 +133,7 @@ local function worded(what, items)
   if type(items) ~= "table" or (next(items) ~= nil and #items == 0) then fail("usage", "report: " .. what .. " must be a list") end
   local rows = {}
   for at, item in ipairs(items) do
-    check_fields("number " .. at .. " of " .. what, item, ROWS[what] or {})
+    parts.check_fields("number " .. at .. " of " .. what, item, ROWS[what] or {})
     local row = {}
     for key, value in pairs(item) do row[key] = value end
     row.took, row.size = span(item.seconds), size(item.bytes)
@@ -166,7 +170,7 @@ end
 ---@param plan report.Plan
 ---@return report.Section
 local function planned(plan)
-  check_fields("plan", plan, { "changes", "bytes", "seconds", "note" })
+  parts.check_fields("plan", plan, { "changes", "bytes", "seconds", "note" })
   local changes = plan.changes or {}
   local counts, order, said = {}, {}, {}
   for _, change in ipairs(changes) do
@@ -186,22 +190,29 @@ local function planned(plan)
   } }
 end
 
+--- Lines as they can be shown: without colours and control characters, in UTF-8.
+---@param given string|string[]
+---@return string[]
+function parts.lines(given)
+  local out = {}
+  local function add(line)
+    out[#out + 1] = valid((tostring(line):gsub(COLOUR, ""):gsub("\t", "    "):gsub("[%c]", "")))
+  end
+  if type(given) == "table" then
+    for _, line in ipairs(given) do add(line) end
+  else
+    for line in (tostring(given):gsub("\n$", "") .. "\n"):gmatch("(.-)\r?\n") do add(line) end
+  end
+  return out
+end
+
 ---@param log string|string[]
 ---@return report.Section
 local function excerpt(log)
-  local lines = {}
-  if type(log) == "table" then
-    lines = log
-  else
-    for line in (tostring(log):gsub("\n$", "") .. "\n"):gmatch("(.-)\r?\n") do lines[#lines + 1] = line end
-  end
+  local lines = parts.lines(log)
   local from = math.max(1, #lines - MOST_LINES + 1)
-  local out = {}
-  for at = from, #lines do
-    out[#out + 1] = tostring(lines[at]):gsub(COLOUR, ""):gsub("\t", "    "):gsub("[%c]", "")
-    out[#out] = valid(out[#out])
-  end
-  return { title = "Log", lines = out, note = from > 1 and "the last " .. MOST_LINES .. " of " .. #lines .. " lines" or nil }
+  return { title = "Log", lines = table.move(lines, from, #lines, 1, {}),
+    note = from > 1 and "the last " .. MOST_LINES .. " of " .. #lines .. " lines" or nil }
 end
 
 --- The title and the sections of a report.
@@ -209,7 +220,7 @@ end
 ---@return string title
 ---@return report.Section[] sections
 function parts.of(given)
-  check_fields("a report", given, PARTS)
+  parts.check_fields("a report", given, PARTS)
   local out = {}
   local function add(section) out[#out + 1] = section end
   local function rows(title, items, columns)

@@ -102,3 +102,38 @@ refused("did you mean 'status'?", { run = { staus = "ok" } })
 refused("number 1 of steps: 'secs' does not exist", { steps = { { name = "s", secs = 1 } } })
 refused("steps must be a list", { steps = { name = "s" } })
 refused("a report must be a table", "text")
+
+-- What differs between two locks: what `env.diff` gives, or with roots and numbers.
+local changed = {
+  { name = "hdf5", change = "changed", words = "1.14.3 -> 1.14.5 " .. EVIL, version = { from = "1.14.3", to = "1.14.5" },
+    build_only = false, roots = { "hdf5+mpi" } },
+  { name = "netcdf-c", change = "changed", words = "^hdf5 1.14.3 -> 1.14.5", build_only = false, only_hash = false,
+    dependencies = { { name = "hdf5", change = "changed" } } },
+  { name = "cmake", change = "added", words = "3.30 /abcdefg", to = "cmake@3.30 /abcdefg", build_only = true },
+  { name = "szip", change = "removed", words = "2.1 /hijklmn", from = "szip@2.1 /hijklmn", build_only = false },
+}
+local full = { packages = changed, summary = { added = 1, removed = 1, changed = 2, only_hash = 0, build_only = 1, same = 77 },
+  roots = { added = { { spec = "zstd " .. EVIL, to = "zstd@1.5" } }, removed = {}, changed = {} } }
+local CONFIG = "--- packages.yaml\n+++ packages.yaml\n@@ -1 +1 @@\n-\tmpi: [openmpi]\n+mpi: [mpich] <b>\n"
+for _, form in ipairs{ "diff_html", "diff_markdown" } do
+  local shown = report[form](full, { title = "next to " .. EVIL, config = CONFIG })
+  for _, part in ipairs{ "77", "Roots", "zstd", "netcdf", "Packages that follow", "only to build", "Configuration",
+    "2.1 /hijklmn", "-    mpi: [openmpi]" } do has(shown, part) end
+  local listed = report[form](changed)
+  for _, part in ipairs{ "What differs", "3.30 /abcdefg", "cmake" } do has(listed, part) end
+  lacks(listed, "Roots")
+  has(report[form]{}, "no differences")
+  has(report[form]{ packages = {}, roots = { added = {} } }, "no differences")
+  lacks(report[form]{ packages = {}, roots = full.roots }, "no differences")
+end
+html = report.diff_html(full, { title = EVIL, config = CONFIG })
+lacks(html, "<script")
+lacks(html, "<b>")
+lacks(html, "http")
+has(html, 'class="good">added')
+has(html, 'class="bad">removed')
+has(html, "&lt;b&gt;")
+has(report.diff_markdown(full), "\\<script\\>")
+for _, wrong in ipairs{ { "text" }, { full, { titel = "x" } }, { { package = 1 } } } do
+  assert(caught(report.diff_html, table.unpack(wrong)).kind ~= nil)
+end
