@@ -10,6 +10,8 @@ use super::of_texts;
 use super::rows::LockDiff;
 use crate::base::digest;
 use crate::spack::lockfile::LockfileText;
+use crate::world::Eyes as _;
+use crate::world::eyes::LiveEyes;
 
 /// A node: name, version, a variant, and which of the nodes after it it needs, and how.
 type Plan = (usize, usize, bool, Vec<(usize, usize)>);
@@ -153,7 +155,7 @@ proptest! {
 fn recorded_locks_compare() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let entries = |path: &Path| -> Vec<PathBuf> {
-        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
+        LiveEyes.list(path).unwrap().iter().map(|name| path.join(name)).collect()
     };
     let locks: Vec<PathBuf> = entries(&folder)
         .iter()
@@ -163,7 +165,7 @@ fn recorded_locks_compare() {
     assert!(locks.len() >= 8, "{locks:?}");
     for one in &locks {
         for other in &locks {
-            let read = |path: &Path| LockfileText::from_bytes(path, std::fs::read(path).unwrap()).unwrap();
+            let read = |path: &Path| LockfileText::read(&LiveEyes, path).unwrap();
             let (a, b) = (read(one), read(other));
             let forth = of_texts(&a, &b).unwrap();
             assert!(one != other || forth.is_empty(), "{one:?}");
