@@ -1,7 +1,7 @@
 //! The primitives over environments.
 
 use super::Registry;
-use crate::spack::{env_change, env_concretize, env_diff, env_look};
+use crate::spack::{env_change, env_concretize, env_diff, env_look, env_view};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -39,5 +39,6 @@ pub fn declare(reg: &mut Registry) {
         r#"env.install("science", { fail_fast = true })"#,
         env_concretize::install_env,
     );
+    reg.add("env.refresh", Changes, &["name"], r#"env.refresh("science")"#, env_view::refresh);
     reg.add("env.delete", Changes, &["name"], r#"env.delete("next")"#, env_change::delete);
 }

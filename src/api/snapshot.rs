@@ -1,7 +1,7 @@
 //! The primitives over snapshots.
 
 use super::Registry;
-use crate::snapshot::{capture, look, marks, prune, verify};
+use crate::snapshot::{capture, check, diff, look, marks, prune, restore, verify};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -26,6 +26,27 @@ pub fn declare(reg: &mut Registry) {
         &["env"],
         r#"snapshot.create("science") print(snapshot.log("science")[1].snapshot)"#,
         look::log,
+    );
+    reg.add(
+        "snapshot.check",
+        Reads,
+        &["snapshot"],
+        r#"snapshot.create("science") print(snapshot.check("science@1").verdict)"#,
+        check::check,
+    );
+    reg.add(
+        "snapshot.diff",
+        Reads,
+        &["from", "to"],
+        r#"snapshot.create("science") print(#snapshot.diff("science@1").packages)"#,
+        diff::diff,
+    );
+    reg.add(
+        "snapshot.restore",
+        Changes,
+        &["snapshot"],
+        r#"snapshot.create("science") print(snapshot.restore("science@1").snapshot)"#,
+        restore::restore,
     );
     reg.add("snapshot.verify", Reads, &["snapshot"], "snapshot.verify()", verify::verify);
     reg.add(

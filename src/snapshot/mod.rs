@@ -5,6 +5,7 @@
 pub mod capture;
 pub mod check;
 pub mod configuration;
+pub mod diff;
 pub mod document;
 pub mod generation;
 pub mod look;
@@ -13,6 +14,7 @@ pub mod object;
 pub mod packing;
 pub mod prune;
 pub mod reference;
+pub mod restore;
 pub mod shelf;
 pub mod state;
 pub mod verify;

@@ -13,6 +13,8 @@ use super::manifest::Manifest;
 use super::session::{Scope, scope};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::Action;
+use crate::world::eyes::FileKind;
 
 /// Makes the views and module files of an environment again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -42,6 +44,9 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
     let views = view_roots(cx, scope)?;
     let environment = scope.inside()?;
     if !views.is_empty() {
+        for root in views.iter().filter(|root| is_broken(cx, root)) {
+            clear(cx, root).await?;
+        }
         let words = ["env", "view", "regenerate"].map(str::to_owned);
         let invocation = Invocation { touches: views.clone(), ..Invocation::changes(words) };
         let answer = invoke::run(cx, scope, invocation).await?;
@@ -73,6 +78,44 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
         }
     }
     Ok(Refreshed { views, modules })
+}
+
+/// Spack looks only at the link: what is damaged behind it stays, and a tree without a link is an error to it.
+fn is_broken(cx: &Cx, root: &Path) -> bool {
+    let eyes = &*cx.world.eyes;
+    let mut folders = vec![root.to_owned()];
+    if eyes.stat(root).is_err() {
+        return eyes.exists(root) || eyes.exists(&trees(root));
+    }
+    while let Some(folder) = folders.pop() {
+        let Ok(names) = eyes.list(&folder) else { return true };
+        for path in names.into_iter().map(|name| folder.join(name)) {
+            match eyes.lstat(&path).map(|stat| stat.kind) {
+                Ok(FileKind::Folder) => folders.push(path),
+                Ok(FileKind::Link) if eyes.stat(&path).is_err() => return true,
+                Ok(_) => {}
+                Err(_) => return true,
+            }
+        }
+    }
+    false
+}
+
+/// Where the trees of a view are that its link leads to.
+fn trees(root: &Path) -> PathBuf {
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    root.with_file_name(format!("._{name}"))
+}
+
+async fn clear(cx: &Cx, root: &Path) -> Result<()> {
+    for path in [root.to_owned(), trees(root)] {
+        // Only what Spack has made: a link, and the folder that it leads into.
+        let kind = cx.world.eyes.lstat(&path).ok().map(|stat| stat.kind);
+        if kind == Some(FileKind::Link) || (kind == Some(FileKind::Folder) && path != root) {
+            cx.world.perform(Action::RemovePath { path }).await?;
+        }
+    }
+    Ok(())
 }
 
 fn dangles(cx: &Cx, root: &Path) -> bool {

@@ -9,7 +9,8 @@ use super::ledger::{Entry, Ledger, Progress, Publication};
 use super::place::Place;
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::env_diff::{self, DiffRow};
+use crate::spack::env_diff;
+use crate::spack::lock_diff::rows::PackageDiff;
 
 /// Lists generations, oldest first.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -138,7 +139,7 @@ pub struct DiffArgs {
     pub to: Option<u64>,
 }
 
-pub async fn diff(cx: Cx, args: DiffArgs) -> Result<Vec<DiffRow>> {
+pub async fn diff(cx: Cx, args: DiffArgs) -> Result<Vec<PackageDiff>> {
     let (from, to) = {
         let ledger = Ledger::existing(&cx, &args.name)?;
         let to =

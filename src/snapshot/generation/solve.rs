@@ -11,9 +11,10 @@ use super::place::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{ConcretizeArgs, concretize};
-use crate::spack::env_diff::{DiffArgs, DiffRow, diff};
+use crate::spack::env_diff::{DiffArgs, diff};
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::invoke::{self, Invocation};
+use crate::spack::lock_diff::rows::PackageDiff;
 use crate::spack::locked::LockContents;
 use crate::spack::manifest_edit::with_specs;
 use crate::spack::manifest_redirect::redirected;
@@ -59,7 +60,7 @@ pub struct Solved {
     /// It asks for something else than that.
     pub changed: bool,
     /// What differs, package by package.
-    pub changes: Vec<DiffRow>,
+    pub changes: Vec<PackageDiff>,
     /// Concrete specs in its lock.
     pub specs: usize,
     /// Of these, not installed.

@@ -1,0 +1,160 @@
+//! What differs between two snapshots, or a snapshot and how it is now: the locks package by package, manifest and
+//! configuration as text.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::look;
+use super::object::Objects;
+use super::reference;
+use super::{configuration, shelf};
+use crate::base::both::both;
+use crate::base::{Kind, Result, text_diff};
+use crate::site::Cx;
+use crate::spack::lock_diff::rows::{DiffSummary, PackageDiff, RootsDiff};
+use crate::spack::lock_diff::{self};
+use crate::spack::lockfile::LockfileText;
+use crate::spack::session::Scope;
+
+/// Compares two snapshots, or a snapshot with how its environment is now.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct DiffArgs {
+    /// What was: a snapshot, an environment as it is now, or the path of a lock file.
+    pub from: String,
+    /// What is: the same. Left out, the environment of the snapshot as it is now.
+    pub to: Option<String>,
+}
+
+/// What differs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SnapshotDiff {
+    /// What was.
+    pub from: String,
+    /// What is.
+    pub to: String,
+    /// Nothing differs.
+    pub same: bool,
+    /// What was asked for.
+    pub roots: RootsDiff,
+    /// Package by package.
+    pub packages: Vec<PackageDiff>,
+    pub summary: DiffSummary,
+    /// The manifest, as a unified diff.
+    pub manifest: String,
+    /// Each configuration file that differs, as a unified diff.
+    pub configuration: Vec<FileDiff>,
+}
+
+/// A file that differs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FileDiff {
+    pub path: PathBuf,
+    pub diff: String,
+}
+
+/// One side of a comparison.
+struct Side {
+    title: String,
+    lock: LockfileText,
+    manifest: Option<String>,
+    configuration: Option<BTreeMap<PathBuf, String>>,
+    env: Option<PathBuf>,
+}
+
+pub async fn diff(cx: Cx, args: DiffArgs) -> Result<SnapshotDiff> {
+    cx.blocking(move |cx| {
+        let from = side(&cx, &args.from)?;
+        let to = match (&args.to, &from.env) {
+            (Some(to), _) => side(&cx, to)?,
+            (None, Some(env)) => live(&cx, &env.display().to_string())?,
+            (None, None) => {
+                return Err(crate::base::Trouble::usage(
+                    "a lock file needs another side to be compared with",
+                ));
+            }
+        };
+        of(&from, &to)
+    })
+    .await
+}
+
+fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
+    let locks = lock_diff::of_texts(&from.lock, &to.lock)?;
+    let texts = |a: &Option<String>, b: &Option<String>| match (a, b) {
+        (Some(a), Some(b)) => text_diff::unified(&from.title, &to.title, a, b),
+        _ => String::new(),
+    };
+    let manifest = texts(&from.manifest, &to.manifest);
+    let mut configuration = Vec::new();
+    if let (Some(before), Some(after)) = (&from.configuration, &to.configuration) {
+        let none = String::new();
+        let paths: std::collections::BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
+        for path in paths {
+            let (a, b) = (before.get(path).unwrap_or(&none), after.get(path).unwrap_or(&none));
+            if a != b {
+                let diff = text_diff::unified(&from.title, &to.title, a, b);
+                configuration.push(FileDiff { path: path.clone(), diff });
+            }
+        }
+    }
+    Ok(SnapshotDiff {
+        from: from.title.clone(),
+        to: to.title.clone(),
+        same: locks.is_empty() && manifest.is_empty() && configuration.is_empty(),
+        roots: locks.roots,
+        packages: locks.packages,
+        summary: locks.summary,
+        manifest,
+        configuration,
+    })
+}
+
+fn side(cx: &Cx, text: &str) -> Result<Side> {
+    let path = Path::new(text);
+    if cx.world.eyes.is_file(path) {
+        let lock = LockfileText::read(&*cx.world.eyes, path)?;
+        return Ok(Side { title: text.to_owned(), lock, manifest: None, configuration: None, env: None });
+    }
+    match reference::find(cx, text) {
+        Ok(kept) => recorded(cx, &kept),
+        // A name without a snapshot may still be an environment.
+        Err(trouble) if trouble.is(Kind::NotFound) && !text.contains('@') => {
+            live(cx, text).map_err(|other| if other.is(Kind::NotFound) { trouble } else { other })
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn recorded(cx: &Cx, kept: &shelf::Kept) -> Result<Side> {
+    let objects = Objects(cx);
+    let snapshot = &kept.snapshot;
+    let (lock, manifest) =
+        both(|| objects.get(&snapshot.lock.object), || objects.text(&snapshot.manifest.object));
+    Ok(Side {
+        title: snapshot.title(),
+        lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
+        manifest: Some(manifest?),
+        configuration: Some(by_path(look::configuration(cx, kept)?)),
+        env: Some(snapshot.env.path.clone()),
+    })
+}
+
+fn live(cx: &Cx, name: &str) -> Result<Side> {
+    let scope = Scope::open(cx, Some(name))?;
+    let environment = scope.inside()?;
+    let lock = crate::spack::env_look::needs_lock(LockfileText::of(cx, environment)?, environment)?;
+    Ok(Side {
+        title: format!("{} now", environment.name),
+        lock,
+        manifest: Some(cx.world.eyes.read_text(&environment.manifest_file())?),
+        configuration: Some(by_path(configuration::read(cx, &scope)?)),
+        env: Some(environment.path.clone()),
+    })
+}
+
+fn by_path(files: Vec<configuration::ConfigurationFile>) -> BTreeMap<PathBuf, String> {
+    files.into_iter().map(|file| (file.path, file.text)).collect()
+}
