@@ -52,14 +52,14 @@ pub fn declare(reg: &mut Registry) {
     reg.add(
         "generation.show",
         Reads,
-        &["name"],
+        &["name", "number"],
         adopted!(r#"print(generation.show("science").path)"#),
         look::show,
     );
     reg.add(
         "generation.diff",
         Reads,
-        &["name", "from"],
+        &["name", "from", "to"],
         adopted!(r#"generation.diff("science", 1)"#),
         look::diff,
     );
