@@ -1,7 +1,7 @@
 -- Upgrades a shared environment so that users stay on the old stack or get it back at once. The new state is built
 -- beside the old one as a generation, proven, published by one rename, and looked at again where users see it.
 
-local retry = require("retry")
+local retry = require("retry") --[[@as fun(options: retry.Options, work: fun(attempt: integer): any): any]]
 
 -- What may pass by itself.
 local PASSES = { "fetch", "network", "timeout", "lock" }
@@ -125,8 +125,10 @@ local function by_generation(o)
   local number, before = solved.number, current.number
   local stays = "users stay on generation " .. before .. " of " .. line
   run.step("build", { needs = { "solve" }, inputs = number }, function()
-    local ok, built = pcall(retry, { max = o.attempts, base = "10s", on = PASSES, name = "build" }, function()
-      return generation.build(line, { number = number, jobs = o.jobs, cache_only = o.cache_only })
+    local ok, built = pcall(function()
+      return retry({ max = o.attempts, base = "10s", on = PASSES, name = "build" }, function()
+        return generation.build(line, { number = number, jobs = o.jobs, cache_only = o.cache_only })
+      end)
     end)
     if ok then return { installed = #built.installed } end
     if is_cancel(built) then error(built, 0) end
@@ -151,7 +153,7 @@ local function by_generation(o)
   run.step("look again", { needs = { "publish" }, inputs = { number, o.checks } }, function()
     local ok, e = pcall(function()
       local proof = generation.prove(line, { number = number })
-      if not proof.ok then fail("not_done", proof.problems[1], { problems = proof.problems }) end
+      if not proof.ok then fail("not_done", "it is not whole: " .. proof.problems[1], { problems = proof.problems }) end
       gate(o.checks, "after publishing")
       try(o, current.link .. "/view")
     end)
@@ -165,9 +167,8 @@ local function by_generation(o)
     snapshot.unpin(taken)
     snapshot.prune(current.path)
     local rows, removed = generation.list(line), {}
-    for i = 1, #rows - o.keep_generations do
-      local row = rows[i]
-      if not (row.current or row.good or row.pinned) then
+    for i, row in ipairs(rows) do
+      if i <= #rows - o.keep_generations and not (row.current or row.good or row.pinned) then
         generation.remove(line, row.number)
         removed[#removed + 1] = row.number
       end
@@ -203,8 +204,7 @@ local function in_place(o)
       for _, row in ipairs(found.changes) do
         if row.change == "changed" then rebuilds[#rebuilds + 1] = row.name end
       end
-      found.rebuilds = rebuilds
-      local why = over_budget(o, found)
+      local why = over_budget(o, { changes = found.changes, rebuilds = rebuilds })
       if why then fail("refused", why, { changes = found.changes }) end
       env.install(o.env, nil, { only_concrete = true, jobs = o.jobs, cache_only = o.cache_only })
       env.refresh(o.env)
