@@ -67,7 +67,9 @@ pub fn declare(reg: &mut Registry) {
         "generation.remove",
         Changes,
         &["name", "number"],
-        adopted!(r#"generation.remove("science", 1, { dry_run = true })"#),
+        adopted!(
+            r#"generation.solve("science", { specs = { "openblas" } }) generation.remove("science", 2)"#
+        ),
         remove::remove,
     );
 }
