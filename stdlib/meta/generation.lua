@@ -251,7 +251,7 @@ function generation.diff(name, from, to) end
 
 ---Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
 ---
----Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.remove("science", 1, { dry_run = true })`
+---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.solve("science", { specs = { "openblas" } }) generation.remove("science", 2)`
 ---@param name string Name of the generations.
 ---@param number integer Which one.
 ---@param options? generation.remove.Options
