@@ -44,9 +44,7 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
     let views = view_roots(cx, scope)?;
     let environment = scope.inside()?;
     if !views.is_empty() {
-        for root in views.iter().filter(|root| is_broken(cx, root)) {
-            clear(cx, root).await?;
-        }
+        mend(cx, &views).await?;
         let words = ["env", "view", "regenerate"].map(str::to_owned);
         let invocation = Invocation { touches: views.clone(), ..Invocation::changes(words) };
         let answer = invoke::run(cx, scope, invocation).await?;
@@ -78,6 +76,14 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
         }
     }
     Ok(Refreshed { views, modules })
+}
+
+/// Removes what is left of views that are broken, so that Spack makes them again.
+pub async fn mend(cx: &Cx, roots: &[PathBuf]) -> Result<()> {
+    for root in roots.iter().filter(|root| is_broken(cx, root)) {
+        clear(cx, root).await?;
+    }
+    Ok(())
 }
 
 /// Spack looks only at the link: what is damaged behind it stays, and a tree without a link is an error to it.

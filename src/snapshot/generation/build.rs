@@ -11,8 +11,9 @@ use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{EnvInstallArgs, install_env};
-use crate::spack::env_view::{RefreshArgs, refresh};
+use crate::spack::env_view::{RefreshArgs, mend, refresh, view_roots};
 use crate::spack::install_args::{InstallOptions, InstalledRow};
+use crate::spack::session::scope;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -68,6 +69,9 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         ..InstallOptions::default()
     };
     let done = async {
+        // A Spack that was killed while it made a view cannot make it again over what it has left.
+        let inside = scope(&cx, Some(name.clone())).await?;
+        mend(&cx, &view_roots(&cx, &inside)?).await?;
         let installed =
             install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options }).await?;
         let made = refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;

@@ -11,8 +11,8 @@ use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::guard;
-use crate::world::Action;
 use crate::world::own_lock::OwnLock;
+use crate::world::{Action, calls};
 
 /// How far a generation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,9 @@ pub struct Entry {
     pub host: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<i64>,
+    /// The call of the run, as its journal names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// What it was made from: an environment, or another generation.
     pub from: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,6 +190,7 @@ impl Ledger {
             user: crate::world::journal::user(),
             host: crate::world::journal::host(),
             run: cx.site.journal.number(),
+            call: calls::current().map(|call| call.key.clone()),
             from,
             description,
             pinned: false,

@@ -12,6 +12,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{ConcretizeArgs, concretize};
 use crate::spack::env_diff::{DiffArgs, diff};
+use crate::spack::env_view::{mend, view_roots};
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::invoke::{self, Invocation};
 use crate::spack::lock_diff::rows::PackageDiff;
@@ -101,11 +102,14 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
     }
 }
 
-/// A generation that this very call had begun before it was interrupted.
+/// A generation that the same call of this run had begun when it was interrupted, maybe before or after all that is on
+/// record of it.
 fn begun(cx: &Cx, ledger: &Ledger) -> Option<u64> {
-    let run = cx.site.journal.number().filter(|_| calls::was_begun())?;
+    cx.site.journal.recollection()?;
+    let (run, call) = (cx.site.journal.number()?, calls::current()?);
     let (number, entry) = ledger.entries().iter().next_back()?;
-    (entry.run == Some(run) && entry.progress == Progress::Begun).then_some(*number)
+    let same = entry.run == Some(run) && entry.call.as_ref() == Some(&call.key);
+    (same && entry.progress <= Progress::Solved).then_some(*number)
 }
 
 /// What the generation begins with.
@@ -149,6 +153,8 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     track(cx, place, number).await?;
     let name = folder.display().to_string();
     if !args.as_is {
+        let inside = scope(cx, Some(name.clone())).await?;
+        mend(cx, &view_roots(cx, &inside)?).await?;
         let fresh = args.fresh.or(args.all.then_some(true));
         let options =
             ConcretizeArgs { name: name.clone(), force: args.all, fresh, test: None, timeout: None };
