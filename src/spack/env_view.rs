@@ -80,10 +80,26 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
 
 /// Removes what is left of views that are broken, so that Spack makes them again.
 pub async fn mend(cx: &Cx, roots: &[PathBuf]) -> Result<()> {
-    for root in roots.iter().filter(|root| is_broken(cx, root)) {
-        clear(cx, root).await?;
+    for root in roots {
+        if is_broken(cx, root) {
+            clear(cx, root).await?;
+        }
+        for path in half_made(cx, root) {
+            cx.world.perform(Action::RemovePath { path }).await?;
+        }
     }
     Ok(())
+}
+
+/// Trees beside the one that the link leads to: Spack was killed before it pointed the link there, or before it
+/// removed the old one.
+fn half_made(cx: &Cx, root: &Path) -> Vec<PathBuf> {
+    let eyes = &*cx.world.eyes;
+    let target = eyes.read_link(root).ok();
+    let used = target.as_deref().and_then(Path::file_name);
+    let names = eyes.list(&trees(root)).unwrap_or_default();
+    let others = names.into_iter().filter(|name| used.is_some_and(|used| used != name.as_str()));
+    others.map(|name| trees(root).join(name)).collect()
 }
 
 /// Spack looks only at the link: what is damaged behind it stays, and a tree without a link is an error to it.
