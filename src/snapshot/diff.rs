@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::look;
+use super::archive::Archive;
 use super::object::Objects;
 use super::reference;
 use super::{configuration, shelf};
+use super::{import, look};
 use crate::base::both::both;
-use crate::base::{Kind, Result, text_diff};
+use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
 use crate::spack::lock_diff::rows::{DiffSummary, PackageDiff, RootsDiff};
 use crate::spack::lock_diff::{self};
@@ -22,7 +23,7 @@ use crate::spack::session::Scope;
 /// Compares two snapshots, or a snapshot with how its environment is now.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct DiffArgs {
-    /// What was: a snapshot, an environment as it is now, or the path of a lock file.
+    /// What was: a snapshot, an environment as it is now, the path of a lock file, or that of an exported snapshot.
     pub from: String,
     /// What is: the same. Left out, the environment of the snapshot as it is now.
     pub to: Option<String>,
@@ -71,9 +72,7 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<SnapshotDiff> {
             (Some(to), _) => side(&cx, to)?,
             (None, Some(env)) => live(&cx, &env.display().to_string())?,
             (None, None) => {
-                return Err(crate::base::Trouble::usage(
-                    "a lock file needs another side to be compared with",
-                ));
+                return Err(Trouble::usage("a lock file needs another side to be compared with"));
             }
         };
         of(&from, &to)
@@ -114,6 +113,9 @@ fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
 
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
+    if cx.world.eyes.is_file(path) && text.ends_with(".zst") {
+        return exported(&import::read(cx, path)?, text);
+    }
     if cx.world.eyes.is_file(path) {
         let lock = LockfileText::read(&*cx.world.eyes, path)?;
         return Ok(Side { title: text.to_owned(), lock, manifest: None, configuration: None, env: None });
@@ -138,6 +140,24 @@ fn recorded(cx: &Cx, kept: &shelf::Kept) -> Result<Side> {
         lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
         manifest: Some(manifest?),
         configuration: Some(by_path(look::configuration(cx, kept)?)),
+        env: Some(snapshot.env.path.clone()),
+    })
+}
+
+/// A snapshot of another site, compared without taking it in.
+fn exported(archive: &Archive, file: &str) -> Result<Side> {
+    let snapshot = &archive.snapshot;
+    let part = |id: &str| archive.objects.get(id).cloned().unwrap_or_default();
+    let corrupt = |what: &str, why: String| Trouble::new(Kind::Corrupt, format!("{file}: its {what}: {why}"));
+    let manifest = String::from_utf8(part(&snapshot.manifest.object))
+        .map_err(|e| corrupt("manifest", e.utf8_error().to_string()))?;
+    let configuration = serde_json::from_slice(&part(&snapshot.configuration))
+        .map_err(|e| corrupt("configuration", e.to_string()))?;
+    Ok(Side {
+        title: format!("{} in {file}", snapshot.title()),
+        lock: LockfileText::from_bytes(&snapshot.lock.path, part(&snapshot.lock.object))?,
+        manifest: Some(manifest),
+        configuration: Some(by_path(configuration)),
         env: Some(snapshot.env.path.clone()),
     })
 }

@@ -88,8 +88,7 @@ pub struct Deleted {
 
 pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
     let kept = reference::find(&cx, &args.snapshot)?;
-    let removed =
-        Deleted { snapshots: vec![kept.snapshot.title()], freed: 0, dry_run: args.dry_run };
+    let removed = Deleted { snapshots: vec![kept.snapshot.title()], freed: 0, dry_run: args.dry_run };
     if let Some(why) = guarded(&kept) {
         return Err(not_deleted(&removed, why));
     }

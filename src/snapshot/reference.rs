@@ -47,9 +47,9 @@ fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<Kept> {
         |what: &str| Trouble::new(Kind::NotFound, format!("environment '{name}' has no {what} snapshot"));
     let number = match which {
         "last" => shelf.numbers()?.last().copied().ok_or_else(|| none("last"))?,
-        "good" => shelf
-            .last_good()
-            .ok_or_else(|| none("good").hint("`moonstack snapshot tag NAME@N --good` says that one is proven"))?,
+        "good" => shelf.last_good().ok_or_else(|| {
+            none("good").hint("`moonstack snapshot tag NAME@N --good` says that one is proven")
+        })?,
         text => text.parse().map_err(|_| {
             Trouble::usage(format!("'{text}' is no number of a snapshot"))
                 .hint(format!("write {name}@3, {name}@last or {name}@good"))

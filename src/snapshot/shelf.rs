@@ -44,13 +44,7 @@ struct Ledger {
 
 impl Ledger {
     fn empty(env: &Subject) -> Ledger {
-        Ledger {
-            env: env.clone(),
-            last: 0,
-            ids: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            foreign: false,
-        }
+        Ledger { env: env.clone(), last: 0, ids: BTreeMap::new(), marks: BTreeMap::new(), foreign: false }
     }
 
     /// What can still be known without it: the documents say what they are of, and their names which number they have.
@@ -93,16 +87,23 @@ fn root(cx: &Cx) -> PathBuf {
     cx.site.state.join("snapshots/environments")
 }
 
-/// A folder's name that a person recognises and no other environment has.
-fn key(env: &Subject) -> String {
-    let plain: String = env
-        .name
+/// The name of an environment as that of a folder.
+pub fn plain_name(name: &str) -> String {
+    let plain: String = name
         .chars()
         .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
         .collect();
     let tail: String = plain.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+    match tail.trim_start_matches(['.', '_']) {
+        "" => "environment".to_owned(),
+        tail => tail.to_owned(),
+    }
+}
+
+/// A folder's name that a person recognises and no other environment has.
+fn key(env: &Subject) -> String {
     let digest = digest::bytes(env.path.as_os_str().as_encoded_bytes());
-    format!("{}-{}", tail.trim_start_matches(['.', '_']), digest.get(..8).unwrap_or(&digest))
+    format!("{}-{}", plain_name(&env.name), digest.get(..8).unwrap_or(&digest))
 }
 
 impl<'a> Shelf<'a> {
