@@ -189,6 +189,11 @@
 ---@field missing integer Of these, not installed.
 ---@field log? string What Spack printed.
 
+---What was made.
+---@class (exact) Refreshed
+---@field views string[] Roots of views.
+---@field modules string[] Roots of module files.
+
 ---@class (exact) env
 env = {}
 
@@ -350,6 +355,17 @@ function env.concretize(name, options) end
 ---@overload fun(arguments: env.install.Arguments): InstallResult
 ---@overload fun(name: string, options: env.install.Options): InstallResult
 function env.install(name, specs, options) end
+
+---@class (exact) env.refresh.Arguments
+---@field name string Name of the environment, or its folder.
+
+---Makes the views and module files of an environment again.
+---
+---Changes the site. Example: `env.refresh("science")`
+---@param name string Name of the environment, or its folder.
+---@return Refreshed
+---@overload fun(arguments: env.refresh.Arguments): Refreshed
+function env.refresh(name) end
 
 ---@class (exact) env.delete.Options
 ---@field force? boolean Although others include it.
