@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
+use super::configuration::{self, ConfigurationFile};
 use super::object::Objects;
 use super::reference;
-use super::{configuration, shelf};
+use super::shelf;
 use super::{import, look};
 use crate::base::both::both;
 use crate::base::{Kind, Result, Trouble, text_diff};
@@ -61,7 +62,7 @@ struct Side {
     title: String,
     lock: LockfileText,
     manifest: Option<String>,
-    configuration: Option<BTreeMap<PathBuf, String>>,
+    configuration: Option<Vec<ConfigurationFile>>,
     env: Option<PathBuf>,
 }
 
@@ -89,13 +90,12 @@ fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
     let manifest = texts(&from.manifest, &to.manifest);
     let mut configuration = Vec::new();
     if let (Some(before), Some(after)) = (&from.configuration, &to.configuration) {
-        let none = String::new();
-        let paths: std::collections::BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
-        for path in paths {
-            let (a, b) = (before.get(path).unwrap_or(&none), after.get(path).unwrap_or(&none));
-            if a != b {
-                let diff = text_diff::unified(&from.title, &to.title, a, b);
-                configuration.push(FileDiff { path: path.clone(), diff });
+        for (before, after) in pairs(before, after) {
+            let text = |file: Option<&ConfigurationFile>| file.map_or_else(String::new, |f| f.text.clone());
+            let (a, b) = (text(before), text(after));
+            if let Some(file) = after.or(before).filter(|_| a != b) {
+                let diff = text_diff::unified(&from.title, &to.title, &a, &b);
+                configuration.push(FileDiff { path: file.path.clone(), diff });
             }
         }
     }
@@ -109,6 +109,35 @@ fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
         manifest,
         configuration,
     })
+}
+
+/// The same file on both sides: of one path, or, where two sites keep theirs in other places, of one name in one scope.
+fn pairs<'a>(
+    before: &'a [ConfigurationFile],
+    after: &'a [ConfigurationFile],
+) -> Vec<(Option<&'a ConfigurationFile>, Option<&'a ConfigurationFile>)> {
+    type ByPath<'a> = BTreeMap<&'a Path, &'a ConfigurationFile>;
+    let by_path = |files: &'a [ConfigurationFile]| -> ByPath<'a> {
+        files.iter().map(|file| (file.path.as_path(), file)).collect()
+    };
+    let (before, mut after) = (by_path(before), by_path(after));
+    let mut out = Vec::new();
+    let mut alone = Vec::new();
+    for file in before.into_values() {
+        match after.remove(file.path.as_path()) {
+            Some(other) => out.push((Some(file), Some(other))),
+            None => alone.push(file),
+        }
+    }
+    for file in alone {
+        let place = |file: &'a ConfigurationFile| (&file.scope, file.path.file_name());
+        let other = after.values().copied().find(|other| place(other) == place(file));
+        other.and_then(|other| after.remove(other.path.as_path()));
+        out.push((Some(file), other));
+    }
+    out.extend(after.into_values().map(|file| (None, Some(file))));
+    out.sort_by_key(|(before, after)| after.or(*before).map(|file| &file.path));
+    out
 }
 
 fn side(cx: &Cx, text: &str) -> Result<Side> {
@@ -139,7 +168,7 @@ fn recorded(cx: &Cx, kept: &shelf::Kept) -> Result<Side> {
         title: snapshot.title(),
         lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
         manifest: Some(manifest?),
-        configuration: Some(by_path(look::configuration(cx, kept)?)),
+        configuration: Some(look::configuration(cx, kept)?),
         env: Some(snapshot.env.path.clone()),
     })
 }
@@ -157,7 +186,7 @@ fn exported(archive: &Archive, file: &str) -> Result<Side> {
         title: format!("{} in {file}", snapshot.title()),
         lock: LockfileText::from_bytes(&snapshot.lock.path, part(&snapshot.lock.object))?,
         manifest: Some(manifest),
-        configuration: Some(by_path(configuration)),
+        configuration: Some(configuration),
         env: Some(snapshot.env.path.clone()),
     })
 }
@@ -170,11 +199,7 @@ fn live(cx: &Cx, name: &str) -> Result<Side> {
         title: format!("{} now", environment.name),
         lock,
         manifest: Some(cx.world.eyes.read_text(&environment.manifest_file())?),
-        configuration: Some(by_path(configuration::read(cx, &scope)?)),
+        configuration: Some(configuration::read(cx, &scope)?),
         env: Some(environment.path.clone()),
     })
-}
-
-fn by_path(files: Vec<configuration::ConfigurationFile>) -> BTreeMap<PathBuf, String> {
-    files.into_iter().map(|file| (file.path, file.text)).collect()
 }

@@ -290,6 +290,7 @@ fn hostile_and_damaged_archives_are_refused_and_nothing_is_written() {
     bed.ok(&["snapshot", "delete", "science@1"]);
     let file = bed.root.join("good.tar.zst");
     let whole = std::fs::read(&file).unwrap();
+    let whole_tar = zstd::decode_all(whole.as_slice()).unwrap();
     let good = entries(&file);
     assert!(good.len() >= 5);
     let mut cases = entry_cases(&good);
@@ -308,7 +309,11 @@ fn hostile_and_damaged_archives_are_refused_and_nothing_is_written() {
         let at = (state >> 33) as usize % whole.len();
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (state % 8);
-        cases.push(("a flipped bit", flipped, "", ""));
+        // A few bits of a frame's header mean nothing: what comes out is the same to the last byte.
+        let same = zstd::decode_all(flipped.as_slice()).is_ok_and(|tar| tar == whole_tar);
+        if !same {
+            cases.push(("a flipped bit", flipped, "", ""));
+        }
         cases.push(("cut off", whole[..at].to_vec(), "corrupt", ""));
     }
     let bad = bed.root.join("bad.tar.zst");
