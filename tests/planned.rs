@@ -41,10 +41,7 @@ fn every_changing_primitive_does_what_its_plan_says() {
     for primitive in registry.iter().filter(|p| p.effect == moonstack::world::Effect::Changes) {
         bed.renew();
         let expression = format!("return {}", primitive.example);
-        let statements = [") fs.", ") snapshot.", ") generation.", ") print("];
-        let text = if primitive.example.starts_with("local")
-            || statements.iter().any(|words| primitive.example.contains(words))
-        {
+        let text = if primitive.example.starts_with("local") || primitive.example.contains(") fs.") {
             primitive.example
         } else {
             &expression

@@ -38,6 +38,11 @@ struct Manifest {
     members: Vec<Member>,
 }
 
+#[derive(Deserialize)]
+struct Probe {
+    format: u32,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Member {
     name: String,
@@ -178,10 +183,6 @@ impl Reader<'_> {
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
-        #[derive(Deserialize)]
-        struct Probe {
-            format: u32,
-        }
         let wrong = |e: serde_json::Error| self.corrupt(&format!("{MANIFEST}: {e}"));
         let probe: Probe = serde_json::from_slice(&bytes).map_err(wrong)?;
         if probe.format == 0 || probe.format > FORMAT {

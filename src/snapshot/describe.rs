@@ -96,8 +96,8 @@ fn block(value: &Value, depth: usize, out: &mut String) {
 }
 
 fn below(value: &Value, depth: usize, out: &mut String) {
-    let empty =
-        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(|m| m.is_empty());
+    let empty = value.as_array().is_some_and(Vec::is_empty)
+        || value.as_object().is_some_and(serde_json::Map::is_empty);
     match value {
         Value::Object(_) | Value::Array(_) if !empty => {
             out.push('\n');

@@ -142,7 +142,7 @@ fn pairs<'a>(
 
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
-    if cx.world.eyes.is_file(path) && text.ends_with(".zst") {
+    if cx.world.eyes.is_file(path) && path.extension().is_some_and(|e| e == "zst") {
         return exported(&import::read(cx, path)?, text);
     }
     if cx.world.eyes.is_file(path) {

@@ -61,7 +61,7 @@ pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> R
         }
     }
     if changed {
-        repository.commit(cx, &at, &message(kept)).await?;
+        repository.commit(cx, &at, &wanted, &message(kept)).await?;
     }
     let commit = repository.holds(cx, &wanted).await?;
     Ok(Exported { snapshot: title, id: kept.id.clone(), path: at, size: None, commit, changed })

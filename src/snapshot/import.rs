@@ -46,14 +46,12 @@ pub async fn import(cx: Cx, args: ImportArgs) -> Result<SnapshotRow> {
     for bytes in archive.objects.into_values() {
         objects.put(bytes, None).await?;
     }
-    match known {
-        // It was damaged, and is whole again.
-        Some(kept) => Ok(SnapshotRow::of(&kept)),
-        None => {
-            let marks = Marks { tags: ["imported".to_owned()].into(), ..Marks::default() };
-            Ok(SnapshotRow::of(&shelf.adopt(&archive.snapshot, archive.document, marks).await?))
-        }
+    // It was damaged, and is whole again.
+    if let Some(kept) = known {
+        return Ok(SnapshotRow::of(&kept));
     }
+    let marks = Marks { tags: ["imported".to_owned()].into(), ..Marks::default() };
+    Ok(SnapshotRow::of(&shelf.adopt(&archive.snapshot, archive.document, marks).await?))
 }
 
 /// Reads an exported file.

@@ -1,4 +1,5 @@
-//! The git work tree that snapshots are put into, and how git is run on it.
+//! The git work tree that snapshots are put into, and how git is run on it. What a `.gitattributes` there does to files
+//! cannot be turned off in every release of git; it is noticed before the commit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::world::action::{Program, Ran};
 use crate::world::planning::Rehearsal;
 use crate::world::{Action, Effect, journal};
 
-/// Whatever the repository or the user have set: nothing of theirs runs, and no byte is changed on the way.
+/// Whatever the repository or the user have set: no hook and no signing program runs, no line end is changed.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -24,7 +25,7 @@ const SETTINGS: &[&str] = &[
     "commit.cleanup=verbatim",
     "gc.auto=0",
 ];
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// A work tree.
 pub struct Repository {
@@ -78,12 +79,13 @@ impl Repository {
     }
 
     /// Commits everything below a path, and nothing else that may be staged.
-    pub async fn commit(&self, cx: &Cx, at: &Path, message: &str) -> Result<()> {
+    pub async fn commit(&self, cx: &Cx, at: &Path, files: &Files, message: &str) -> Result<()> {
         let path = at.display().to_string();
         let touches = || vec![self.root.join(".git")];
         // What is ignored in this repository is a part of the snapshot all the same.
         let add = ["add", "--force", "--all", "--", &path];
         self.run(cx, Effect::Changes, &add, touches(), done()).await?;
+        self.compare(cx, "", files).await?;
         let commit = ["commit", "--quiet", "--no-verify", "-m", message, "--", &path];
         self.run(cx, Effect::Changes, &commit, touches(), done()).await?;
         Ok(())
@@ -91,23 +93,29 @@ impl Repository {
 
     /// The last commit, once it is seen to hold these files byte for byte. None in a plan.
     pub async fn holds(&self, cx: &Cx, files: &Files) -> Result<Option<String>> {
-        let mut names: Vec<String> = vec!["HEAD".to_owned()];
-        for path in files.keys() {
-            names.push(format!("HEAD:{}", path.strip_prefix(&self.root).unwrap_or(path).display()));
-        }
+        let ran = self.run(cx, Effect::Reads, &["rev-parse", "HEAD"], Vec::new(), done()).await?;
+        let Some(commit) = ran.stdout.lines().next() else { return Ok(None) };
+        self.compare(cx, "HEAD", files).await?;
+        Ok(Some(commit.to_owned()))
+    }
+
+    /// Compares what a commit holds, or what is to be committed next, with what it has to be.
+    async fn compare(&self, cx: &Cx, of: &str, files: &Files) -> Result<()> {
+        let name = |path: &PathBuf| path.strip_prefix(&self.root).unwrap_or(path).display().to_string();
+        let names: Vec<String> = files.keys().map(|path| format!("{of}:{}", name(path))).collect();
         let words: Vec<&str> = ["rev-parse"].into_iter().chain(names.iter().map(String::as_str)).collect();
         let ran = self.run(cx, Effect::Reads, &words, Vec::new(), done()).await?;
-        let mut lines = ran.stdout.lines();
-        let Some(commit) = lines.next() else { return Ok(None) };
+        let lines = ran.stdout.lines();
         for ((path, bytes), blob) in files.iter().zip(lines) {
             // A repository of the newer kind has another digest, which git itself has compared.
             if blob.len() == 40 && blob != blob_id(bytes) {
-                let message = format!("{} is not in commit {commit} byte for byte", path.display());
-                return Err(Trouble::new(Kind::NotDone, message)
-                    .hint("does a .gitattributes of the repository change files on the way in?"));
+                let message = format!("git would not keep {} byte for byte", path.display());
+                return Err(Trouble::new(Kind::Refused, message)
+                    .hint("does a .gitattributes of the repository change files on the way in?")
+                    .fact("path", path.display().to_string()));
             }
         }
-        Ok(Some(commit.to_owned()))
+        Ok(())
     }
 
     async fn run(

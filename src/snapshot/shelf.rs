@@ -196,9 +196,10 @@ impl<'a> Shelf<'a> {
     fn unknown(&self, number: u64) -> Trouble {
         let name = &self.ledger.env.name;
         let there: Vec<String> = self.numbers().unwrap_or_default().iter().map(u64::to_string).collect();
-        let hint = match there.is_empty() {
-            true => "it has none yet".to_owned(),
-            false => format!("there are {}", there.join(", ")),
+        let hint = if there.is_empty() {
+            "it has none yet".to_owned()
+        } else {
+            format!("there are {}", there.join(", "))
         };
         Trouble::new(Kind::NotFound, format!("environment '{name}' has no snapshot {number}")).hint(hint)
     }

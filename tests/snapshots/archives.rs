@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bed::{create, grow, kept, names, objects, refused, shelf};
+use crate::bed::{create, error, grow, kept, names, objects, refused, shelf};
 use crate::runs_bed::Bed;
 
 #[test]
@@ -225,6 +225,17 @@ fn a_work_tree_with_work_in_it_is_left_alone() {
     bed.ok(&export);
     assert_eq!(text(git(&tree, &["rev-list", "--count", "HEAD"])), "2");
     assert_eq!(text(git(&tree, &["status", "--porcelain"])), "");
+    // A repository that would change what it is given gets no commit.
+    let filtered = bed.root.join("filtered");
+    std::fs::create_dir(&filtered).unwrap();
+    git(&filtered, &["init", "--quiet"]);
+    git(&filtered, &["config", "filter.odd.clean", "tr a b"]);
+    std::fs::write(filtered.join(".gitattributes"), "spack.lock filter=odd\n").unwrap();
+    git(&filtered, &["add", ".gitattributes"]);
+    git(&filtered, &["commit", "--quiet", "-m", "before"]);
+    let (code, found) = error(&bed, &["snapshot", "export", "science", "--git", "filtered"]);
+    assert_eq!((code, found["kind"].as_str()), (4, Some("refused")), "{found}");
+    assert_eq!(text(git(&filtered, &["log", "--format=%s"])), "before");
     // Somebody else's folder.
     std::fs::create_dir(bed.root.join("full")).unwrap();
     std::fs::write(bed.root.join("full/mine"), "").unwrap();
