@@ -2,7 +2,7 @@
 -- with the reason and the log; a resumed run goes on with what is left.
 
 local report = require("report")
-local retry = require("retry")
+local retry = require("retry") --[[@as fun(options: retry.Options, work: fun(attempt: integer): any): any]]
 
 -- What may pass by itself. A package that does not build will not build a minute later.
 local PASSES = { "fetch", "network", "timeout", "lock" }
@@ -68,9 +68,12 @@ end
 
 -- Runs one installation as a step and says how it went.
 local function step(o, what, rows, install)
+  ---@type table<string, any>
   local row = { spec = what, result = "installed" }
   local result = run.step(what, { inputs = { options(o), o.attempts } }, function()
-    local ok, value = pcall(retry, { max = o.attempts, base = "10s", on = PASSES, name = what }, install)
+    local ok, value = pcall(function()
+      return retry({ max = o.attempts, base = "10s", on = PASSES, name = what }, install)
+    end)
     if ok then return { installed = value.installed, seconds = value.seconds } end
     row.result, row.why, row.log = "FAILED", reason(value), log_of(value)
     packages(rows, what, value.facts or {})

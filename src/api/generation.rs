@@ -52,14 +52,14 @@ pub fn declare(reg: &mut Registry) {
     reg.add(
         "generation.show",
         Reads,
-        &["name"],
+        &["name", "number"],
         adopted!(r#"print(generation.show("science").path)"#),
         look::show,
     );
     reg.add(
         "generation.diff",
         Reads,
-        &["name", "from"],
+        &["name", "from", "to"],
         adopted!(r#"generation.diff("science", 1)"#),
         look::diff,
     );
@@ -67,7 +67,9 @@ pub fn declare(reg: &mut Registry) {
         "generation.remove",
         Changes,
         &["name", "number"],
-        adopted!(r#"generation.remove("science", 1, { dry_run = true })"#),
+        adopted!(
+            r#"generation.solve("science", { specs = { "openblas" } }) generation.remove("science", 2)"#
+        ),
         remove::remove,
     );
 }

@@ -43,7 +43,8 @@ pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Ne
 }
 
 /// Modules whose looks decide what a script does next; those of the others always give the same.
-const LOOKS: &[&str] = &["spack", "env", "fs", "process", "http", "time", "check", "site"];
+const LOOKS: &[&str] =
+    &["spack", "env", "snapshot", "generation", "fs", "process", "http", "time", "check", "site"];
 /// A result that is longer is not kept: the look is taken again.
 const LONGEST_LOOK: usize = 64 * 1024;
 

@@ -81,7 +81,7 @@ pub struct SleepArgs {
 
 pub async fn sleep(cx: Cx, args: SleepArgs) -> Result<()> {
     // A plan need not wait for what it only pretends.
-    if cx.world.hands.waits() {
+    if !cx.world.hands.pretends() {
         tokio::time::sleep(args.span.0).await;
     }
     Ok(())

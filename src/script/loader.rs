@@ -36,6 +36,9 @@ pub fn documented() -> impl Iterator<Item = &'static Bundled> {
 pub const SCRIPTS: &[Bundled] = &[
     Bundled { name: "health-sweep", text: include_str!("../../scripts/health-sweep.lua") },
     Bundled { name: "install-list", text: include_str!("../../scripts/install-list.lua") },
+    Bundled { name: "rollback", text: include_str!("../../scripts/rollback.lua") },
+    Bundled { name: "snapshot-nightly", text: include_str!("../../scripts/snapshot-nightly.lua") },
+    Bundled { name: "upgrade-with-snapshot", text: include_str!("../../scripts/upgrade-with-snapshot.lua") },
 ];
 
 /// Finds modules and named scripts.

@@ -40,7 +40,7 @@ pub fn install(lua: &Lua, host: &Table, cx: &Cx, loader: &Loader, raw_pcall: &Fu
     };
     host.raw_set("keep", lua.create_function(both)?)?;
     host.raw_set("raw_pcall", raw_pcall.clone())?;
-    host.raw_set("planning", !cx.world.hands.waits())?;
+    host.raw_set("planning", cx.world.hands.pretends())?;
     errors(lua, host)?;
     places(lua, host, cx, raw_pcall)?;
     records(lua, host, cx)?;
@@ -92,7 +92,7 @@ fn places(lua: &Lua, host: &Table, cx: &Cx, raw_pcall: &Function) -> Result<()> 
         lua.create_function(|_, ()| Ok(Cancel::current().and_then(|scope| scope.strand().step.clone())))?,
     )?;
     let journal = std::sync::Arc::clone(&cx.site.journal);
-    let planning = !cx.world.hands.waits();
+    let planning = cx.world.hands.pretends();
     host.raw_set(
         "run_id",
         lua.create_function(move |_, ()| {

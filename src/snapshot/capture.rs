@@ -151,7 +151,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
 }
 
 fn refuse_missing(name: &str, states: &[state::HashState], partial: bool) -> Result<()> {
-    let missing = state::missing(states);
+    let mut missing = state::missing(states);
+    missing.sort_by(|a, b| (&a.name, &a.hash).cmp(&(&b.name, &b.hash)));
     if missing.is_empty() || partial {
         return Ok(());
     }

@@ -238,7 +238,7 @@ async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs) -> Result<(Vec<Ins
             no_check_signature: args.no_check_signature,
             fake: args.fake,
             jobs: args.jobs,
-            timeout: args.timeout.clone(),
+            timeout: args.timeout,
             ..InstallOptions::default()
         };
         installed = install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options })
@@ -285,7 +285,7 @@ async fn compare(cx: &Cx, kept: &Kept, states: &[HashState]) -> Result<()> {
         match store.get(&state.hash) {
             Some(held) if held.exists(eyes) && held.explicit == state.explicit => {}
             Some(held) if held.exists(eyes) => {
-                problems.push(format!("{} is not marked as it was", state.name))
+                problems.push(format!("{} is not marked as it was", state.name));
             }
             _ => problems.push(format!("{}@{} is not installed", state.name, state.version)),
         }

@@ -37,8 +37,8 @@ pub trait Hands: Send + Sync {
         Ok(())
     }
 
-    /// Whether time that a script waits really passes.
-    fn waits(&self) -> bool {
-        true
+    /// Whether changes are only pretended; then time does not pass either.
+    fn pretends(&self) -> bool {
+        false
     }
 }

@@ -299,7 +299,7 @@ impl Hands for PlanningHands {
         Ok(())
     }
 
-    fn waits(&self) -> bool {
-        false
+    fn pretends(&self) -> bool {
+        true
     }
 }

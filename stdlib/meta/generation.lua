@@ -213,37 +213,33 @@ function generation.rollback(name, options) end
 ---@overload fun(arguments: generation.list.Arguments): GenerationRow[]
 function generation.list(name) end
 
----@class (exact) generation.show.Options
----@field number? integer Which one; left out, the one that users are on.
-
----@class (exact) generation.show.Arguments: generation.show.Options
+---@class (exact) generation.show.Arguments
 ---@field name string Name of the generations.
+---@field number? integer Which one; left out, the one that users are on.
 
 ---What is known of a generation.
 ---
 ---Reads. Example: `generation.adopt("science") generation.prove("science") print(generation.show("science").path)`
 ---@param name string Name of the generations.
----@param options? generation.show.Options
+---@param number? integer Which one; left out, the one that users are on.
 ---@return GenerationDetails
 ---@overload fun(arguments: generation.show.Arguments): GenerationDetails
-function generation.show(name, options) end
+function generation.show(name, number) end
 
----@class (exact) generation.diff.Options
----@field to? integer What is; left out, what users are on.
-
----@class (exact) generation.diff.Arguments: generation.diff.Options
+---@class (exact) generation.diff.Arguments
 ---@field name string Name of the generations.
 ---@field from integer What was.
+---@field to? integer What is; left out, what users are on.
 
 ---What differs between two generations.
 ---
 ---Reads. Example: `generation.adopt("science") generation.prove("science") generation.diff("science", 1)`
 ---@param name string Name of the generations.
 ---@param from integer What was.
----@param options? generation.diff.Options
+---@param to? integer What is; left out, what users are on.
 ---@return PackageDiff[]
 ---@overload fun(arguments: generation.diff.Arguments): PackageDiff[]
-function generation.diff(name, from, options) end
+function generation.diff(name, from, to) end
 
 ---@class (exact) generation.remove.Options
 ---@field keep_specs? boolean Uninstall nothing.
@@ -255,7 +251,7 @@ function generation.diff(name, from, options) end
 
 ---Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
 ---
----Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.remove("science", 1, { dry_run = true })`
+---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.solve("science", { specs = { "openblas" } }) generation.remove("science", 2)`
 ---@param name string Name of the generations.
 ---@param number integer Which one.
 ---@param options? generation.remove.Options

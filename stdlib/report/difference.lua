@@ -45,7 +45,7 @@ end
 local function summary(counts)
   local facts = {}
   for _, name in ipairs(COUNTS) do
-    if counts[name] then facts[#facts + 1] = { name = SAID[name] or name, value = parts.shown(counts[name]) } end
+    if counts[name] ~= nil then facts[#facts + 1] = { name = SAID[name] or name, value = parts.shown(counts[name]) } end
   end
   return { facts = facts }
 end
@@ -89,18 +89,18 @@ end
 ---@return report.Section[] sections
 function difference.of(diff, options)
   if type(diff) ~= "table" then fail("usage", "report: a diff must be a table, not a " .. type(diff)) end
+  local whole = diff --[[@as table<string, any>]]
   local given = options or {}
   parts.check_fields("the options of a diff", given, { "title", "config" })
-  local rows = diff.packages or diff ---@type PackageDiff[]
+  local rows = (whole.packages or whole) --[[@as PackageDiff[] ]]
   if next(rows) ~= nil and #rows == 0 then fail("usage", "report: a diff must have packages, or be a list of them") end
   local own, following, out = {}, {}, {}
   for _, row in ipairs(rows) do
-    local into = follows(row) and following or own
-    into[#into + 1] = row
+    if follows(row) then following[#following + 1] = row else own[#own + 1] = row end
   end
-  out[1] = summary(diff.summary or counted(rows))
-  if diff.roots then
-    local roots = asked(diff.roots)
+  out[1] = summary(whole.summary or counted(rows))
+  if whole.roots then
+    local roots = asked(whole.roots)
     if #roots.rows > 0 then out[#out + 1] = roots end
   end
   if #rows == 0 and #out == 1 then out[#out + 1] = { note = "no differences" } end
@@ -109,7 +109,7 @@ function difference.of(diff, options)
     out[#out + 1] = packages(following, "Packages that follow", "Nothing of their own differs: only what is below them.")
   end
   if (given.config or "") ~= "" then
-    out[#out + 1] = { title = "Configuration", lines = parts.lines(given.config) }
+    out[#out + 1] = { title = "Configuration", lines = parts.lines(given.config or "") }
   end
   return parts.shown(given.title or "What differs"), out
 end

@@ -118,16 +118,21 @@ impl Ledger {
     /// One that must be there.
     pub fn existing(cx: &Cx, name: &str) -> Result<Ledger> {
         let ledger = Ledger::read(cx, Place::of(cx, name)?)?;
-        if ledger.kept.last == 0 {
-            let names = Place::names(cx)?;
-            let trouble = Trouble::new(Kind::NotFound, format!("there are no generations of '{name}'"));
-            return Err(match nearest(name, names.iter().map(String::as_str)) {
-                Some(near) => trouble.hint(format!("did you mean '{near}'?")),
-                None => trouble
-                    .hint(format!("moonstack generation adopt {name} makes an environment the first one")),
-            });
+        if ledger.kept.last > 0 {
+            return Ok(ledger);
         }
-        Ok(ledger)
+        let names = Place::names(cx)?;
+        Err(match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => Trouble::new(Kind::NotFound, format!("there are no generations of '{name}'"))
+                .hint(format!("did you mean '{near}'?")),
+            None => ledger.none(),
+        })
+    }
+
+    fn none(&self) -> Trouble {
+        let name = &self.place.name;
+        Trouble::new(Kind::NotFound, format!("there are no generations of '{name}'"))
+            .hint(format!("moonstack generation adopt {name} makes an environment the first one"))
     }
 
     /// Takes turns with everybody else who works on these generations, and reads how they are then.
@@ -147,6 +152,9 @@ impl Ledger {
 
     pub fn entry(&self, number: u64) -> Result<&Entry> {
         self.kept.generations.get(&number).ok_or_else(|| {
+            if self.kept.generations.is_empty() {
+                return self.none();
+            }
             let there: Vec<String> = self.kept.generations.keys().map(u64::to_string).collect();
             Trouble::new(Kind::NotFound, format!("'{}' has no generation {number}", self.place.name))
                 .hint(format!("there are {}", there.join(", ")))

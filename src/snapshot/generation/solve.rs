@@ -93,7 +93,7 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
             match gone {
                 Ok(()) => ledger.forget(&cx, number).await?,
                 Err(other) => {
-                    cx.world.warn(format!("generation {number} is left behind: {}", other.message()))
+                    cx.world.warn(format!("generation {number} is left behind: {}", other.message()));
                 }
             }
             Err(trouble)
@@ -142,7 +142,7 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     }
     copy_includes(cx, source, &folder).await?;
     cx.world.perform(Action::write(folder.join("spack.yaml"), manifest.into_bytes())).await?;
-    if from.has_lock && !(args.all && !args.as_is) {
+    if from.has_lock && (args.as_is || !args.all) {
         let lock = eyes.read(&from.lock_file())?;
         cx.world.perform(Action::write(folder.join("spack.lock"), lock)).await?;
     }
@@ -215,9 +215,10 @@ fn manifest(source: &Scope, text: &str, folder: &std::path::Path, args: &SolveAr
             .hint("write `specs`, `view` and `modules` as blocks, one key a line")
     };
     let drops = |spec: &str| name_of(spec).is_some_and(|name| replaced.contains(&name));
-    let text = match replaced.is_empty() {
-        true => text.to_owned(),
-        false => with_specs(text, &args.specs, drops).ok_or_else(|| unchanged("the specs"))?,
+    let text = if replaced.is_empty() {
+        text.to_owned()
+    } else {
+        with_specs(text, &args.specs, drops).ok_or_else(|| unchanged("the specs"))?
     };
     redirected(&text, folder, &sets).ok_or_else(|| unchanged("the view"))
 }

@@ -1,0 +1,255 @@
+//! What users see while their stack is changed: nobody meets a hole, an upgrade that is killed at any instant leaves
+//! them on one whole generation and can be gone on with, and a removal takes nothing that somebody else uses.
+//! `MOONSTACK_KILLS=200 cargo test --test generations` is the long proof, `MOONSTACK_SEED` another sequence.
+
+#[allow(dead_code)]
+mod runs_bed;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use runs_bed::Bed;
+use serde_json::Value;
+
+fn share(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// A small generator, so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Dice {
+        Dice(share("MOONSTACK_SEED", 20_261_122) as u64)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+/// A site whose users are on the second generation of two.
+fn two_generations() -> Bed {
+    let bed = Bed::practice();
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
+    bed
+}
+
+/// What the program says that users start, and where the view that they went through was.
+fn used(bed: &Bed) -> Result<(String, String), String> {
+    let link = bed.state().join("current/science");
+    let output = Command::new(link.join("view/bin/h5dump")).arg("--version").output();
+    let output = output.map_err(|e| format!("the program does not start: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("the program failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let manifest = std::fs::read_to_string(link.join("spack.yaml")).map_err(|e| format!("the manifest: {e}"))?;
+    Ok((String::from_utf8_lossy(&output.stdout).trim().to_owned(), manifest))
+}
+
+fn current(bed: &Bed) -> u64 {
+    let target = std::fs::read_link(bed.state().join("current/science")).unwrap();
+    target.file_name().unwrap().to_string_lossy().parse().unwrap()
+}
+
+#[test]
+fn nobody_sees_a_hole() {
+    let bed = two_generations();
+    let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let seen = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut seen = BTreeSet::new();
+                    while !done.load(Ordering::Relaxed) {
+                        seen.insert(used(&bed).map(|(said, _)| said));
+                        reads.fetch_add(1, Ordering::Relaxed);
+                    }
+                    seen
+                })
+            })
+            .collect();
+        for turn in 0..share("MOONSTACK_SWITCHES", 50) {
+            let to = if turn % 2 == 0 { "1" } else { "2" };
+            bed.ok(&["-q", "generation", "rollback", "science", "--to", to]);
+        }
+        done.store(true, Ordering::Relaxed);
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<BTreeSet<_>>()
+    });
+    let errors: Vec<_> = seen.iter().filter_map(|said| said.as_ref().err()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let versions: Vec<_> = seen.iter().flatten().collect();
+    assert_eq!(versions.len(), 2, "each reader met the one or the other: {versions:?}");
+    assert!(reads.load(Ordering::Relaxed) > 100, "{reads:?} reads");
+    println!("{} reads, none met a hole", reads.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_program_that_runs_keeps_its_tree() {
+    let bed = two_generations();
+    let view = bed.state().join("current/science/view/bin");
+    // It was started on generation 2 and looks for its files there.
+    let script = format!("cd '{}' && sleep 1 && ls h5dump && pwd -P", view.display());
+    let running = Command::new("sh").args(["-c", &script]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    bed.ok(&["-q", "generation", "rollback", "science", "--to", "1"]);
+    assert_eq!(current(&bed), 1);
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("/generations/science/2/"));
+}
+
+#[test]
+fn an_upgrade_that_is_killed_leaves_users_whole_and_goes_on() {
+    let kills = share("MOONSTACK_KILLS", 8);
+    let mut dice = Dice::new();
+    let bed = Bed::practice();
+    let begin = Instant::now();
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
+    let took = begin.elapsed();
+    let model = outcome(&bed);
+    let (mut hit, mut resumed) = (0, 0);
+    for attempt in 0..kills {
+        bed.renew();
+        // Users are on the first generation already.
+        bed.ok(&["-q", "generation", "adopt", "science"]);
+        bed.ok(&["-q", "generation", "prove", "science"]);
+        bed.ok(&["-q", "generation", "publish", "science"]);
+        bed.ok(&["-q", "generation", "prove", "science"]);
+        let mut child = bed.start(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
+        std::thread::sleep(Duration::from_micros(dice.below(took.as_micros() as usize) as u64));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let (said, _) = used(&bed).unwrap_or_else(|e| panic!("attempt {attempt}: {e}"));
+        assert!(said.contains("1.14") || said.contains("1.12"), "{said}");
+        everything_is_listed(&bed);
+        let runs = bed.json(&["runs", "-n", "1"]);
+        match runs[0]["state"].as_str() {
+            Some("ok") => {}
+            Some(_) if runs[0]["script"] == "upgrade-with-snapshot" => {
+                hit += 1;
+                bed.ok(&["-q", "runs", "resume", &runs[0]["id"].to_string()]);
+                resumed += 1;
+            }
+            // It was killed before it was on record.
+            _ => drop(bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"])),
+        }
+        assert_eq!(outcome(&bed), model, "attempt {attempt}");
+        everything_is_listed(&bed);
+    }
+    println!("{kills} kills, {hit} of a run under way, {resumed} resumed to the same end");
+    assert!(kills < 8 || hit > 0, "no kill hit a run");
+}
+
+/// What is there in the end, apart from times.
+fn outcome(bed: &Bed) -> Value {
+    let generations = bed.json(&["generation", "list"]);
+    let rows: Vec<Value> = generations
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| serde_json::json!([row["number"], row["current"], row["progress"], row["good"]]))
+        .collect();
+    let pinned = bed.json(&["snapshot", "list"]).as_array().unwrap().iter().any(|row| row["pinned"] == true);
+    serde_json::json!({ "generations": rows, "pinned": pinned, "says": used(bed).unwrap().0 })
+}
+
+/// Every folder of a generation, and every environment that Spack knows for one, is in the list.
+fn everything_is_listed(bed: &Bed) {
+    let listed: BTreeSet<String> = bed
+        .json(&["generation", "list"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["number"].to_string())
+        .collect();
+    let folders = std::fs::read_dir(bed.state().join("generations/science")).unwrap().flatten();
+    for folder in folders.filter(|entry| entry.path().is_dir()) {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        assert!(listed.contains(&name), "generation {name} is not listed: {listed:?}");
+    }
+    for env in bed.json(&["env", "list"]).as_array().unwrap() {
+        if let Some(number) = env["name"].as_str().and_then(|name| name.strip_prefix("science-g")) {
+            assert!(listed.contains(number), "Spack knows generation {number}, and it is not listed");
+        }
+    }
+}
+
+/// Hashes of every lock and snapshot on the site but those below `but`.
+fn used_by_others(bed: &Bed, but: &Path) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for env in bed.json(&["env", "list"]).as_array().unwrap() {
+        let folder = Path::new(env["path"].as_str().unwrap());
+        let Ok(text) = std::fs::read_to_string(folder.join("spack.lock")) else { continue };
+        if folder != but {
+            let lock: Value = serde_json::from_str(&text).unwrap();
+            out.extend(lock["concrete_specs"].as_object().unwrap().keys().cloned());
+        }
+    }
+    for row in bed.json(&["snapshot", "list"]).as_array().unwrap() {
+        let details = bed.json(&["snapshot", "show", row["id"].as_str().unwrap()]);
+        if Path::new(details["path"].as_str().unwrap()) != but {
+            let hashes = details["hashes"].as_array().unwrap().iter();
+            out.extend(hashes.map(|h| h["hash"].as_str().unwrap().to_owned()));
+        }
+    }
+    out
+}
+
+fn installed(bed: &Bed) -> BTreeSet<String> {
+    let rows = bed.json(&["find"]);
+    rows.as_array().unwrap().iter().map(|row| row["hash"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_removal_never_takes_what_others_use() {
+    const SPECS: &[&str] =
+        &["openblas", "gromacs", "hdf5@1.12", "fftw~mpi", "zlib-ng", "practice-upgrade@1.0", "practice-upgrade@1.1"];
+    let mut dice = Dice::new();
+    for round in 0..share("MOONSTACK_ROUNDS", 2) {
+        let bed = Bed::practice();
+        bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", SPECS[dice.below(SPECS.len())]]);
+        for turn in 0..6 {
+            let spec = SPECS[dice.below(SPECS.len())];
+            match dice.below(4) {
+                0 => drop(bed.run(&["-q", "run", "upgrade-with-snapshot", "science", spec])),
+                1 => {
+                    let name = format!("extra{turn}");
+                    bed.ok(&["-q", "env", "create", &name, spec]);
+                    bed.run(&["-q", "env", "install", &name]);
+                }
+                2 => drop(bed.run(&["-q", "snapshot", "create", "science", "--partial"])),
+                _ => drop(bed.run(&["-q", "eval", &format!("spack.install('{spec}')")])),
+            }
+        }
+        let rows = bed.json(&["generation", "list"]);
+        for row in rows.as_array().unwrap() {
+            let number = row["number"].to_string();
+            let folder = bed.state().join("generations/science").join(&number);
+            let others = used_by_others(&bed, &folder);
+            let before = installed(&bed);
+            let said = bed.run(&["--json", "generation", "remove", "science", &number, "--dry-run"]);
+            let gone = bed.run(&["--json", "generation", "remove", "science", &number]);
+            assert_eq!(said.status.code(), gone.status.code(), "round {round}, generation {number}");
+            let after = installed(&bed);
+            let lost: BTreeSet<String> = before.difference(&after).cloned().collect();
+            assert!(lost.is_disjoint(&others), "round {round}, generation {number}: {lost:?}");
+            if gone.status.success() {
+                let of = |bytes: &[u8]| -> BTreeSet<String> {
+                    let told: Value = serde_json::from_slice(bytes).unwrap();
+                    let specs = told["specs"].as_array().unwrap().iter();
+                    specs.map(|spec| spec["hash"].as_str().unwrap().to_owned()).collect()
+                };
+                assert_eq!(of(&said.stdout), lost, "what was said is what went");
+                assert!(!folder.exists());
+            } else {
+                assert_eq!(gone.status.code(), Some(4));
+                assert!(lost.is_empty());
+            }
+            used(&bed).unwrap();
+        }
+    }
+}
