@@ -31,7 +31,7 @@ fn entries(file: &Path) -> Vec<Entry> {
     let read = |mut entry: tar::Entry<'_, &[u8]>| {
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
-        plain(&String::from_utf8(entry.path_bytes().into_owned()).unwrap(), &bytes)
+        plain(std::str::from_utf8(&entry.path_bytes()).unwrap(), &bytes)
     };
     archive.entries().unwrap().map(|entry| read(entry.unwrap())).collect()
 }
@@ -74,7 +74,7 @@ fn member(name: &str, bytes: &[u8]) -> Value {
 }
 
 /// Puts in another content everywhere that says what it is, so that only the content itself is wrong.
-fn exchange(entries: &mut Vec<Entry>, part: &str, change: impl FnOnce(&mut Value)) {
+fn exchange(entries: &mut [Entry], part: &str, change: impl FnOnce(&mut Value)) {
     let mut document: Value = serde_json::from_slice(&entries[1].bytes).unwrap();
     if part.is_empty() {
         change(&mut document);
