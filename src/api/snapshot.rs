@@ -1,7 +1,7 @@
 //! The primitives over snapshots.
 
 use super::Registry;
-use crate::snapshot::{capture, check, diff, look, marks, prune, restore, verify};
+use crate::snapshot::{capture, check, diff, export, import, look, marks, prune, restore, verify};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -76,6 +76,20 @@ pub fn declare(reg: &mut Registry) {
         &["snapshot"],
         r#"snapshot.create("science") snapshot.delete("science@1")"#,
         marks::delete,
+    );
+    reg.add(
+        "snapshot.export",
+        Changes,
+        &["snapshot", "file"],
+        r#"snapshot.create("science") print(snapshot.export("science@1", "science.tar.zst").size)"#,
+        export::export,
+    );
+    reg.add(
+        "snapshot.import",
+        Changes,
+        &["file"],
+        r#"snapshot.create("science") snapshot.export("science", "s.tar.zst") snapshot.delete("science@1") print(snapshot.import("s.tar.zst").snapshot)"#,
+        import::import,
     );
     reg.add("snapshot.prune", Changes, &["env"], "snapshot.prune({ dry_run = true })", prune::prune);
 }

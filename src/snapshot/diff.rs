@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::look;
+use super::archive::Archive;
+use super::configuration::{self, ConfigurationFile};
 use super::object::Objects;
 use super::reference;
-use super::{configuration, shelf};
+use super::shelf;
+use super::{import, look};
 use crate::base::both::both;
-use crate::base::{Kind, Result, text_diff};
+use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
 use crate::spack::lock_diff::rows::{DiffSummary, PackageDiff, RootsDiff};
 use crate::spack::lock_diff::{self};
@@ -22,7 +24,7 @@ use crate::spack::session::Scope;
 /// Compares two snapshots, or a snapshot with how its environment is now.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct DiffArgs {
-    /// What was: a snapshot, an environment as it is now, or the path of a lock file.
+    /// What was: a snapshot, an environment as it is now, the path of a lock file, or that of an exported snapshot.
     pub from: String,
     /// What is: the same. Left out, the environment of the snapshot as it is now.
     pub to: Option<String>,
@@ -60,7 +62,7 @@ struct Side {
     title: String,
     lock: LockfileText,
     manifest: Option<String>,
-    configuration: Option<BTreeMap<PathBuf, String>>,
+    configuration: Option<Vec<ConfigurationFile>>,
     env: Option<PathBuf>,
 }
 
@@ -71,9 +73,7 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<SnapshotDiff> {
             (Some(to), _) => side(&cx, to)?,
             (None, Some(env)) => live(&cx, &env.display().to_string())?,
             (None, None) => {
-                return Err(crate::base::Trouble::usage(
-                    "a lock file needs another side to be compared with",
-                ));
+                return Err(Trouble::usage("a lock file needs another side to be compared with"));
             }
         };
         of(&from, &to)
@@ -90,13 +90,12 @@ fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
     let manifest = texts(&from.manifest, &to.manifest);
     let mut configuration = Vec::new();
     if let (Some(before), Some(after)) = (&from.configuration, &to.configuration) {
-        let none = String::new();
-        let paths: std::collections::BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
-        for path in paths {
-            let (a, b) = (before.get(path).unwrap_or(&none), after.get(path).unwrap_or(&none));
-            if a != b {
-                let diff = text_diff::unified(&from.title, &to.title, a, b);
-                configuration.push(FileDiff { path: path.clone(), diff });
+        for (before, after) in pairs(before, after) {
+            let text = |file: Option<&ConfigurationFile>| file.map_or_else(String::new, |f| f.text.clone());
+            let (a, b) = (text(before), text(after));
+            if let Some(file) = after.or(before).filter(|_| a != b) {
+                let diff = text_diff::unified(&from.title, &to.title, &a, &b);
+                configuration.push(FileDiff { path: file.path.clone(), diff });
             }
         }
     }
@@ -112,8 +111,40 @@ fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
     })
 }
 
+/// The same file on both sides: of one path, or, where two sites keep theirs in other places, of one name in one scope.
+fn pairs<'a>(
+    before: &'a [ConfigurationFile],
+    after: &'a [ConfigurationFile],
+) -> Vec<(Option<&'a ConfigurationFile>, Option<&'a ConfigurationFile>)> {
+    type ByPath<'a> = BTreeMap<&'a Path, &'a ConfigurationFile>;
+    let by_path = |files: &'a [ConfigurationFile]| -> ByPath<'a> {
+        files.iter().map(|file| (file.path.as_path(), file)).collect()
+    };
+    let (before, mut after) = (by_path(before), by_path(after));
+    let mut out = Vec::new();
+    let mut alone = Vec::new();
+    for file in before.into_values() {
+        match after.remove(file.path.as_path()) {
+            Some(other) => out.push((Some(file), Some(other))),
+            None => alone.push(file),
+        }
+    }
+    for file in alone {
+        let place = |file: &'a ConfigurationFile| (&file.scope, file.path.file_name());
+        let other = after.values().copied().find(|other| place(other) == place(file));
+        other.and_then(|other| after.remove(other.path.as_path()));
+        out.push((Some(file), other));
+    }
+    out.extend(after.into_values().map(|file| (None, Some(file))));
+    out.sort_by_key(|(before, after)| after.or(*before).map(|file| &file.path));
+    out
+}
+
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
+    if cx.world.eyes.is_file(path) && path.extension().is_some_and(|e| e == "zst") {
+        return exported(&import::read(cx, path)?, text);
+    }
     if cx.world.eyes.is_file(path) {
         let lock = LockfileText::read(&*cx.world.eyes, path)?;
         return Ok(Side { title: text.to_owned(), lock, manifest: None, configuration: None, env: None });
@@ -137,7 +168,25 @@ fn recorded(cx: &Cx, kept: &shelf::Kept) -> Result<Side> {
         title: snapshot.title(),
         lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
         manifest: Some(manifest?),
-        configuration: Some(by_path(look::configuration(cx, kept)?)),
+        configuration: Some(look::configuration(cx, kept)?),
+        env: Some(snapshot.env.path.clone()),
+    })
+}
+
+/// A snapshot of another site, compared without taking it in.
+fn exported(archive: &Archive, file: &str) -> Result<Side> {
+    let snapshot = &archive.snapshot;
+    let part = |id: &str| archive.objects.get(id).cloned().unwrap_or_default();
+    let corrupt = |what: &str, why: String| Trouble::new(Kind::Corrupt, format!("{file}: its {what}: {why}"));
+    let manifest = String::from_utf8(part(&snapshot.manifest.object))
+        .map_err(|e| corrupt("manifest", e.utf8_error().to_string()))?;
+    let configuration = serde_json::from_slice(&part(&snapshot.configuration))
+        .map_err(|e| corrupt("configuration", e.to_string()))?;
+    Ok(Side {
+        title: format!("{} in {file}", snapshot.title()),
+        lock: LockfileText::from_bytes(&snapshot.lock.path, part(&snapshot.lock.object))?,
+        manifest: Some(manifest),
+        configuration: Some(configuration),
         env: Some(snapshot.env.path.clone()),
     })
 }
@@ -150,11 +199,7 @@ fn live(cx: &Cx, name: &str) -> Result<Side> {
         title: format!("{} now", environment.name),
         lock,
         manifest: Some(cx.world.eyes.read_text(&environment.manifest_file())?),
-        configuration: Some(by_path(configuration::read(cx, &scope)?)),
+        configuration: Some(configuration::read(cx, &scope)?),
         env: Some(environment.path.clone()),
     })
-}
-
-fn by_path(files: Vec<configuration::ConfigurationFile>) -> BTreeMap<PathBuf, String> {
-    files.into_iter().map(|file| (file.path, file.text)).collect()
 }

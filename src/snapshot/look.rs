@@ -39,7 +39,7 @@ pub struct SnapshotRow {
     pub tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Why it cannot be read.
+    /// Why it cannot be read, or not all that is said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damaged: Option<String>,
 }
@@ -113,7 +113,10 @@ fn rows(cx: &Cx, args: &ListArgs) -> Result<Vec<SnapshotRow>> {
         known = true;
         for number in shelf.numbers()? {
             let row = match shelf.read(number) {
-                Ok(kept) => SnapshotRow::of(&kept),
+                Ok(kept) => {
+                    let damaged = shelf.problem.as_ref().map(|trouble| trouble.message().to_owned());
+                    SnapshotRow { damaged, ..SnapshotRow::of(&kept) }
+                }
                 Err(trouble) => SnapshotRow::damaged(&shelf, number, &trouble),
             };
             let young = oldest.is_none_or(|oldest| seconds(&row.created).is_none_or(|at| at >= oldest));

@@ -88,21 +88,26 @@ pub struct Deleted {
 
 pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
     let kept = reference::find(&cx, &args.snapshot)?;
-    let snapshots = vec![kept.snapshot.title()];
+    let removed = Deleted { snapshots: vec![kept.snapshot.title()], freed: 0, dry_run: args.dry_run };
     if let Some(why) = guarded(&kept) {
-        return Err(Trouble::new(
-            Kind::Refused,
-            format!("snapshot {} was not deleted: {why}", snapshots.join("")),
-        ));
+        return Err(not_deleted(&removed, why));
     }
-    let removed = Deleted { snapshots, freed: 0, dry_run: args.dry_run };
     if args.dry_run {
         return Ok(removed);
     }
     calls::promise(&removed, vec![Proof::Absent { path: kept.file.clone() }]);
     let (mut shelf, _turn) = Shelf::locked(&cx, &kept.snapshot.env).await?;
+    // Somebody may have pinned it while we waited.
+    if let Some(why) = guarded(&shelf.read(kept.snapshot.number)?) {
+        return Err(not_deleted(&removed, why));
+    }
     shelf.remove(kept.snapshot.number).await?;
     Ok(Deleted { freed: sweep(&cx).await?, ..removed })
+}
+
+fn not_deleted(deleted: &Deleted, why: &str) -> Trouble {
+    let message = format!("snapshot {} was not deleted: {why}", deleted.snapshots.concat());
+    Trouble::new(Kind::Refused, message)
 }
 
 /// Why a snapshot must not go.

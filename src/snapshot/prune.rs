@@ -40,17 +40,17 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
             goes.extend(unwanted(&cx, &shelf, &args)?);
         }
     }
-    deleted.snapshots = goes.iter().map(|kept| kept.snapshot.title()).collect();
     if args.dry_run || goes.is_empty() {
+        deleted.snapshots = goes.iter().map(|kept| kept.snapshot.title()).collect();
         return Ok(deleted);
     }
     let _turn = guard::named(&cx, "snapshots").await?;
     for kept in goes {
         let mut shelf = Shelf::of(&cx, &kept.snapshot.env)?;
-        // Somebody may have pinned it since.
-        let now = shelf.read(kept.snapshot.number)?;
-        if guarded(&now).is_none() {
+        // Somebody may have pinned or deleted it since.
+        if shelf.read(kept.snapshot.number).is_ok_and(|now| guarded(&now).is_none()) {
             shelf.remove(kept.snapshot.number).await?;
+            deleted.snapshots.push(kept.snapshot.title());
         }
     }
     deleted.freed = sweep(&cx).await?;
@@ -58,6 +58,10 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
 }
 
 fn unwanted(cx: &Cx, shelf: &Shelf<'_>, args: &PruneArgs) -> Result<Vec<Kept>> {
+    // Without the file nobody knows what is pinned.
+    if let Some(trouble) = &shelf.problem {
+        return Err(trouble.clone());
+    }
     let numbers = shelf.numbers()?;
     let now = cx.world.clock.seconds();
     let objects = Objects(cx);

@@ -16,7 +16,11 @@ pub fn find(cx: &Cx, text: &str) -> Result<Kept> {
         Some((name, which)) => (name, Some(which)),
         None => (text, None),
     };
-    let named: Vec<&Shelf<'_>> = shelves.iter().filter(|s| is_called(s, name)).collect();
+    let mut named: Vec<&Shelf<'_>> = shelves.iter().filter(|s| is_called(s, name)).collect();
+    // What was taken in from another site must not change what a name means here.
+    if named.iter().any(|shelf| !shelf.is_foreign()) {
+        named.retain(|shelf| !shelf.is_foreign() || shelf.env().path == std::path::Path::new(name));
+    }
     match named.as_slice() {
         [shelf] => chosen(shelf, which.unwrap_or("last")),
         [] if which.is_none() => by_id(&shelves, text),
@@ -43,9 +47,9 @@ fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<Kept> {
         |what: &str| Trouble::new(Kind::NotFound, format!("environment '{name}' has no {what} snapshot"));
     let number = match which {
         "last" => shelf.numbers()?.last().copied().ok_or_else(|| none("last"))?,
-        "good" => shelf
-            .last_good()
-            .ok_or_else(|| none("good").hint("`snapshot mark NAME@N --good` says that one is proven"))?,
+        "good" => shelf.last_good().ok_or_else(|| {
+            none("good").hint("`moonstack snapshot tag NAME@N --good` says that one is proven")
+        })?,
         text => text.parse().map_err(|_| {
             Trouble::usage(format!("'{text}' is no number of a snapshot"))
                 .hint(format!("write {name}@3, {name}@last or {name}@good"))

@@ -1,5 +1,5 @@
-//! Where the snapshots of each environment stand: documents by number, and beside them one small file with what may
-//! change about them (tags, pins) and the last number that was given away.
+//! Where the snapshots of each environment stand: documents by number, and beside them one small file with the id of
+//! each, what may change about them (tags, pins) and the last number that was given away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,8 +32,34 @@ pub struct Marks {
 struct Ledger {
     env: Subject,
     last: u64,
+    /// What each document is by its content: one that was edited or exchanged is not it any more.
+    #[serde(default)]
+    ids: BTreeMap<u64, String>,
     #[serde(default)]
     marks: BTreeMap<u64, Marks>,
+    /// Everything on it came from elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    foreign: bool,
+}
+
+impl Ledger {
+    fn empty(env: &Subject) -> Ledger {
+        Ledger { env: env.clone(), last: 0, ids: BTreeMap::new(), marks: BTreeMap::new(), foreign: false }
+    }
+
+    /// What can still be known without it: the documents say what they are of, and their names which number they have.
+    fn rebuilt(eyes: &dyn Eyes, folder: &Path) -> Option<Ledger> {
+        let mut out: Option<Ledger> = None;
+        for number in numbers(eyes, folder).ok()? {
+            let file = place(folder, number);
+            let Ok(bytes) = eyes.read(&file) else { continue };
+            let Ok(snapshot) = Snapshot::parse(&bytes, &file.display().to_string()) else { continue };
+            let ledger = out.get_or_insert_with(|| Ledger::empty(&snapshot.env));
+            ledger.last = number;
+            ledger.ids.insert(number, digest::bytes(&bytes));
+        }
+        out
+    }
 }
 
 /// A snapshot as it is kept.
@@ -53,34 +79,45 @@ pub struct Shelf<'a> {
     cx: &'a Cx,
     pub folder: PathBuf,
     ledger: Ledger,
+    /// Why tags and pins are not known.
+    pub problem: Option<Trouble>,
 }
 
 fn root(cx: &Cx) -> PathBuf {
     cx.site.state.join("snapshots/environments")
 }
 
-/// A folder's name that a person recognises and no other environment has.
-fn key(env: &Subject) -> String {
-    let plain: String = env
-        .name
+/// The name of an environment as that of a folder.
+pub fn plain_name(name: &str) -> String {
+    let plain: String = name
         .chars()
         .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
         .collect();
     let tail: String = plain.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+    match tail.trim_start_matches(['.', '_']) {
+        "" => "environment".to_owned(),
+        tail => tail.to_owned(),
+    }
+}
+
+/// A folder's name that a person recognises and no other environment has.
+fn key(env: &Subject) -> String {
     let digest = digest::bytes(env.path.as_os_str().as_encoded_bytes());
-    format!("{}-{}", tail.trim_start_matches(['.', '_']), digest.get(..8).unwrap_or(&digest))
+    format!("{}-{}", plain_name(&env.name), digest.get(..8).unwrap_or(&digest))
 }
 
 impl<'a> Shelf<'a> {
     /// The shelf of an environment; an empty one if it has no snapshots.
     pub fn of(cx: &'a Cx, env: &Subject) -> Result<Shelf<'a>> {
         let folder = root(cx).join(key(env));
-        let ledger = ledger(&*cx.world.eyes, &folder)?;
-        let ledger = ledger.unwrap_or_else(|| Ledger { env: env.clone(), last: 0, marks: BTreeMap::new() });
-        Ok(Shelf { cx, folder, ledger })
+        let eyes = &*cx.world.eyes;
+        let ledger = ledger(eyes, &folder)?
+            .or_else(|| Ledger::rebuilt(eyes, &folder))
+            .unwrap_or_else(|| Ledger { foreign: true, ..Ledger::empty(env) });
+        Ok(Shelf { cx, folder, ledger, problem: None })
     }
 
-    /// All shelves, by name.
+    /// All shelves, by name. One whose file is damaged is there to be looked at, as its documents are whole.
     pub fn all(cx: &'a Cx) -> Result<Vec<Shelf<'a>>> {
         let eyes = &*cx.world.eyes;
         let root = root(cx);
@@ -90,8 +127,17 @@ impl<'a> Shelf<'a> {
         let mut out = Vec::new();
         for name in eyes.list(&root)? {
             let folder = root.join(name);
-            let Some(ledger) = ledger(eyes, &folder)? else { continue };
-            out.push(Shelf { cx, folder, ledger });
+            let (ledger, problem) = match ledger(eyes, &folder) {
+                Ok(ledger) => (ledger, None),
+                Err(trouble) => (None, Some(trouble)),
+            };
+            if let Some(ledger) = ledger.or_else(|| Ledger::rebuilt(eyes, &folder)) {
+                out.push(Shelf { cx, folder, ledger, problem });
+            } else if problem.is_some() || !numbers(eyes, &folder)?.is_empty() {
+                // Nothing says what it was of. What it needs is kept all the same.
+                let env = Subject { name: folder.display().to_string(), path: folder.clone() };
+                out.push(Shelf { cx, folder, ledger: Ledger::empty(&env), problem });
+            }
         }
         out.sort_by(|a, b| {
             (&a.ledger.env.name, &a.ledger.env.path).cmp(&(&b.ledger.env.name, &b.ledger.env.path))
@@ -103,20 +149,18 @@ impl<'a> Shelf<'a> {
         &self.ledger.env
     }
 
+    /// Everything on it came from elsewhere.
+    pub fn is_foreign(&self) -> bool {
+        self.ledger.foreign
+    }
+
     /// The numbers that are there, rising.
     pub fn numbers(&self) -> Result<Vec<u64>> {
-        let eyes = &*self.cx.world.eyes;
-        if !eyes.is_folder(&self.folder) {
-            return Ok(Vec::new());
-        }
-        let number = |name: &String| name.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok());
-        let mut out: Vec<u64> = eyes.list(&self.folder)?.iter().filter_map(number).collect();
-        out.sort_unstable();
-        Ok(out)
+        numbers(&*self.cx.world.eyes, &self.folder)
     }
 
     fn place(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number}.json"))
+        place(&self.folder, number)
     }
 
     /// One snapshot of this environment.
@@ -128,15 +172,25 @@ impl<'a> Shelf<'a> {
             .eyes
             .read(&file)
             .map_err(|trouble| if trouble.is(Kind::NotFound) { self.unknown(number) } else { trouble })?;
-        let snapshot = Snapshot::parse(&bytes, &file.display().to_string())?;
-        if snapshot.number != number || snapshot.env.path != self.ledger.env.path {
-            let message = format!("{} is the document of {}", file.display(), snapshot.title());
-            return Err(Trouble::new(Kind::Corrupt, message)
-                .hint("it was copied here by hand; `moonstack snapshot import` takes one in"));
+        let mut snapshot = Snapshot::parse(&bytes, &file.display().to_string())?;
+        let id = digest::bytes(&bytes);
+        let corrupt = |why: &str, hint: &str| {
+            let message = format!("{} {why}", file.display());
+            Err(Trouble::new(Kind::Corrupt, message).hint(hint).fact("path", file.display().to_string()))
+        };
+        let known = self.ledger.ids.get(&number);
+        if known.is_some_and(|known| *known != id) {
+            return corrupt("is not what it was when it was written", "an export of it has it as it was");
         }
+        if known.is_none() || snapshot.env.path != self.ledger.env.path {
+            let hint = "it was copied here by hand; `moonstack snapshot import` takes one in";
+            return corrupt(&format!("is the document of {}", snapshot.title()), hint);
+        }
+        // The place counts: one that was taken in from elsewhere has another number in its document.
+        snapshot.number = number;
         let marks = self.ledger.marks.get(&number).cloned().unwrap_or_default();
         let last_good = self.last_good() == Some(number);
-        Ok(Kept { id: digest::bytes(&bytes), snapshot, marks, file, last_good })
+        Ok(Kept { id, snapshot, marks, file, last_good })
     }
 
     fn unknown(&self, number: u64) -> Trouble {
@@ -169,17 +223,33 @@ impl<'a> Shelf<'a> {
 
     /// Writes a new snapshot under the next number.
     pub async fn add(&mut self, mut snapshot: Snapshot, marks: Marks) -> Result<Kept> {
-        let number = self.ledger.last.max(self.numbers()?.last().copied().unwrap_or(0)) + 1;
+        let number = self.next()?;
         snapshot.number = number;
+        self.ledger.foreign = false;
+        let what = format!("snapshot of {}", snapshot.env.name);
+        self.write(number, snapshot.to_bytes()?, marks, what).await
+    }
+
+    /// Takes in a document as it is, and therefore with its id, under the next number of this place.
+    pub async fn adopt(&mut self, snapshot: &Snapshot, document: Vec<u8>, marks: Marks) -> Result<Kept> {
+        let number = self.next()?;
+        let what = format!("snapshot of {} from elsewhere", snapshot.env.name);
+        self.write(number, document, marks, what).await
+    }
+
+    fn next(&self) -> Result<u64> {
+        Ok(self.ledger.last.max(self.numbers()?.last().copied().unwrap_or(0)) + 1)
+    }
+
+    async fn write(&mut self, number: u64, bytes: Vec<u8>, marks: Marks, what: String) -> Result<Kept> {
         if !self.cx.world.eyes.is_folder(&self.folder) {
             self.cx.world.keep(Action::MakeFolder { path: self.folder.clone() }).await?;
         }
         self.ledger.last = number;
+        self.ledger.ids.insert(number, digest::bytes(&bytes));
         self.ledger.marks.insert(number, marks);
         // First the number is taken: after a crash in between, it is missing, and never given twice.
         self.save().await?;
-        let what = format!("snapshot of {}", snapshot.env.name);
-        let bytes = snapshot.to_bytes()?;
         self.cx.world.perform(Action::WriteRecord { path: self.place(number), bytes, what }).await?;
         self.read(number)
     }
@@ -199,10 +269,9 @@ impl<'a> Shelf<'a> {
     /// Removes one. What it needed alone is swept afterwards.
     pub async fn remove(&mut self, number: u64) -> Result<()> {
         self.cx.world.perform(Action::RemovePath { path: self.place(number) }).await?;
-        if self.ledger.marks.remove(&number).is_some() {
-            self.save().await?;
-        }
-        Ok(())
+        self.ledger.ids.remove(&number);
+        self.ledger.marks.remove(&number);
+        self.save().await
     }
 
     async fn save(&self) -> Result<()> {
@@ -216,6 +285,20 @@ impl<'a> Shelf<'a> {
 
 const LEDGER: &str = "shelf.json";
 
+fn place(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number}.json"))
+}
+
+fn numbers(eyes: &dyn Eyes, folder: &Path) -> Result<Vec<u64>> {
+    if !eyes.is_folder(folder) {
+        return Ok(Vec::new());
+    }
+    let number = |name: &String| name.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok());
+    let mut out: Vec<u64> = eyes.list(folder)?.iter().filter_map(number).collect();
+    out.sort_unstable();
+    Ok(out)
+}
+
 fn ledger(eyes: &dyn Eyes, folder: &Path) -> Result<Option<Ledger>> {
     let path = folder.join(LEDGER);
     let bytes = match eyes.read(&path) {
@@ -225,7 +308,7 @@ fn ledger(eyes: &dyn Eyes, folder: &Path) -> Result<Option<Ledger>> {
     serde_json::from_slice(&bytes).map(Some).map_err(|e| {
         Trouble::new(Kind::Corrupt, format!("{} is damaged: {e}", path.display()))
             .hint(
-                "it holds tags and pins; the snapshots beside it are whole. Remove it to go on without them",
+                "it holds tags, pins and ids; the snapshots beside it are whole. Remove it to go on without them",
             )
             .fact("path", path.display().to_string())
     })

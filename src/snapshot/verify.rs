@@ -38,6 +38,9 @@ pub async fn verify(cx: Cx, args: VerifyArgs) -> Result<Vec<Verified>> {
         }
         let mut out = Vec::new();
         for shelf in Shelf::all(&cx)? {
+            if let Some(trouble) = &shelf.problem {
+                out.push(verified(shelf.env().name.clone(), vec![trouble.message().to_owned()]));
+            }
             for number in shelf.numbers()? {
                 let title = format!("{}@{number}", shelf.env().name);
                 let problems = match shelf.read(number) {

@@ -14,7 +14,7 @@
 ---@field good boolean The environment was proven to work in this state.
 ---@field tags string[]
 ---@field description? string
----@field damaged? string Why it cannot be read.
+---@field damaged? string Why it cannot be read, or not all that is said of it.
 
 ---The Spack that was used.
 ---@class (exact) SpackRecord
@@ -54,7 +54,7 @@
 ---@field good boolean The environment was proven to work in this state.
 ---@field tags string[]
 ---@field description? string
----@field damaged? string Why it cannot be read.
+---@field damaged? string Why it cannot be read, or not all that is said of it.
 ---@field path string Folder of the environment.
 ---@field user string
 ---@field host string
@@ -166,6 +166,15 @@
 ---@field freed integer Bytes that this freed.
 ---@field dry_run boolean
 
+---What was written.
+---@class (exact) Exported
+---@field snapshot string
+---@field id string
+---@field path string The file, or the folder in the work tree.
+---@field size? integer Bytes of the file.
+---@field commit? string The commit that holds it; none in a plan.
+---@field changed boolean It was not there before.
+
 ---@class (exact) snapshot
 snapshot = {}
 
@@ -242,13 +251,13 @@ function snapshot.log(env) end
 function snapshot.check(snapshot, options) end
 
 ---@class (exact) snapshot.diff.Arguments
----@field from string What was: a snapshot, an environment as it is now, or the path of a lock file.
+---@field from string What was: a snapshot, an environment as it is now, the path of a lock file, or that of an exported snapshot.
 ---@field to? string What is: the same. Left out, the environment of the snapshot as it is now.
 
 ---Compares two snapshots, or a snapshot with how its environment is now.
 ---
 ---Reads. Example: `snapshot.create("science") print(#snapshot.diff("science@1").packages)`
----@param from string What was: a snapshot, an environment as it is now, or the path of a lock file.
+---@param from string What was: a snapshot, an environment as it is now, the path of a lock file, or that of an exported snapshot.
 ---@param to? string What is: the same. Left out, the environment of the snapshot as it is now.
 ---@return SnapshotDiff
 ---@overload fun(arguments: snapshot.diff.Arguments): SnapshotDiff
@@ -340,6 +349,36 @@ function snapshot.unpin(snapshot) end
 ---@return Deleted
 ---@overload fun(arguments: snapshot.delete.Arguments): Deleted
 function snapshot.delete(snapshot, options) end
+
+---@class (exact) snapshot.export.Options
+---@field yaml? boolean Write YAML that tells people what the snapshot is. It cannot be imported.
+---@field git? string Instead of a file: a folder of a git work tree. A subfolder for the environment gets its files, and one commit holds them. An empty folder becomes a repository.
+
+---@class (exact) snapshot.export.Arguments: snapshot.export.Options
+---@field snapshot? string `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
+---@field file? string The file to write, such as `science.tar.zst`.
+
+---Writes a snapshot for another place: one file that `snapshot.import` takes in, a description of it in YAML, or a commit in a git work tree.
+---
+---Changes the site. Example: `snapshot.create("science") print(snapshot.export("science@1", "science.tar.zst").size)`
+---@param snapshot? string `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
+---@param file? string The file to write, such as `science.tar.zst`.
+---@param options? snapshot.export.Options
+---@return Exported
+---@overload fun(arguments: snapshot.export.Arguments): Exported
+---@overload fun(snapshot: string, options: snapshot.export.Options): Exported
+function snapshot.export(snapshot, file, options) end
+
+---@class (exact) snapshot.import.Arguments
+---@field file string The file that `snapshot.export` wrote.
+
+---Takes in an exported snapshot: with the id that it has, the next number of its environment, and the tag `imported`.
+---
+---Changes the site. Example: `snapshot.create("science") snapshot.export("science", "s.tar.zst") snapshot.delete("science@1") print(snapshot.import("s.tar.zst").snapshot)`
+---@param file string The file that `snapshot.export` wrote.
+---@return SnapshotRow
+---@overload fun(arguments: snapshot.import.Arguments): SnapshotRow
+function snapshot.import(file) end
 
 ---@class (exact) snapshot.prune.Options
 ---@field keep? integer Keep at least so many of each environment. Default: 1.
