@@ -136,7 +136,14 @@ fn an_upgrade_that_is_killed_leaves_users_whole_and_goes_on() {
             hit += 1;
             bed.ok(&["-q", "runs", "resume", &runs[0]["id"].to_string()]);
         }
-        assert_eq!(outcome(&bed), model, "attempt {attempt}: {}", bed.said());
+        assert_eq!(
+            outcome(&bed),
+            model,
+            "attempt {attempt}: {}{}{}",
+            bed.said(),
+            bed.json(&["snapshot", "list"]),
+            bed.last_run()
+        );
         everything_is_listed(&bed);
     }
     println!("{kills} kills, {hit} of a run under way, each resumed to the same end");
