@@ -81,14 +81,14 @@ pub fn declare(reg: &mut Registry) {
         "snapshot.export",
         Changes,
         &["snapshot", "file"],
-        r#"snapshot.create("science") print(snapshot.export("science@1", "science.tar.zst").size)"#,
+        r#"local dir = fs.temp_dir() snapshot.create("science") print(snapshot.export("science", dir .. "/s.tar.zst").size)"#,
         export::export,
     );
     reg.add(
         "snapshot.import",
         Changes,
         &["file"],
-        r#"snapshot.create("science") snapshot.export("science", "s.tar.zst") snapshot.delete("science@1") print(snapshot.import("s.tar.zst").snapshot)"#,
+        r#"local file = fs.temp_dir() .. "/s.tar.zst" snapshot.create("science") snapshot.export("science", file) snapshot.delete("science@1") print(snapshot.import(file).snapshot)"#,
         import::import,
     );
     reg.add("snapshot.prune", Changes, &["env"], "snapshot.prune({ dry_run = true })", prune::prune);

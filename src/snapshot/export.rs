@@ -11,7 +11,7 @@ use super::archive::{Archive, MAGIC};
 use super::document::Snapshot;
 use super::object::Objects;
 use super::shelf::Kept;
-use super::{describe, git, reference};
+use super::{configuration, describe, git, reference};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::Action;
@@ -53,6 +53,13 @@ pub async fn export(cx: Cx, args: ExportArgs) -> Result<Exported> {
     let kept = reference::find(&cx, &args.snapshot)?;
     let record = kept.clone();
     let archive = cx.blocking(move |cx| whole(&cx, &record)).await?;
+    let manifest = archive.objects.get(&kept.snapshot.manifest.object).map_or(&[][..], Vec::as_slice);
+    let manifest = String::from_utf8_lossy(manifest);
+    // It is kept byte for byte, as it has to come back; configuration files were kept without theirs.
+    if !args.yaml && configuration::masked(&manifest) != *manifest {
+        let title = kept.snapshot.title();
+        cx.world.warn(format!("{title}: the manifest seems to hold a secret, and goes along as it is"));
+    }
     match (&args.file, &args.git) {
         (Some(file), None) => into_file(&cx, &kept, &archive, file, args.yaml).await,
         (None, Some(folder)) if !args.yaml => git::commit(&cx, &kept, &archive, folder).await,

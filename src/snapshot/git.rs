@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::archive::Archive;
-use super::configuration::{self, ConfigurationFile};
+use super::configuration::ConfigurationFile;
 use super::document::Snapshot;
 use super::export::Exported;
 use super::repository::Repository;
@@ -37,9 +37,6 @@ pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> R
             .hint("commit or undo them first; nothing was written")
             .fact("path", foreign.display().to_string()));
     }
-    if configuration::masked(&text_of(&wanted, &at)) != text_of(&wanted, &at) {
-        cx.world.warn(format!("{title}: its manifest seems to hold a secret, and is committed as it is"));
-    }
     let mut changed = !open.is_empty();
     for (path, bytes) in &wanted {
         if cx.world.eyes.read(path).is_ok_and(|now| now == *bytes) {
@@ -68,10 +65,6 @@ pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> R
 }
 
 const CONFIGURATION: &str = "configuration";
-
-fn text_of(wanted: &Files, at: &Path) -> String {
-    wanted.get(&at.join("spack.yaml")).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default()
-}
 
 /// Path → content.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;

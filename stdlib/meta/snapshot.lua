@@ -360,7 +360,7 @@ function snapshot.delete(snapshot, options) end
 
 ---Writes a snapshot for another place: one file that `snapshot.import` takes in, a description of it in YAML, or a commit in a git work tree.
 ---
----Changes the site. Example: `snapshot.create("science") print(snapshot.export("science@1", "science.tar.zst").size)`
+---Changes the site. Example: `local dir = fs.temp_dir() snapshot.create("science") print(snapshot.export("science", dir .. "/s.tar.zst").size)`
 ---@param snapshot? string `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
 ---@param file? string The file to write, such as `science.tar.zst`.
 ---@param options? snapshot.export.Options
@@ -374,7 +374,7 @@ function snapshot.export(snapshot, file, options) end
 
 ---Takes in an exported snapshot: with the id that it has, the next number of its environment, and the tag `imported`.
 ---
----Changes the site. Example: `snapshot.create("science") snapshot.export("science", "s.tar.zst") snapshot.delete("science@1") print(snapshot.import("s.tar.zst").snapshot)`
+---Changes the site. Example: `local file = fs.temp_dir() .. "/s.tar.zst" snapshot.create("science") snapshot.export("science", file) snapshot.delete("science@1") print(snapshot.import(file).snapshot)`
 ---@param file string The file that `snapshot.export` wrote.
 ---@return SnapshotRow
 ---@overload fun(arguments: snapshot.import.Arguments): SnapshotRow
