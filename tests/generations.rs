@@ -2,7 +2,6 @@
 //! them on one whole generation and can be gone on with, and a removal takes nothing that somebody else uses.
 //! `MOONSTACK_KILLS=200 cargo test --test generations` is the long proof, `MOONSTACK_SEED` another sequence.
 
-#[allow(dead_code)]
 mod runs_bed;
 
 use std::collections::BTreeSet;

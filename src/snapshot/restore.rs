@@ -208,7 +208,9 @@ async fn configuration_changes(
             continue;
         }
         let wanted = asked || (file.included && args.only.is_none());
-        if !wanted {
+        // A document may come from elsewhere: only what configures this environment is written to.
+        let ours = now.iter().any(|n| n.path == file.path) || file.path.starts_with(&scope.inside()?.path);
+        if !wanted || !ours {
             out.left.push(file.path);
         } else if file.masked {
             return Err(Trouble::new(

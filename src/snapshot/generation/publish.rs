@@ -107,7 +107,14 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
         if let Some(folder) = place.link.parent().filter(|folder| !cx.world.eyes.is_folder(folder)) {
             cx.world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
         }
-        calls::promise(&(), vec![Proof::Link { path: place.link.clone(), target: target.clone() }]);
+        let promised = Published {
+            name: place.name.clone(),
+            number,
+            before,
+            link: place.link.clone(),
+            seconds: begun.elapsed().as_secs_f64(),
+        };
+        calls::promise(&promised, vec![Proof::Link { path: place.link.clone(), target: target.clone() }]);
         cx.world.perform(Action::PointLink { path: place.link.clone(), target }).await?;
     }
     // What users see from now on, seen as they see it.
