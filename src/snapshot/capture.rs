@@ -95,10 +95,10 @@ pub async fn take(
     snapshot.state = objects.put(read.state, near(|s| &s.state)).await?;
     // An interrupted run may have taken it already, without its being on record.
     if let Some(last) = before.filter(|last| {
-        let (created, number) = (snapshot.created.clone(), snapshot.number);
+        let (number, created) = (snapshot.number, snapshot.created.clone());
         cx.site.journal.recollection().is_some()
             && snapshot.run.is_some()
-            && Snapshot { created, number, ..last.clone() } == snapshot
+            && Snapshot { number, created, ..last.clone() } == snapshot
     }) {
         return shelf.mark(last.number, |now| *now = marks).await;
     }
