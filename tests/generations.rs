@@ -10,26 +10,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use runs_bed::Bed;
+use runs_bed::{Bed, Dice, share};
 use serde_json::Value;
-
-fn share(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
-
-/// A small generator, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Dice {
-        Dice(share("MOONSTACK_SEED", 20_261_122) as u64)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit.max(1)
-    }
-}
 
 /// A site whose users are on the second generation of two.
 fn two_generations() -> Bed {
@@ -121,7 +103,7 @@ fn an_upgrade_that_is_killed_leaves_users_whole_and_goes_on() {
         bed.ok(&["-q", "generation", "publish", "science"]);
         bed.ok(&["-q", "generation", "prove", "science"]);
         let mut child = bed.start(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
-        std::thread::sleep(Duration::from_micros(dice.below(took.as_micros() as usize) as u64));
+        std::thread::sleep(Duration::from_micros(dice.below(took.as_micros() as u64)));
         let _ = child.kill();
         child.wait().unwrap();
         let (said, _) = used(&bed).unwrap_or_else(|e| panic!("attempt {attempt}: {e}"));
@@ -223,9 +205,9 @@ fn a_removal_never_takes_what_others_use() {
     let mut dice = Dice::new();
     for round in 0..share("MOONSTACK_ROUNDS", 2) {
         let bed = Bed::practice();
-        bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", SPECS[dice.below(SPECS.len())]]);
+        bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", dice.one_of(SPECS)]);
         for turn in 0..6 {
-            let spec = SPECS[dice.below(SPECS.len())];
+            let spec = dice.one_of(SPECS);
             match dice.below(4) {
                 0 => drop(bed.run(&["-q", "run", "upgrade-with-snapshot", "science", spec])),
                 1 => {

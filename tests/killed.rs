@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use runs_bed::Bed;
+use runs_bed::{Bed, Dice, share};
 use serde_json::Value;
 
 /// Workflows with steps, side by side work and programs that must not run twice.
@@ -21,24 +21,6 @@ const SUBJECTS: &[&str] = &[
     "i_when_changed",
     "j_dated",
 ];
-
-fn share(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
-
-/// A small generator of instants, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Dice {
-        Dice(share("MOONSTACK_SEED", 20_261_121) as u64)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit.max(1)
-    }
-}
 
 fn with<'a>(first: &[&'a str], rest: &'a [String]) -> Vec<&'a str> {
     first.iter().copied().chain(rest.iter().map(String::as_str)).collect()
