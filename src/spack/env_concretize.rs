@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::concretize::{Specs, reuse_option};
 use super::env_lock::{self, warn_of_upgrade};
 use super::env_look::{RootRow, RootState, status_of};
+use super::env_view::mend_interrupted;
 use super::install::install;
 use super::install_args::{InstallArgs, InstallOptions, InstallResult, TestScope};
 use super::invoke::{self, Invocation};
@@ -73,6 +74,7 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
         touches: touched(&scope)?,
         ..Invocation::changes(words)
     };
+    mend_interrupted(&cx, &scope).await?;
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
     calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());

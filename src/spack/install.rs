@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::concretize::{Solved, Specs, solve};
 use super::env_concretize::touched;
 use super::env_lock::warn_of_upgrade;
+use super::env_view::mend_interrupted;
 use super::events::Progress;
 use super::failure::{self, PackageFailure};
 use super::held::{self, Named, Store, closure};
@@ -85,6 +86,7 @@ async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions)
         ..Invocation::changes(words(args, specs.iter().cloned()))
     };
     let _store = guard::store(cx, scope).await?;
+    mend_interrupted(cx, scope).await?;
     let answer = run(cx, scope, args, invocation).await?;
     calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let (again, specs) = (scope.clone(), specs.to_vec());
