@@ -13,8 +13,8 @@ use super::manifest::Manifest;
 use super::session::{Scope, scope};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::world::Action;
 use crate::world::eyes::FileKind;
-use crate::world::{Action, calls};
 
 /// Makes the views and module files of an environment again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -78,10 +78,13 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
     Ok(Refreshed { views, modules })
 }
 
-/// The same where a call goes on that was interrupted: a Spack that was killed while it made a view cannot make it
+/// The same where a run goes on that was interrupted: a Spack that was killed while it made a view cannot make it
 /// again over what it has left. Otherwise another Spack may be at work on what looks half made.
 pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
-    if calls::was_begun() { mend(cx, &view_roots(cx, scope)?).await } else { Ok(()) }
+    if cx.site.journal.recollection().is_none() {
+        return Ok(());
+    }
+    mend(cx, &view_roots(cx, &scope.as_now(cx).await?)?).await
 }
 
 /// Removes what is left of views that are broken, so that Spack makes them again.
