@@ -93,7 +93,11 @@ local function by_generation(o)
     generation.prove(line, { number = 1 })
     return "adopted"
   end)
-  local current = generation.show(line)
+  -- A run that goes on after publishing must come back to what users were on before, not to what they are on now.
+  local current = run.step("begin", { needs = { "adopt" } }, function()
+    local found = generation.show(line)
+    return { number = found.number, path = found.path, link = found.link }
+  end)
   local taken = run.step("snapshot", { needs = { "adopt" }, inputs = current.number }, function()
     return snapshot.create(current.path, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)

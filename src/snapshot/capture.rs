@@ -12,10 +12,10 @@ use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::guard;
 use crate::spack::locked::LockContents;
 use crate::spack::lockfile::LockfileText;
 use crate::spack::session::{Scope, scope};
+use crate::spack::{guard, held};
 use crate::world::lock::{self, Mode, Range};
 
 /// Records what an environment is: lock, manifest, configuration, repositories, and the state of each hash.
@@ -121,8 +121,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
     };
     let lock = eyes.read(&environment.lock_file())?;
     let contents = LockContents::of(&text.parse()?)?;
-    let store = state::store(cx, scope)?;
-    let states = state::of(eyes, &store, &contents, &state::recipe_folders(eyes, scope)?);
+    let store = held::read(cx, scope)?;
+    let states = state::of(eyes, &store, &contents, &scope.config.recipe_folders(eyes)?);
     refuse_missing(&environment.name, &states, partial)?;
     let installation = &scope.spack.installation;
     let file = |path, bytes: &[u8]| FileRecord { path, object: String::new(), size: bytes.len() as u64 };

@@ -3,7 +3,7 @@
 //! and says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::state::{self, HashState};
 use super::{look, verify};
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::held::Store;
+use crate::spack::held::{self, Store};
 use crate::spack::locate;
 use crate::spack::locked::LockContents;
 use crate::spack::mirror_look;
@@ -153,9 +153,9 @@ pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
 
 fn local(cx: &Cx, scope: &Scope, kept: &Kept, deep: bool) -> Result<Local> {
     let eyes = &*cx.world.eyes;
-    let store = state::store(cx, scope)?;
+    let store = held::read(cx, scope)?;
     let states = look::states(cx, kept)?;
-    let folders = state::recipe_folders(eyes, scope)?;
+    let folders = scope.config.recipe_folders(eyes)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
     let mut drift = drift(cx, scope, kept);
@@ -220,7 +220,7 @@ fn drift(cx: &Cx, scope: &Scope, kept: &Kept) -> Vec<String> {
             out.push(format!("the repository {name} is gone from {}", repository.path.display()));
             continue;
         }
-        let now = repository.path.ancestors().find_map(|at: &Path| locate::commit(eyes, at));
+        let now = locate::commit_of(eyes, &repository.path);
         if now != repository.commit {
             out.push(format!(
                 "the repository {name} was at {} and is at {}",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::RepositoryRecord;
 use crate::base::{Result, digest};
-use crate::spack::held::{self, Store, closure};
+use crate::spack::held::{Store, closure};
 use crate::spack::locate;
 use crate::spack::locked::LockContents;
 use crate::spack::recipes::recipe_of;
@@ -85,19 +85,10 @@ pub fn is_there(eyes: &dyn Eyes, store: &Store, hash: &str, external: Option<&st
     }
 }
 
-/// Folders with recipes, highest precedence first.
-pub fn recipe_folders(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for repo in scope.config.repos()? {
-        folders.extend(repo.folders(eyes)?);
-    }
-    Ok(folders)
-}
-
 pub fn repositories(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<RepositoryRecord>> {
     let mut out = Vec::new();
     for repo in scope.config.repos()? {
-        let commit = repo.path.ancestors().find_map(|at| locate::commit(eyes, at));
+        let commit = locate::commit_of(eyes, &repo.path);
         out.push(RepositoryRecord { namespace: repo.name, path: repo.path, commit });
     }
     Ok(out)
@@ -128,9 +119,4 @@ fn add_files(eyes: &dyn Eyes, folder: &Path, within: &str, text: &mut String) ->
 /// What is not there of what the environment needs to run.
 pub fn missing(states: &[HashState]) -> Vec<&HashState> {
     states.iter().filter(|s| !s.installed && !s.build_only).collect()
-}
-
-/// The store as the scope sees it.
-pub fn store(cx: &crate::site::Cx, scope: &Scope) -> Result<Store> {
-    held::read(cx, scope)
 }

@@ -35,12 +35,7 @@ pub struct Refreshed {
 pub async fn refresh(cx: Cx, args: RefreshArgs) -> Result<Refreshed> {
     let scope = scope(&cx, Some(args.name)).await?;
     let _lock = guard::changing(&cx, &scope).await?;
-    refresh_within(&cx, &scope).await
-}
-
-/// The same for who holds the environment's lock.
-pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
-    let scope = &scope.as_now(cx).await?;
+    let (cx, scope) = (&cx, &scope.as_now(&cx).await?);
     let views = view_roots(cx, scope)?;
     let environment = scope.inside()?;
     if !views.is_empty() {
@@ -58,9 +53,8 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
     }
     let mut modules = Vec::new();
     for set in scope.config.module_sets()? {
-        for kind in set.enabled.iter().filter(|kind| matches!(kind.as_str(), "tcl" | "lmod")) {
-            let Some((_, root)) = set.roots.iter().find(|(name, _)| name == kind) else { continue };
-            let mut words = vec!["module".to_owned(), kind.clone()];
+        for (kind, root) in set.placed() {
+            let mut words = vec!["module".to_owned(), kind.to_owned()];
             if set.name != "default" {
                 words.extend(["-n".to_owned(), set.name.clone()]);
             }
@@ -69,22 +63,13 @@ pub async fn refresh_within(cx: &Cx, scope: &Scope) -> Result<Refreshed> {
             if root.starts_with(&environment.path) {
                 words.push("--delete-tree".to_owned());
             }
-            let invocation = Invocation { touches: vec![root.clone()], ..Invocation::changes(words) };
+            let invocation = Invocation { touches: vec![root.to_owned()], ..Invocation::changes(words) };
             let answer = invoke::run(cx, scope, invocation).await?;
             failure::check(&*cx.world.eyes, &answer)?;
-            modules.push(root.clone());
+            modules.push(root.to_owned());
         }
     }
     Ok(Refreshed { views, modules })
-}
-
-/// The same where a run goes on that was interrupted: a Spack that was killed while it made a view cannot make it
-/// again over what it has left. Otherwise another Spack may be at work on what looks half made.
-pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
-    if cx.site.journal.recollection().is_none() {
-        return Ok(());
-    }
-    mend(cx, &view_roots(cx, &scope.as_now(cx).await?)?).await
 }
 
 /// Removes what is left of views that are broken, so that Spack makes them again.
@@ -98,6 +83,15 @@ pub async fn mend(cx: &Cx, roots: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The same where a run goes on that was interrupted: a Spack that was killed while it made a view cannot make it
+/// again over what it has left. Otherwise another Spack may be at work on what looks half made.
+pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
+    if cx.site.journal.recollection().is_none() {
+        return Ok(());
+    }
+    mend(cx, &view_roots(cx, &scope.as_now(cx).await?)?).await
 }
 
 /// Trees beside the one that the link leads to: Spack was killed before it pointed the link there, or before it

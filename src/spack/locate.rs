@@ -170,7 +170,12 @@ fn version_in(text: &str) -> Option<String> {
 
 /// The commit of a checkout: `.git/HEAD`, the reference that it names, packed references, and the `.git`
 /// file of a work tree.
-pub fn commit(eyes: &dyn Eyes, root: &Path) -> Option<String> {
+/// The commit of the repository that a folder is in.
+pub fn commit_of(eyes: &dyn Eyes, folder: &Path) -> Option<String> {
+    folder.ancestors().find_map(|at| commit(eyes, at))
+}
+
+pub(super) fn commit(eyes: &dyn Eyes, root: &Path) -> Option<String> {
     let mut git = root.join(".git");
     if eyes.is_file(&git) {
         let text = eyes.read_text(&git).ok()?;

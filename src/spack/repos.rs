@@ -37,6 +37,15 @@ pub struct Git {
 }
 
 impl Config {
+    /// The folders with recipes, highest precedence first.
+    pub fn recipe_folders(&self, eyes: &dyn Eyes) -> Result<Vec<PathBuf>> {
+        let mut folders = Vec::new();
+        for repo in self.repos()? {
+            folders.extend(repo.folders(eyes)?);
+        }
+        Ok(folders)
+    }
+
     /// All package repositories, highest precedence first.
     pub fn repos(&self) -> Result<Vec<Repo>> {
         let section = self.section("repos")?;

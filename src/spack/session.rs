@@ -142,10 +142,7 @@ impl Scope {
             .collect::<Result<_>>()?;
         let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
         let stores = Stores::new(local.parse()?, others);
-        let mut folders = Vec::new();
-        for repo in self.config.repos()? {
-            folders.extend(repo.folders(eyes)?);
-        }
+        let folders = self.config.recipe_folders(eyes)?;
         work(&stores, &RepositoryRecipes::new(eyes, folders, self.spack.dialect()))
     }
 }

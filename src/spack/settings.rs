@@ -56,6 +56,21 @@ pub struct ModuleSet {
     pub roots: Vec<(String, PathBuf)>,
 }
 
+impl ModuleSet {
+    /// The kinds of module files that are made; what else is enabled is nothing that Spack knows.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.enabled.iter().map(String::as_str).filter(|kind| matches!(*kind, "tcl" | "lmod"))
+    }
+
+    /// The same, as far as the configuration says where they go.
+    pub fn placed(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.kinds().filter_map(|kind| {
+            let (_, root) = self.roots.iter().find(|(name, _)| name == kind)?;
+            Some((kind, root.as_path()))
+        })
+    }
+}
+
 static OLD_PADDING: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$padding(?::(\d+))?|\$\{padding(?::(\d+))?\}").ok());
 

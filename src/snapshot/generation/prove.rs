@@ -1,6 +1,6 @@
 //! Looks at everything that a generation needs before anybody is sent there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,9 +155,8 @@ fn view(eyes: &dyn Eyes, root: &Path, proof: &mut Proof) {
 
 fn modules(cx: &Cx, scope: &Scope, proof: &mut Proof) -> Result<()> {
     for set in scope.config.module_sets()? {
-        for (kind, root) in &set.roots {
-            let root: &PathBuf = root;
-            if set.enabled.contains(kind) && proof.specs > 0 && !cx.world.eyes.is_folder(root) {
+        for (kind, root) in set.placed() {
+            if proof.specs > 0 && !cx.world.eyes.is_folder(root) {
                 proof.problems.push(format!(
                     "the {kind} modules of '{}' are not in {}",
                     set.name,

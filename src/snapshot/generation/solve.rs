@@ -203,9 +203,7 @@ async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, nam
 fn manifest(source: &Scope, text: &str, folder: &std::path::Path, args: &SolveArgs) -> Result<String> {
     let mut sets = Vec::new();
     for set in source.config.module_sets()? {
-        for kind in set.enabled.iter().filter(|kind| matches!(kind.as_str(), "tcl" | "lmod")) {
-            sets.push((set.name.clone(), kind.clone()));
-        }
+        sets.extend(set.kinds().map(|kind| (set.name.clone(), kind.to_owned())));
     }
     let dialect = source.spack.dialect();
     let name_of = |text: &str| Spec::parse(text, dialect).ok().and_then(|spec| spec.name);

@@ -79,11 +79,9 @@ pub fn note_specs(
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    for repo in scope.config.repos()? {
-        for folder in repo.folders(&*cx.world.eyes)? {
-            let name = folder.display().to_string();
-            cx.world.hands.depends(InputKind::Repository, &name, &names, &|new| repository(&folder, new))?;
-        }
+    for folder in scope.config.recipe_folders(&*cx.world.eyes)? {
+        let name = folder.display().to_string();
+        cx.world.hands.depends(InputKind::Repository, &name, &names, &|new| repository(&folder, new))?;
     }
     Ok(())
 }
@@ -111,7 +109,7 @@ fn state(store: &Store, hash: &str) -> &'static str {
 /// The commit of a repository and the recipes that count; an edited recipe counts without a commit.
 fn repository(folder: &Path, names: &[&str]) -> Result<Input> {
     let eyes = LiveEyes;
-    let commit = folder.ancestors().find_map(|at| locate::commit(&eyes, at));
+    let commit = locate::commit_of(&eyes, folder);
     let mut parts = vec![format!("commit {}", commit.unwrap_or_else(|| "none".to_owned()))];
     for name in names {
         let digest = match recipe_of(&eyes, folder, name) {
