@@ -18,6 +18,8 @@ use crate::base::{Kind, Result, Trouble, words};
 const PULSE: Duration = Duration::from_secs(10);
 /// A holder on another machine that was silent for this long is taken as dead.
 const DEAD: Duration = Duration::from_mins(2);
+/// How long a holder that has just taken the lock may need to write its name.
+const NAMELESS: Duration = Duration::from_millis(500);
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,13 +135,15 @@ pub async fn own(path: &Path, what: &str, patience: Duration) -> Result<OwnLock>
             Err(Denied::Failed(trouble)) => return Err(trouble),
             Err(Denied::Held(holder)) => holder,
         };
+        // A refusal says who has it, and one that has only just begun has not written that yet.
+        let patience = if holder.is_none() { patience.max(NAMELESS) } else { patience };
         if begin.elapsed() >= patience {
             return Err(held(path, what, holder, begin.elapsed()));
         }
         if Cancel::current().is_some_and(|scope| scope.is_cancelled()) {
             return Err(Trouble::cancelled());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(if holder.is_none() { 5 } else { 50 })).await;
     }
 }
 
@@ -205,6 +209,23 @@ mod tests {
             assert!(held_by(&path).is_none());
             assert!(own(&path, "a store", Duration::ZERO).await.unwrap().stale.is_none());
         });
+    }
+
+    #[test]
+    fn one_that_has_only_just_begun_is_named_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let file = File::create(&path).unwrap();
+        file.lock().unwrap();
+        let late = path.clone();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(80));
+            let holder = Holder { pid: 77, host: host(), what: "w".into(), since: 1.0 };
+            std::fs::write(&late, serde_json::to_string(&holder).unwrap()).unwrap();
+        });
+        let error = block_on(own(&path, "w", Duration::ZERO)).unwrap_err();
+        writer.join().unwrap();
+        assert_eq!(error.facts()["pid"], 77);
     }
 
     #[test]
