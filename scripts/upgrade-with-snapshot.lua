@@ -83,14 +83,20 @@ end
 -- In generations: build beside, prove, publish, look again.
 local function by_generation(o)
   local line = o.name or o.env
-  local known = {}
-  for _, row in ipairs(generation.list()) do if row.name == line then known[#known + 1] = row end end
-  run.step("adopt", { inputs = #known == 0 }, function()
-    if #known > 0 then return "adopted before" end
-    generation.adopt(o.env, { name = line })
-    if not generation.prove(line, { number = 1 }).ok then fail("refused", o.env .. " is not whole as it is; moonstack env status " .. o.env) end
-    generation.publish(line, { number = 1 })
-    generation.prove(line, { number = 1 })
+  local users_on, begun
+  for _, row in ipairs(generation.list()) do
+    if row.name == line then
+      if row.current then users_on = row.number end
+      if row.progress ~= "begun" and row.progress ~= "broken" then begun = begun or row.number end
+    end
+  end
+  run.step("adopt", { inputs = users_on == nil }, function()
+    if users_on then return "adopted before" end
+    -- An adoption that was cut short is gone on with.
+    local made = begun and generation.build(line, { number = begun }) or generation.adopt(o.env, { name = line })
+    if not generation.prove(line, { number = made.number }).ok then fail("refused", o.env .. " is not whole as it is; moonstack env status " .. o.env) end
+    generation.publish(line, { number = made.number })
+    generation.prove(line, { number = made.number })
     return "adopted"
   end)
   -- A run that goes on after publishing must come back to what users were on before, not to what they are on now.

@@ -3,7 +3,7 @@
 //! and says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::spack::held::{self, Store};
 use crate::spack::locate;
 use crate::spack::locked::LockContents;
 use crate::spack::mirror_look;
-use crate::spack::prefix_manifest::compare;
+use crate::spack::prefix_manifest::{self, Contents};
 use crate::spack::row::SpecRow;
 use crate::spack::session::{Scope, scope};
 
@@ -27,7 +27,7 @@ use crate::spack::session::{Scope, scope};
 pub struct CheckArgs {
     /// `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
     pub snapshot: String,
-    /// Compare every installed file with Spack's manifest of it.
+    /// Read every installed file; otherwise only those whose time is not that of the installation.
     #[serde(default)]
     pub deep: bool,
 }
@@ -60,6 +60,8 @@ pub struct HashCheck {
     pub mirror: Option<String>,
     /// What was found.
     pub why: String,
+    /// It is on record as installed, and does not serve any more.
+    pub damaged: bool,
 }
 
 /// Whether a snapshot could be restored.
@@ -82,6 +84,13 @@ pub struct Restorable {
     pub problems: Vec<String>,
 }
 
+impl Restorable {
+    /// Hashes that are on record as installed and do not serve any more.
+    pub fn damaged(&self) -> Vec<String> {
+        self.missing.iter().filter(|row| row.damaged).map(|row| row.hash.clone()).collect()
+    }
+}
+
 pub async fn check(cx: Cx, args: CheckArgs) -> Result<Restorable> {
     let kept = reference::find(&cx, &args.snapshot)?;
     of(&cx, &kept, args.deep).await
@@ -93,6 +102,7 @@ struct Local {
     states: Vec<HashState>,
     /// Hash → why it counts as not there.
     absent: BTreeMap<String, String>,
+    damaged: BTreeSet<String>,
     recipes: BTreeMap<String, Option<String>>,
     drift: Vec<String>,
     same_commits: bool,
@@ -158,6 +168,7 @@ fn local(cx: &Cx, scope: &Scope, kept: &Kept, deep: bool) -> Result<Local> {
     let folders = scope.config.recipe_folders(eyes)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
+    let mut damaged = BTreeSet::new();
     let mut drift = drift(cx, scope, kept);
     for state in &states {
         let external = state.external.then_some(state.prefix.as_deref()).flatten();
@@ -168,13 +179,16 @@ fn local(cx: &Cx, scope: &Scope, kept: &Kept, deep: bool) -> Result<Local> {
             }
         } else if let Some(why) = damage(cx, &store, state, deep) {
             absent.insert(state.hash.clone(), why);
+            if store.get(&state.hash).is_some_and(|held| held.installed && held.local) {
+                damaged.insert(state.hash.clone());
+            }
             recipes
                 .entry(state.name.clone())
                 .or_insert_with(|| state::recipe_digest(eyes, &folders, &state.name));
         }
     }
     let same_commits = kept.snapshot.repositories == state::repositories(eyes, scope)?;
-    Ok(Local { lock: verify::lock(cx, kept)?, states, absent, recipes, drift, same_commits })
+    Ok(Local { lock: verify::lock(cx, kept)?, states, absent, damaged, recipes, drift, same_commits })
 }
 
 /// Why a hash is not there as it was.
@@ -183,18 +197,8 @@ fn damage(cx: &Cx, store: &Store, state: &HashState, deep: bool) -> Option<Strin
     let Some(held) = store.get(&state.hash).filter(|held| held.installed) else {
         return Some("it is not installed".to_owned());
     };
-    let prefix = PathBuf::from(held.prefix.as_deref()?);
-    if !eyes.is_folder(&prefix) {
-        return Some(format!("{} is gone", prefix.display()));
-    }
-    if !deep {
-        return None;
-    }
-    match compare(eyes, &prefix) {
-        Ok(Some(found)) if !found.is_empty() => Some(format!("{} files of it were changed", found.len())),
-        Err(trouble) => Some(trouble.message().to_owned()),
-        _ => None,
-    }
+    let contents = if deep { Contents::All } else { Contents::Touched };
+    prefix_manifest::damage(eyes, Path::new(held.prefix.as_deref()?), contents)
 }
 
 /// What is otherwise than it was, apart from the store.
@@ -240,6 +244,7 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look
         from,
         mirror,
         why,
+        damaged: local.damaged.contains(&state.hash),
     };
     let Some(why) = local.absent.get(&state.hash) else {
         return check(Source::Installed, String::new(), None);

@@ -1,7 +1,7 @@
 //! The way back in place: manifest and lock byte for byte, what is missing by its hash, marks, views and modules as
 //! they were. Everything is read back; what fails puts back what was there before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,13 @@ use super::{capture, look};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::spack::concretize::Specs;
 use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, refresh};
 use crate::spack::held;
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::mark::{self, Mark, MarkArgs};
+use crate::spack::prefix_manifest::{Contents, damage};
 use crate::spack::session::{Scope, scope};
 use crate::world::Action;
 
@@ -36,6 +38,8 @@ pub struct RestoreArgs {
     pub configuration: bool,
     /// Build what no mirror has, although its recipe has changed since.
     pub allow_drift: bool,
+    /// Read every installed file; otherwise only those whose time is not that of the installation.
+    pub deep: bool,
     /// Only from build caches; never build.
     pub cache_only: bool,
     /// Accept binaries without a valid signature.
@@ -80,7 +84,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let begun = std::time::Instant::now();
     let kept = reference::find(&cx, &args.snapshot)?;
     let title = kept.snapshot.title();
-    let restorable = check::of(&cx, &kept, false).await?;
+    let restorable = check::of(&cx, &kept, args.deep).await?;
     refuse(&restorable, &args)?;
     let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string())).await?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
@@ -104,7 +108,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
         inside.spack.forget();
         match args.only {
             Some(_) => Ok((Vec::new(), Vec::new())),
-            None => bring_back(&cx, &kept, &args).await,
+            None => bring_back(&cx, &kept, &args, &restorable.damaged()).await,
         }
     };
     match work.await {
@@ -226,31 +230,69 @@ async fn configuration_changes(
 }
 
 /// Installs what is missing, then marks, views and modules; then everything is compared with the record.
-async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs) -> Result<(Vec<InstalledRow>, Vec<String>)> {
+async fn bring_back(
+    cx: &Cx,
+    kept: &Kept,
+    args: &RestoreArgs,
+    damaged: &[String],
+) -> Result<(Vec<InstalledRow>, Vec<String>)> {
     let name = kept.snapshot.env.path.display().to_string();
     let states = look::states(cx, kept)?;
     let inside = scope(cx, Some(name.clone())).await?;
     let store = held::now(cx, &inside).await?;
     let there = |s: &HashState| s.external || store.get(&s.hash).is_some_and(|h| h.exists(&*cx.world.eyes));
-    let mut installed = Vec::new();
+    let options = InstallOptions {
+        only_concrete: true,
+        cache_only: args.cache_only,
+        no_check_signature: args.no_check_signature,
+        fake: args.fake,
+        jobs: args.jobs,
+        timeout: args.timeout,
+        ..InstallOptions::default()
+    };
+    // What is built next may need what was damaged.
+    let mut installed = again(cx, &name, damaged, &options).await?;
     if states.iter().any(|s| !s.build_only && s.installed && !there(s)) {
-        let options = InstallOptions {
-            only_concrete: true,
-            cache_only: args.cache_only,
-            no_check_signature: args.no_check_signature,
-            fake: args.fake,
-            jobs: args.jobs,
-            timeout: args.timeout,
-            ..InstallOptions::default()
-        };
-        installed = install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options })
-            .await?
-            .installed;
+        let args = EnvInstallArgs { name: name.clone(), specs: None, options };
+        installed.extend(install_env(cx.clone(), args).await?.installed);
     }
     let marked = marks(cx, &inside, &states).await?;
     refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
     compare(cx, kept, &states).await?;
     Ok((installed, marked))
+}
+
+/// Builds or unpacks again in place what is on record and does not serve any more.
+async fn again(
+    cx: &Cx,
+    name: &str,
+    hashes: &[String],
+    options: &InstallOptions,
+) -> Result<Vec<InstalledRow>> {
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let inside = scope(cx, Some(name.to_owned())).await?;
+    let store = held::now(cx, &inside).await?;
+    let prefix = |hash: &String| store.get(hash).and_then(|held| held.prefix.clone()).map(PathBuf::from);
+    let gone: Vec<PathBuf> =
+        hashes.iter().filter_map(prefix).filter(|path| !cx.world.eyes.exists(path)).collect();
+    // Spack before 1.2 moves the old prefix aside, and fails where there is none.
+    for path in &gone {
+        cx.world.perform(Action::MakeFolder { path: path.clone() }).await?;
+    }
+    let specs = Some(Specs::Many(hashes.iter().map(|hash| format!("/{hash}")).collect()));
+    let options = InstallOptions { overwrite: true, ..options.clone() };
+    let done = install_env(cx.clone(), EnvInstallArgs { name: name.to_owned(), specs, options }).await;
+    if done.is_err() {
+        // An empty folder would look like an installation.
+        for path in
+            gone.into_iter().filter(|path| cx.world.eyes.list(path).is_ok_and(|names| names.is_empty()))
+        {
+            cx.world.perform(Action::RemovePath { path }).await?;
+        }
+    }
+    Ok(done?.installed)
 }
 
 /// Explicit and implicit as recorded.
@@ -285,9 +327,13 @@ async fn compare(cx: &Cx, kept: &Kept, states: &[HashState]) -> Result<()> {
     let store = held::now(cx, &inside).await?;
     for state in states.iter().filter(|s| s.installed && !s.build_only && !s.external) {
         match store.get(&state.hash) {
-            Some(held) if held.exists(eyes) && held.explicit == state.explicit => {}
-            Some(held) if held.exists(eyes) => {
+            Some(held) if held.exists(eyes) && held.explicit != state.explicit => {
                 problems.push(format!("{} is not marked as it was", state.name));
+            }
+            Some(held) if held.exists(eyes) => {
+                let prefix = Path::new(held.prefix.as_deref().unwrap_or_default());
+                let pretends = cx.world.hands.pretends();
+                problems.extend(damage(eyes, prefix, Contents::Touched).filter(|_| !pretends));
             }
             _ => problems.push(format!("{}@{} is not installed", state.name, state.version)),
         }

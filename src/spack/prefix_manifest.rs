@@ -15,6 +15,7 @@ use crate::world::Eyes;
 use crate::world::eyes::{FileKind, Stat};
 
 const FILE: &str = ".spack/install_manifest.json";
+const RECORD: &str = ".spack/spec.json";
 /// Written after the manifest, so it cannot be in it.
 const TIMES: &str = "install_times.json";
 /// Times are floating-point seconds; less than this apart is the same file.
@@ -35,8 +36,44 @@ struct Recorded {
     size: Option<u64>,
 }
 
+/// How closely files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Every file is read.
+    All,
+    /// Only files whose size is the same and whose time is not.
+    Touched,
+}
+
 /// Compares; nothing when the prefix has no manifest, as externals and what an old Spack installed.
 pub fn compare(eyes: &dyn Eyes, prefix: &Path) -> Result<Option<Differences>> {
+    differing(eyes, prefix, Contents::All)
+}
+
+/// Why a prefix does not serve as it was installed. What was added to it, who owns it and who may read it does not
+/// count: Python adds byte code, and sites change groups and modes.
+pub fn damage(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Option<String> {
+    if !eyes.is_folder(prefix) {
+        return Some(format!("{} is gone", prefix.display()));
+    }
+    if !eyes.exists(&prefix.join(RECORD)) {
+        return Some(format!("{} has not what Spack writes into it", prefix.display()));
+    }
+    let found = match differing(eyes, prefix, contents) {
+        Ok(found) => found.unwrap_or_default(),
+        Err(trouble) => return Some(trouble.message().to_owned()),
+    };
+    let spoilt = |kinds: &[&str]| kinds.iter().any(|kind| ["deleted", "link", "size", "hash"].contains(kind));
+    let mut files = found.iter().filter(|(_, kinds)| spoilt(kinds));
+    let (first, kinds) = files.next()?;
+    let what = if kinds.contains(&"deleted") { "is gone" } else { "was changed" };
+    Some(match files.count() {
+        0 => format!("{first} {what}"),
+        more => format!("{first} {what}, and {more} more of its files"),
+    })
+}
+
+fn differing(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Result<Option<Differences>> {
     let path = prefix.join(FILE);
     if !eyes.exists(&path) {
         return Ok(None);
@@ -55,7 +92,7 @@ pub fn compare(eyes: &dyn Eyes, prefix: &Path) -> Result<Option<Differences>> {
         }
         let name = at.display().to_string();
         let kinds = match recorded.remove(&name) {
-            Some(was) => differences(eyes, &at, &stat, &was)?,
+            Some(was) => differences(eyes, &at, &stat, &was, contents)?,
             None => vec!["added"],
         };
         if !kinds.is_empty() {
@@ -71,7 +108,13 @@ fn inside(eyes: &dyn Eyes, folder: &Path, manifest: &Path) -> Result<Vec<PathBuf
     Ok(names.map(|name| folder.join(name)).filter(|path| path != manifest).collect())
 }
 
-fn differences(eyes: &dyn Eyes, path: &Path, now: &Stat, was: &Recorded) -> Result<Vec<&'static str>> {
+fn differences(
+    eyes: &dyn Eyes,
+    path: &Path,
+    now: &Stat,
+    was: &Recorded,
+    contents: Contents,
+) -> Result<Vec<&'static str>> {
     let mut kinds = Vec::new();
     let mut check = |name, differs: bool| {
         if differs {
@@ -89,10 +132,14 @@ fn differences(eyes: &dyn Eyes, path: &Path, now: &Stat, was: &Recorded) -> Resu
         kind => {
             check("mode", was.mode.is_some_and(|was| was & 0o7777 != now.mode));
             if kind == FileKind::File {
-                check("size", was.size != Some(now.size));
+                let other_size = was.size != Some(now.size);
+                check("size", other_size);
                 let time = now.modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-                check("mtime", was.time.is_none_or(|was| (was - time).abs() > SAME_TIME));
-                check("hash", was.hash.as_deref() != Some(&content_hash(eyes, path)?));
+                let touched = was.time.is_none_or(|was| (was - time).abs() > SAME_TIME);
+                check("mtime", touched);
+                if contents == Contents::All || (touched && !other_size) {
+                    check("hash", was.hash.as_deref() != Some(&content_hash(eyes, path)?));
+                }
             }
         }
     }
@@ -158,10 +205,72 @@ mod tests {
         assert_eq!(of("moded"), ["mode"]);
         assert_eq!((of("gone"), of("new"), of("link")), (vec!["deleted"], vec!["added"], vec!["link"]));
         assert_eq!(found.len(), 5, "{found:?}");
+        assert!(damage(&LiveEyes, &prefix, Contents::Touched).unwrap().contains("has not what Spack writes"));
 
         std::fs::write(prefix.join(FILE), "{").unwrap();
+        std::fs::write(prefix.join(RECORD), "{}").unwrap();
+        assert!(damage(&LiveEyes, &prefix, Contents::Touched).unwrap().contains("is not a manifest"));
         assert_eq!(compare(&LiveEyes, &prefix).unwrap_err().kind(), Kind::Corrupt);
         std::fs::remove_file(prefix.join(FILE)).unwrap();
         assert!(compare(&LiveEyes, &prefix).unwrap().is_none());
+    }
+
+    /// A prefix with a file, made again for each case.
+    fn one_file(dir: &Path) -> PathBuf {
+        use std::os::unix::fs::MetadataExt as _;
+        let prefix = dir.join("p");
+        let _ = std::fs::remove_dir_all(&prefix);
+        std::fs::create_dir_all(prefix.join(".spack")).unwrap();
+        std::fs::write(prefix.join(RECORD), "{}").unwrap();
+        let file = prefix.join("library");
+        std::fs::write(&file, "one").unwrap();
+        let meta = std::fs::metadata(&file).unwrap();
+        let row = serde_json::json!({"mode": meta.mode(), "owner": meta.uid(), "group": meta.gid(), "size": meta.size(),
+            "hash": content_hash(&LiveEyes, &file).unwrap(), "time": meta.mtime() as f64 + 1e-9 * meta.mtime_nsec() as f64});
+        let manifest = serde_json::json!({ file.display().to_string(): row });
+        std::fs::write(prefix.join(FILE), manifest.to_string()).unwrap();
+        prefix
+    }
+
+    #[test]
+    fn what_counts_as_damage() {
+        use std::fs::{File, Permissions, remove_dir_all, remove_file, set_permissions, write};
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let touch = |p: &Path, at| File::options().write(true).open(p).unwrap().set_modified(at).unwrap();
+        let long_ago = UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        type Change<'a> = &'a dyn Fn(&Path);
+        let cases: &[(&str, Change<'_>, bool, bool)] = &[
+            ("nothing", &|_| (), false, false),
+            ("added", &|p| write(p.join("new.pyc"), "").unwrap(), false, false),
+            (
+                "mode",
+                &|p| set_permissions(p.join("library"), Permissions::from_mode(0o640)).unwrap(),
+                false,
+                false,
+            ),
+            ("only its time", &|p| touch(&p.join("library"), long_ago), false, false),
+            ("content", &|p| write(p.join("library"), "two").unwrap(), true, true),
+            ("cut", &|p| write(p.join("library"), "").unwrap(), true, true),
+            ("gone", &|p| remove_file(p.join("library")).unwrap(), true, true),
+            ("all gone", &|p| remove_dir_all(p).unwrap(), true, true),
+            (
+                "rot",
+                &|p| {
+                    let at = std::fs::metadata(p.join("library")).unwrap().modified().unwrap();
+                    write(p.join("library"), "two").unwrap();
+                    touch(&p.join("library"), at);
+                },
+                false,
+                true,
+            ),
+        ];
+        for (name, change, quick, whole) in cases {
+            let prefix = one_file(dir.path());
+            change(&prefix);
+            let of = |contents| damage(&LiveEyes, &prefix, contents);
+            assert_eq!(of(Contents::Touched).is_some(), *quick, "{name}: {:?}", of(Contents::Touched));
+            assert_eq!(of(Contents::All).is_some(), *whole, "{name}: {:?}", of(Contents::All));
+        }
     }
 }

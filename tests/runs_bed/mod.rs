@@ -2,9 +2,14 @@
 
 #![allow(dead_code)]
 
+#[path = "../common/dice.rs"]
+mod dice;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+#[allow(unused_imports)]
+pub use dice::{Dice, share};
 use serde_json::Value;
 
 /// The workflows of `tests/workflows` and the options that each takes.
@@ -20,30 +25,6 @@ pub const WORKFLOWS: &[(&str, &[&str])] = &[
     ("i_when_changed", &["small", "big", "dir"]),
     ("j_dated", &["small", "big", "dir"]),
 ];
-
-/// How much of a long proof is asked for.
-pub fn share(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
-
-/// A small generator, so that a failure can be repeated; `MOONSTACK_SEED` gives another sequence.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new() -> Dice {
-        Dice(share("MOONSTACK_SEED", 20_261_121) as u64)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit.max(1)
-    }
-
-    /// One of several.
-    pub fn one_of(&mut self, all: &[&'static str]) -> &'static str {
-        all[self.below(all.len() as u64) as usize]
-    }
-}
 
 pub struct Bed {
     _folder: Option<tempfile::TempDir>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Ledger, Progress};
+use super::ledger::{Entry, Ledger, Progress};
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
@@ -141,7 +141,10 @@ pub struct AdoptArgs {
 pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
     let name = args.name.unwrap_or_else(|| args.env.rsplit('/').next().unwrap_or(&args.env).to_owned());
     let ledger = Ledger::read(&cx, super::place::Place::of(&cx, &name)?)?;
-    if let Some(first) = ledger.entries().keys().next() {
+    // What an adoption left that failed is no generation that anybody could have meant.
+    let whole = |(_, entry): &(&u64, &Entry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);
+    let published = ledger.publications().first().map(|first| first.number);
+    if let Some(first) = published.or(ledger.entries().iter().find(whole).map(|(number, _)| *number)) {
         return Err(Trouble::new(
             Kind::Exists,
             format!("'{name}' has generations already, beginning with {first}"),

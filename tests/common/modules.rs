@@ -1,0 +1,57 @@
+//! The programs behind users' `module`: Environment Modules, and Lmod, where this machine has them.
+
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+pub struct ModuleProgram {
+    path: PathBuf,
+    /// What it wants to know beside MODULEPATH.
+    env: Vec<(&'static str, PathBuf)>,
+}
+
+/// Debian's `environment-modules`.
+pub fn environment_modules() -> Option<ModuleProgram> {
+    let path = which("modulecmd")?;
+    Some(ModuleProgram { path, env: Vec::new() })
+}
+
+/// Lmod in its usual place, or where `MOONSTACK_LMOD` has its `libexec`: Debian does not install it beside the other.
+pub fn lmod() -> Option<ModuleProgram> {
+    let named = std::env::var_os("MOONSTACK_LMOD").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| PathBuf::from("/usr/share/lmod/lmod/libexec"));
+    let path = folder.join("lmod");
+    path.is_file().then(|| ModuleProgram { path, env: vec![("LMOD_DIR", folder)] })
+}
+
+fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+impl ModuleProgram {
+    pub fn command(&self, words: &[&str], module_path: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("MODULE") || text.starts_with("LMOD") || text.starts_with("_LMFILES") {
+                command.env_remove(&name);
+            }
+        }
+        command.arg("bash").args(words).env("MODULEPATH", module_path);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The names of modules that users may load.
+    pub fn avail(&self, module_path: &str) -> Result<String, String> {
+        let output = self.command(&["-t", "avail"], module_path).output().map_err(|e| e.to_string())?;
+        // Both print the list for people, on standard error.
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() && !text.to_lowercase().contains("error") {
+            return Ok(text);
+        }
+        Err(format!("{}: {text}{}", output.status, String::from_utf8_lossy(&output.stdout)))
+    }
+}
