@@ -1,6 +1,6 @@
-//! Readers while their stack is switched, by the means that users have: programs of the view, and `module avail` of
-//! Environment Modules and of Lmod where the machine has them, all through `current/NAME`. Nobody meets an error, and
-//! everybody sees one whole generation. `MOONSTACK_READS=1000 cargo test --test readers` is the long proof.
+//! Readers while their stack is switched, by the means that users have: programs of the view, a shell that enters, and
+//! `module` of Environment Modules and of Lmod where the machine has them, all through `current/NAME`. Nobody meets an
+//! error, and who enters sees one whole generation. `MOONSTACK_READS=1000 cargo test --test readers` is the long proof.
 
 #[path = "common/modules.rs"]
 mod modules;
@@ -16,14 +16,20 @@ use runs_bed::{Bed, share};
 /// Users are on the second generation of two that differ in programs and modules.
 fn two_generations() -> Bed {
     let bed = Bed::practice();
-    let modules = "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
+    let modules =
+        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
     std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
     bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "openblas"]);
     bed
 }
 
-/// What one reader sees, or the error that it meets.
-type Look<'a> = Box<dyn Fn() -> Result<String, String> + Send + Sync + 'a>;
+/// How somebody looks.
+struct Way<'a> {
+    name: String,
+    /// It opens one path through the link, or enters by one: then it sees a whole generation.
+    whole: bool,
+    look: Box<dyn Fn() -> Result<String, String> + Send + Sync + 'a>,
+}
 
 fn said(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| format!("it does not start: {e}"))?;
@@ -34,27 +40,52 @@ fn said(command: &mut Command) -> Result<String, String> {
     Err(format!("{command:?}: {}{}", text(&output.stdout), text(&output.stderr)))
 }
 
-/// Every way to look that this machine has, by name.
-fn ways(bed: &Bed) -> Vec<(&'static str, Look<'_>)> {
+/// Every way to look that this machine has.
+fn ways(bed: &Bed) -> Vec<Way<'_>> {
     let current = bed.state().join("current/science");
     let view = current.join("view/bin/h5dump");
-    let mut ways: Vec<(&'static str, Look<'_>)> =
-        vec![("a program of the view", Box::new(move || said(Command::new(&view).arg("--version"))))];
-    for (name, program, kind) in [
-        ("Environment Modules", modules::environment_modules(), "tcl"),
-        ("Lmod", modules::lmod(), "lmod"),
-    ] {
+    let enter = format!(". '{}/activate.sh' && h5dump --version && IFS=: && ls $MODULEPATH", current.display());
+    let mut ways = vec![
+        Way {
+            name: "a program of the view".into(),
+            whole: true,
+            look: Box::new(move || said(Command::new(&view).arg("--version"))),
+        },
+        Way {
+            name: "a shell that enters".into(),
+            whole: true,
+            look: Box::new(move || said(Command::new("sh").args(["-euc", &enter]).env_remove("MODULEPATH"))),
+        },
+    ];
+    for (name, program, kind) in
+        [("Environment Modules", modules::environment_modules(), "tcl"), ("Lmod", modules::lmod(), "lmod")]
+    {
         let Some(program) = program else {
             eprintln!("skipped: no {name} on this machine");
             continue;
         };
-        let root = module_path(&current.join("modules").join(kind), kind);
-        ways.push((name, Box::new(move || program.avail(&root))));
+        let program = std::sync::Arc::new(program);
+        let (walked, entered) =
+            (module_path(&current.join("modules").join(kind), kind), current.join("modulefiles"));
+        let entered = entered.display().to_string();
+        let again = program.clone();
+        ways.push(Way {
+            name: format!("{name}, walking through the link"),
+            whole: false,
+            look: Box::new(move || program.says("module -t avail", &walked)),
+        });
+        ways.push(Way {
+            name: format!("{name}, entering"),
+            whole: true,
+            look: Box::new(move || {
+                again.says("module load science\nmodule -t avail\nh5dump --version >&2", &entered)
+            }),
+        });
     }
     ways
 }
 
-/// What users put into MODULEPATH: the folders below the root, by way of the link.
+/// What users may put into MODULEPATH: the folders below the root, by way of the link.
 fn module_path(root: &Path, kind: &str) -> String {
     let entries = std::fs::read_dir(root).unwrap().flatten().map(|entry| entry.path());
     let folders = entries.filter(|path| path.is_dir());
@@ -63,7 +94,7 @@ fn module_path(root: &Path, kind: &str) -> String {
 }
 
 #[test]
-fn nobody_sees_a_hole_or_a_mixture() {
+fn nobody_sees_a_hole_and_who_enters_no_mixture() {
     let bed = two_generations();
     let ways = ways(&bed);
     let to = |number: &str| bed.ok(&["-q", "generation", "rollback", "science", "--to", number]);
@@ -71,8 +102,12 @@ fn nobody_sees_a_hole_or_a_mixture() {
     let mut whole: Vec<BTreeSet<String>> = vec![BTreeSet::new(); ways.len()];
     for number in ["1", "2"] {
         to(number);
-        for ((name, look), seen) in ways.iter().zip(&mut whole) {
-            assert!(seen.insert(look().unwrap()), "{name} tells the generations apart");
+        for (way, seen) in ways.iter().zip(&mut whole) {
+            assert!(
+                seen.insert((way.look)().unwrap()),
+                "{} does not tell the generations apart: {seen:?}",
+                way.name
+            );
         }
     }
     let (switches, least) = (share("MOONSTACK_SWITCHES", 50), share("MOONSTACK_READS", 150));
@@ -82,14 +117,13 @@ fn nobody_sees_a_hole_or_a_mixture() {
         let readers: Vec<_> = ways
             .iter()
             .zip(&whole)
-            .flat_map(|pair| [pair, pair])
-            .map(|((name, look), whole)| {
-                let (done, reads) = (&done, &reads);
+            .map(|(way, whole)| {
+                let (done, reads, name) = (&done, &reads, &way.name);
                 scope.spawn(move || {
                     let mut wrong = BTreeSet::new();
                     while !done.load(Ordering::Relaxed) {
-                        match look() {
-                            Ok(seen) if whole.contains(&seen) => {}
+                        match (way.look)() {
+                            Ok(seen) if !way.whole || whole.contains(&seen) => {}
                             Ok(seen) => drop(wrong.insert(format!("{name} saw a mixture: {seen}"))),
                             Err(error) => drop(wrong.insert(format!("{name}: {error}"))),
                         }

@@ -127,7 +127,7 @@ impl Bed<'_> {
         let records = self.site.records().into_iter().filter(|(_, r)| r["installed"] == true);
         let own = |(hash, r): (String, Value)| {
             let path = PathBuf::from(r["path"].as_str()?);
-            path.starts_with(self.site.store()).then_some((hash, path))
+            (path.starts_with(self.site.store()) && path.is_dir()).then_some((hash, path))
         };
         records.filter_map(own).collect()
     }

@@ -31,23 +31,26 @@ fn which(name: &str) -> Option<PathBuf> {
 }
 
 impl ModuleProgram {
-    pub fn command(&self, words: &[&str], module_path: &str) -> Command {
-        let mut command = Command::new(&self.path);
+    /// A shell of somebody who has `module` and this MODULEPATH; `script` may say `module`.
+    fn shell(&self, script: &str, module_path: &str) -> Command {
+        let mut command = Command::new("bash");
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("MODULE") || text.starts_with("LMOD") || text.starts_with("_LMFILES") {
+            if ["MODULE", "LMOD", "_LMFILES", "LOADEDMODULES", "BASH_ENV"].iter().any(|p| text.starts_with(p))
+            {
                 command.env_remove(&name);
             }
         }
-        command.arg("bash").args(words).env("MODULEPATH", module_path);
+        let script =
+            format!("set -e\nmodule() {{ eval \"$('{}' bash \"$@\")\"; }}\n{script}", self.path.display());
+        command.args(["-c", &script]).env("MODULEPATH", module_path);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    /// The names of modules that users may load.
-    pub fn avail(&self, module_path: &str) -> Result<String, String> {
-        let output = self.command(&["-t", "avail"], module_path).output().map_err(|e| e.to_string())?;
-        // Both print the list for people, on standard error.
+    /// What the script makes `module` say; it says everything for people, on standard error.
+    pub fn says(&self, script: &str, module_path: &str) -> Result<String, String> {
+        let output = self.shell(script, module_path).output().map_err(|e| e.to_string())?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() && !text.to_lowercase().contains("error") {
             return Ok(text);

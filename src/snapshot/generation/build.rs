@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::entrance;
 use super::ledger::{Entry, Ledger, Progress};
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
@@ -75,6 +76,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         let installed =
             install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options }).await?;
         let made = refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
+        entrance::write(&cx, &inside, &ledger.place, number).await?;
         Ok::<_, Trouble>((installed, made))
     };
     match done.await {

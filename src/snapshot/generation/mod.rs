@@ -2,6 +2,7 @@
 //! theirs by one rename. Numbers only grow, and going back is to a number.
 
 pub mod build;
+pub mod entrance;
 pub mod ledger;
 pub mod look;
 pub mod place;
