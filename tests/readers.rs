@@ -44,7 +44,8 @@ fn said(command: &mut Command) -> Result<String, String> {
 fn ways(bed: &Bed) -> Vec<Way<'_>> {
     let current = bed.state().join("current/science");
     let view = current.join("view/bin/h5dump");
-    let enter = format!(". '{}/activate.sh' && h5dump --version && IFS=: && ls $MODULEPATH", current.display());
+    let enter =
+        format!(". '{}/activate.sh' && h5dump --version && IFS=: && ls $MODULEPATH", current.display());
     let mut ways = vec![
         Way {
             name: "a program of the view".into(),

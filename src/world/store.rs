@@ -106,14 +106,26 @@ fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Trouble {
     use rusqlite::ErrorCode as E;
     let kind = match error.sqlite_error_code() {
         Some(E::DiskFull) => Kind::Disk,
+        // SQLite has no word for a full disk where it makes the files of its log.
+        Some(E::SystemIoFailure | E::CannotOpen) if is_full(path) => Kind::Disk,
         Some(E::PermissionDenied | E::ReadOnly | E::CannotOpen) => Kind::Permission,
         Some(E::DatabaseBusy | E::DatabaseLocked) => Kind::Lock,
         Some(E::DatabaseCorrupt | E::NotADatabase) => Kind::Corrupt,
         _ => Kind::Io,
     };
-    Trouble::new(kind, format!("state database {}: {error}", path.display()))
+    let reason = match kind {
+        Kind::Disk => "there is no space left on its file system".to_owned(),
+        _ => error.to_string(),
+    };
+    Trouble::new(kind, format!("state database {}: {reason}", path.display()))
         .hint("`state` in the site file or MOONSTACK_STATE names another folder")
         .fact("path", path.display().to_string())
+}
+
+fn is_full(path: &Path) -> bool {
+    const NEEDED: u64 = 256 * 1024;
+    let folder = path.parent().unwrap_or(path);
+    super::space::space(folder).is_ok_and(|space| space.free_bytes < NEEDED)
 }
 
 /// Opens a database without leaving a trace: even a reader makes the files of the write-ahead log, where nobody has

@@ -40,7 +40,13 @@ impl Bed {
     /// A new practice site in a folder of its own.
     pub fn practice() -> Bed {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_owned();
+        let bed = Bed::practice_in(folder.path());
+        Bed { _folder: Some(folder), ..bed }
+    }
+
+    /// One in a folder that is there.
+    pub fn practice_in(root: &Path) -> Bed {
+        let root = root.to_owned();
         let bed = Bed {
             site: vec![format!("--practice={}", root.join("site").display())],
             env: Vec::new(),
@@ -50,7 +56,7 @@ impl Bed {
                 ("new", "openblas".to_owned()),
             ],
             root,
-            _folder: Some(folder),
+            _folder: None,
         };
         bed.renew();
         bed
