@@ -1,5 +1,85 @@
-//! Whether the programs and libraries of a prefix find what they need, as the loader would look for it.
+//! Whether the programs and libraries of installed prefixes find what they need, as the loader would look for it:
+//! each library is there, is whole, is of the same kind, and has the versions that are asked of it. What a user's
+//! `LD_LIBRARY_PATH` would add is left out, and so are libraries that programs open by themselves while they run.
 
+pub mod allowed;
 mod blocks;
 pub mod elf;
-pub mod versions;
+mod files;
+pub mod resolve;
+mod search;
+mod system;
+mod versions;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::world::Eyes;
+use files::Files;
+pub use resolve::{How, Lack};
+use search::{Opened, Search};
+use system::System;
+
+/// Looks at prefix after prefix, and remembers what it has read.
+pub struct Linkage<'e> {
+    search: Search<'e>,
+    files: Files<'e>,
+    told: HashSet<(PathBuf, Option<String>)>,
+    /// Programs and libraries that were followed.
+    pub followed: usize,
+}
+
+/// What was found in a prefix.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Each need once, whatever leads to it.
+    pub lacks: Vec<Lack>,
+    /// Folders that could not be looked at.
+    pub troubles: Vec<String>,
+}
+
+impl<'e> Linkage<'e> {
+    pub fn new(eyes: &'e dyn Eyes) -> Linkage<'e> {
+        Linkage {
+            search: Search::new(eyes, System::read(eyes)),
+            files: Files::new(eyes),
+            told: HashSet::new(),
+            followed: 0,
+        }
+    }
+
+    pub fn look(&mut self, prefix: &Path) -> Found {
+        let (files, troubles) = self.files.of(prefix);
+        let mut lacks = Vec::new();
+        for path in files {
+            for lack in self.of_file(&path) {
+                if self.told.insert((lack.file.clone(), lack.needs.clone())) {
+                    lacks.push(lack);
+                }
+            }
+        }
+        Found { lacks, troubles }
+    }
+
+    fn of_file(&mut self, path: &Path) -> Vec<Lack> {
+        let why = match self.search.open(path) {
+            Opened::Object(object) => {
+                self.followed += 1;
+                return resolve::lacks(&mut self.search, path, &object, true);
+            }
+            Opened::Damaged(why) => why.to_string(),
+            Opened::Foreign { blank: true } if is_library(path) => search::BLANK.to_owned(),
+            Opened::Foreign { .. } | Opened::Apart | Opened::Absent | Opened::Unreadable => return Vec::new(),
+        };
+        vec![Lack { file: path.to_owned(), needs: None, how: How::Damaged(path.to_owned(), why) }]
+    }
+}
+
+/// By its name: `libz.so`, `libz.so.1.3`.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("lib") && name.split_once(".so").is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! The files of a prefix that a loader could be asked to load: each once, whatever leads to it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::world::Eyes;
+use crate::world::eyes::FileKind;
+
+/// Where programs and libraries are. The rest is data, which may hold anybody's programs.
+const FOLDERS: &[&str] = &["bin", "sbin", "libexec", "lib", "lib64"];
+
+/// Names that are never of programs or libraries: opening a file is what costs on a network file system.
+const OTHERS: &[&str] = &[
+    "a", "la", "o", "h", "hpp", "hxx", "mod", "pc", "cmake", "py", "pyc", "pyi", "pl", "pm", "pod", "tcl", "el",
+    "lua", "r", "rb", "js", "css", "html", "htm", "xml", "json", "toml", "yaml", "yml", "md", "rst", "txt", "csv",
+    "tex", "png", "svg", "gif", "jpg", "pdf", "gz", "bz2", "xz", "zip", "sh", "c", "cc", "cpp", "f90",
+];
+
+/// A link that leads on and on ends somewhere.
+const LINKS: usize = 40;
+
+pub struct Files<'e> {
+    eyes: &'e dyn Eyes,
+    seen: HashSet<(u64, u64)>,
+}
+
+impl<'e> Files<'e> {
+    pub fn new(eyes: &'e dyn Eyes) -> Files<'e> {
+        Files { eyes, seen: HashSet::new() }
+    }
+
+    /// Those of a prefix that were not met before. What cannot be listed is told by its message.
+    pub fn of(&mut self, prefix: &Path) -> (Vec<PathBuf>, Vec<String>) {
+        let (mut found, mut troubles) = (Vec::new(), Vec::new());
+        let mut folders: Vec<PathBuf> = FOLDERS.iter().rev().map(|name| prefix.join(name)).collect();
+        folders.retain(|folder| self.eyes.is_folder(folder));
+        while let Some(folder) = folders.pop() {
+            let Ok(stat) = self.eyes.stat(&folder) else { continue };
+            if !self.seen.insert((stat.device, stat.inode)) {
+                continue;
+            }
+            let names = match self.eyes.list(&folder) {
+                Ok(names) => names,
+                Err(trouble) => {
+                    troubles.push(trouble.message().to_owned());
+                    continue;
+                }
+            };
+            for path in names.into_iter().map(|name| folder.join(name)) {
+                if path.extension().is_some_and(|e| OTHERS.iter().any(|other| e.eq_ignore_ascii_case(other))) {
+                    continue;
+                }
+                let Ok(stat) = self.eyes.lstat(&path) else { continue };
+                match stat.kind {
+                    FileKind::Folder => folders.push(path),
+                    FileKind::Link => found.extend(self.behind(prefix, path)),
+                    FileKind::File if self.seen.insert((stat.device, stat.inode)) => found.push(path),
+                    FileKind::File | FileKind::Other => {}
+                }
+            }
+        }
+        (found, troubles)
+    }
+
+    /// The file that a link leads to, if it is one of the prefix that is met nowhere else.
+    fn behind(&mut self, prefix: &Path, link: PathBuf) -> Option<PathBuf> {
+        let mut path = link;
+        for _ in 0..LINKS {
+            let stat = self.eyes.lstat(&path).ok()?;
+            match stat.kind {
+                FileKind::Link => path = path.parent()?.join(self.eyes.read_link(&path).ok()?),
+                FileKind::File => {
+                    let path = crate::spack::paths::normal(&path);
+                    let within = path.strip_prefix(prefix).ok()?;
+                    // The walk comes to these by itself.
+                    let walked = FOLDERS.iter().any(|folder| within.starts_with(folder));
+                    return (!walked && self.seen.insert((stat.device, stat.inode))).then_some(path);
+                }
+                FileKind::Folder | FileKind::Other => return None,
+            }
+        }
+        None
+    }
+}
