@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod ledger;
+mod linkage;
 pub mod look;
 pub mod place;
 pub mod prove;

@@ -66,7 +66,9 @@ fn written(text: &str) -> Vec<String> {
         let indent = line.len() - code.len();
         if code.strip_prefix("def ").is_some_and(|rest| rest.starts_with(ATTRIBUTE)) {
             let mut names = Vec::new();
-            for line in lines.clone().take_while(|l| l.trim().is_empty() || l.len() - l.trim_start().len() > indent) {
+            for line in
+                lines.clone().take_while(|l| l.trim().is_empty() || l.len() - l.trim_start().len() > indent)
+            {
                 if line.trim_start().starts_with("return") {
                     names.extend(literals(line));
                 }
@@ -109,7 +111,10 @@ mod tests {
     fn names_are_read_from_recipes() {
         let cases: &[(&str, &[&str])] = &[
             ("class A(Package):\n    unresolved_libraries = [\"*\"]\n", &["*"]),
-            ("    unresolved_libraries = [\n        'liba.so',  # 'no'\n        \"libb.so.*\",\n    ]\n    x = ['c']\n", &["liba.so", "libb.so.*"]),
+            (
+                "    unresolved_libraries = [\n        'liba.so',  # 'no'\n        \"libb.so.*\",\n    ]\n    x = ['c']\n",
+                &["liba.so", "libb.so.*"],
+            ),
             ("    unresolved_libraries: List[str] = [\"liba.so\"]\n", &["liba.so"]),
             (
                 "    @property\n    def unresolved_libraries(self):\n        if self.spec.satisfies(\"@:14\"):\n            \

@@ -17,7 +17,9 @@ use crate::world::eyes::Parts;
 #[derive(Debug, Clone)]
 pub enum Reading {
     /// Not ELF; `blank` when there is nothing in it, or zeros where something else should be.
-    Foreign { blank: bool },
+    Foreign {
+        blank: bool,
+    },
     /// ELF that no loader loads as it is: objects, cores, debugging information.
     Apart,
     Object(Box<Object>),

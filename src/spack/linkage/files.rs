@@ -11,9 +11,10 @@ const FOLDERS: &[&str] = &["bin", "sbin", "libexec", "lib", "lib64"];
 
 /// Names that are never of programs or libraries: opening a file is what costs on a network file system.
 const OTHERS: &[&str] = &[
-    "a", "la", "o", "h", "hpp", "hxx", "mod", "pc", "cmake", "py", "pyc", "pyi", "pl", "pm", "pod", "tcl", "el",
-    "lua", "r", "rb", "js", "css", "html", "htm", "xml", "json", "toml", "yaml", "yml", "md", "rst", "txt", "csv",
-    "tex", "png", "svg", "gif", "jpg", "pdf", "gz", "bz2", "xz", "zip", "sh", "c", "cc", "cpp", "f90",
+    "a", "la", "o", "h", "hpp", "hxx", "mod", "pc", "cmake", "py", "pyc", "pyi", "pl", "pm", "pod", "tcl",
+    "el", "lua", "r", "rb", "js", "css", "html", "htm", "xml", "json", "toml", "yaml", "yml", "md", "rst",
+    "txt", "csv", "tex", "png", "svg", "gif", "jpg", "pdf", "gz", "bz2", "xz", "zip", "sh", "c", "cc", "cpp",
+    "f90",
 ];
 
 /// A link that leads on and on ends somewhere.
@@ -47,7 +48,8 @@ impl<'e> Files<'e> {
                 }
             };
             for path in names.into_iter().map(|name| folder.join(name)) {
-                if path.extension().is_some_and(|e| OTHERS.iter().any(|other| e.eq_ignore_ascii_case(other))) {
+                if path.extension().is_some_and(|e| OTHERS.iter().any(|other| e.eq_ignore_ascii_case(other)))
+                {
                     continue;
                 }
                 let Ok(stat) = self.eyes.lstat(&path) else { continue };

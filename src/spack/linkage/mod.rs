@@ -69,7 +69,9 @@ impl<'e> Linkage<'e> {
             }
             Opened::Damaged(why) => why.to_string(),
             Opened::Foreign { blank: true } if is_library(path) => search::BLANK.to_owned(),
-            Opened::Foreign { .. } | Opened::Apart | Opened::Absent | Opened::Unreadable => return Vec::new(),
+            Opened::Foreign { .. } | Opened::Apart | Opened::Absent | Opened::Unreadable => {
+                return Vec::new();
+            }
         };
         vec![Lack { file: path.to_owned(), needs: None, how: How::Damaged(path.to_owned(), why) }]
     }
@@ -78,7 +80,8 @@ impl<'e> Linkage<'e> {
 /// By its name: `libz.so`, `libz.so.1.3`.
 fn is_library(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("lib") && name.split_once(".so").is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('.'))
+    name.starts_with("lib")
+        && name.split_once(".so").is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ impl Load<'_, '_> {
                     self.names.insert(name, None);
                 }
             }
-            Some(Answer::Damaged(path, why)) => self.lack(0, &loader.to_string_lossy(), How::Damaged(path, why)),
+            Some(Answer::Damaged(path, why)) => {
+                self.lack(0, &loader.to_string_lossy(), How::Damaged(path, why))
+            }
             Some(Answer::Nowhere(_)) | None => self.lack(0, &loader.to_string_lossy(), How::NoLoader),
         }
     }

@@ -95,7 +95,12 @@ impl<'e> Search<'e> {
 
     /// The first file that the loader would take. It goes on where a file is of another kind or may not be read, and
     /// fails on one that is damaged.
-    pub fn first(&mut self, candidates: impl IntoIterator<Item = PathBuf>, class: Class, met: &mut Met) -> Option<Answer> {
+    pub fn first(
+        &mut self,
+        candidates: impl IntoIterator<Item = PathBuf>,
+        class: Class,
+        met: &mut Met,
+    ) -> Option<Answer> {
         for path in candidates {
             let why = match self.open(&path) {
                 Opened::Object(object) if object.class != class => "it is for another kind of machine",
@@ -160,7 +165,10 @@ pub fn expand(text: &str, origin: &Path) -> Vec<String> {
             .flat_map(|text| {
                 let found = text.contains(&braced) || text.contains(&bare);
                 let values = if found { values.as_slice() } else { &values[..1] };
-                values.iter().map(|value| text.replace(&braced, value).replace(&bare, value)).collect::<Vec<_>>()
+                values
+                    .iter()
+                    .map(|value| text.replace(&braced, value).replace(&bare, value))
+                    .collect::<Vec<_>>()
             })
             .collect();
     }

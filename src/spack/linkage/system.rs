@@ -166,7 +166,10 @@ mod tests {
         let root = dir.path();
         std::fs::create_dir(root.join("conf.d")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
-        write("ld.so.conf", "# first\ninclude conf.d/*.conf\n/opt/one  # behind\n\n/opt/two,/opt/three=libc5\nhwcap 0 x\n");
+        write(
+            "ld.so.conf",
+            "# first\ninclude conf.d/*.conf\n/opt/one  # behind\n\n/opt/two,/opt/three=libc5\nhwcap 0 x\n",
+        );
         write("conf.d/b.conf", "/opt/b\ninclude ../ld.so.conf\n");
         write("conf.d/a.conf", "/opt/a\nrelative\n");
         write("conf.d/c.off", "/opt/c\n");
@@ -182,7 +185,8 @@ mod tests {
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         let mut expected: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         for line in said.lines() {
-            let Some((name, path)) = line.trim().split_once(" (").zip(line.split_once(" => ")).map(|(a, b)| (a.0, b.1))
+            let Some((name, path)) =
+                line.trim().split_once(" (").zip(line.split_once(" => ")).map(|(a, b)| (a.0, b.1))
             else {
                 continue;
             };

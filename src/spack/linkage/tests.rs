@@ -50,7 +50,8 @@ fn the_loader_says_the_same_of_this_machine() {
         }
     }
     let mut search = search();
-    let objects: Vec<_> = files.into_iter().filter(|path| matches!(search.open(path), Opened::Object(_))).collect();
+    let objects: Vec<_> =
+        files.into_iter().filter(|path| matches!(search.open(path), Opened::Object(_))).collect();
     let step = (objects.len() / wanted).max(1);
     let (mut compared, mut missing) = (0, 0);
     for path in objects.iter().step_by(step) {
@@ -72,5 +73,6 @@ fn the_loader_says_the_same_of_this_machine() {
 }
 
 fn is_plain(path: &Path) -> bool {
-    path.extension().is_some_and(|e| ["py", "pyc", "h", "a", "txt", "gz", "pm", "pl"].iter().any(|plain| e == *plain))
+    path.extension()
+        .is_some_and(|e| ["py", "pyc", "h", "a", "txt", "gz", "pm", "pl"].iter().any(|plain| e == *plain))
 }

@@ -1,0 +1,178 @@
+//! Whether what a generation installs can be loaded, told in the terms of who installs it: which package, which of
+//! its files, what it needs, and where that was. What many files lack for one reason is told once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use serde::de::IgnoredAny;
+
+use crate::base::Result;
+use crate::spack::config::Config;
+use crate::spack::linkage::allowed::Allowed;
+use crate::spack::linkage::{How, Lack, Linkage};
+use crate::spack::row::SpecRow;
+use crate::spack::targets;
+use crate::world::Eyes;
+
+/// A package of the lock, and where it is.
+pub struct Installed<'l> {
+    pub row: &'l SpecRow,
+    pub prefix: PathBuf,
+}
+
+impl Installed<'_> {
+    pub fn title(&self) -> String {
+        title(self.row)
+    }
+
+    /// It was built for machines such as this one, so that this one's own libraries can be what it needs.
+    fn is_native(&self, config: &Config) -> bool {
+        let (host, arch) = (&config.sub.host, &self.row.arch);
+        let same = |known: Option<&String>, own: Option<&String>| known.zip(own).is_none_or(|(a, b)| a == b);
+        let family = format!("{}:", host.target_family);
+        same(arch.os.as_ref(), host.os.as_ref())
+            && arch.target.as_ref().is_none_or(|target| targets::satisfies(target, &family))
+    }
+}
+
+pub fn title(row: &SpecRow) -> String {
+    format!("{}@{}/{}", row.name, row.version, row.hash.get(..7).unwrap_or(&row.hash))
+}
+
+/// Files that were looked at, and what is wrong with them.
+pub fn look(eyes: &dyn Eyes, config: &Config, installed: &[Installed<'_>]) -> Result<(usize, Vec<String>)> {
+    let mut linkage = Linkage::new(eyes);
+    let mut told = Told::default();
+    for one in installed {
+        let found = linkage.look(&one.prefix);
+        told.lines.extend(found.troubles.into_iter().map(Line::new));
+        if found.lacks.is_empty() {
+            continue;
+        }
+        let allowed = Allowed::of(eyes, config, &one.row.name, &one.prefix)?;
+        let native = one.is_native(config);
+        for lack in found.lacks {
+            told.add(eyes, installed, one, lack, &allowed, native);
+        }
+    }
+    Ok((linkage.followed, told.lines.iter().map(Line::text).collect()))
+}
+
+struct Line {
+    text: String,
+    /// How many more files have the same trouble.
+    more: usize,
+}
+
+impl Line {
+    fn new(text: String) -> Line {
+        Line { text, more: 0 }
+    }
+
+    fn text(&self) -> String {
+        match self.more {
+            0 => self.text.clone(),
+            1 => format!("{}; another file has the same trouble", self.text),
+            more => format!("{}; {more} other files have the same trouble", self.text),
+        }
+    }
+}
+
+/// What makes two troubles one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Cause {
+    Library(String),
+    /// By device and inode.
+    File(u64, u64),
+    Version(PathBuf, String),
+}
+
+#[derive(Default)]
+struct Told {
+    lines: Vec<Line>,
+    by: HashMap<Cause, usize>,
+    /// Where each library was when its package was installed.
+    was: Option<BTreeMap<String, PathBuf>>,
+}
+
+impl Told {
+    fn add(
+        &mut self,
+        eyes: &dyn Eyes,
+        installed: &[Installed<'_>],
+        one: &Installed<'_>,
+        lack: Lack,
+        allowed: &Allowed,
+        native: bool,
+    ) {
+        // A library of another package of the lock may be what lacks something.
+        let owner = installed.iter().find(|other| lack.file.starts_with(&other.prefix)).unwrap_or(one);
+        let file = lack.file.strip_prefix(&owner.prefix).unwrap_or(&lack.file).display();
+        let whose = format!("{}: {file}", owner.title());
+        let library = lack.needs.unwrap_or_default();
+        let excused = !native || allowed.has(&library);
+        let (cause, words) = match lack.how {
+            How::Damaged(path, why) => {
+                let words = if library.is_empty() {
+                    format!("{whose} is damaged: {why}")
+                } else {
+                    format!("{whose} needs {library}, and {} is damaged: {why}", path.display())
+                };
+                (eyes.stat(&path).map_or(Cause::Library(library), |s| Cause::File(s.device, s.inode)), words)
+            }
+            How::Nowhere(met) => {
+                let was = self.was(eyes, installed).get(&library).filter(|path| !eyes.is_file(path));
+                if excused && was.is_none() {
+                    return;
+                }
+                let hint = match (was.and_then(|path| path.parent()), met) {
+                    (Some(folder), _) => format!(" (it was in {})", folder.display()),
+                    (None, Some((path, why))) => format!(" ({}: {why})", path.display()),
+                    (None, None) => String::new(),
+                };
+                (
+                    Cause::Library(library.clone()),
+                    format!("{whose} needs {library}, which is found nowhere{hint}"),
+                )
+            }
+            How::Version(..) | How::NoLoader if excused => return,
+            How::Version(path, version) => {
+                let words =
+                    format!("{whose} needs {version} of {library}, which {} does not have", path.display());
+                (Cause::Version(path, version), words)
+            }
+            How::NoLoader => {
+                let words = format!("{whose} is started by {library}, which is not there");
+                (Cause::Library(library), words)
+            }
+        };
+        match self.by.get(&cause).and_then(|at| self.lines.get_mut(*at)) {
+            Some(line) => line.more += 1,
+            None => {
+                self.by.insert(cause, self.lines.len());
+                self.lines.push(Line::new(words));
+            }
+        }
+    }
+
+    fn was(&mut self, eyes: &dyn Eyes, installed: &[Installed<'_>]) -> &BTreeMap<String, PathBuf> {
+        self.was.get_or_insert_with(|| {
+            let mut out = BTreeMap::new();
+            for one in installed {
+                let Ok(text) = eyes.read(&one.prefix.join(crate::spack::prefix_manifest::FILE)) else {
+                    continue;
+                };
+                let Ok(paths) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&text) else {
+                    continue;
+                };
+                for path in paths.into_keys().map(PathBuf::from) {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    if name.contains(".so") {
+                        out.entry(name).or_insert(path);
+                    }
+                }
+            }
+            out
+        })
+    }
+}
