@@ -29,9 +29,8 @@ impl Installed<'_> {
     fn is_native(&self, config: &Config) -> bool {
         let (host, arch) = (&config.sub.host, &self.row.arch);
         let same = |known: Option<&String>, own: Option<&String>| known.zip(own).is_none_or(|(a, b)| a == b);
-        let family = format!("{}:", host.target_family);
         same(arch.os.as_ref(), host.os.as_ref())
-            && arch.target.as_ref().is_none_or(|target| targets::satisfies(target, &family))
+            && arch.target.as_ref().is_none_or(|target| targets::at_least(target, &host.target_family))
     }
 }
 
