@@ -11,7 +11,6 @@ use crate::spack::config::Config;
 use crate::spack::linkage::allowed::Allowed;
 use crate::spack::linkage::{How, Lack, Linkage};
 use crate::spack::row::SpecRow;
-use crate::spack::targets;
 use crate::world::Eyes;
 
 /// A package of the lock, and where it is.
@@ -25,12 +24,10 @@ impl Installed<'_> {
         title(self.row)
     }
 
-    /// It was built for machines such as this one, so that this one's own libraries can be what it needs.
+    /// It was built for this operating system, whose own libraries can then be what it needs.
     fn is_native(&self, config: &Config) -> bool {
-        let (host, arch) = (&config.sub.host, &self.row.arch);
-        let same = |known: Option<&String>, own: Option<&String>| known.zip(own).is_none_or(|(a, b)| a == b);
-        same(arch.os.as_ref(), host.os.as_ref())
-            && arch.target.as_ref().is_none_or(|target| targets::at_least(target, &host.target_family))
+        let (here, there) = (config.sub.host.os.as_ref(), self.row.arch.os.as_ref());
+        here.zip(there).is_none_or(|(here, there)| here == there)
     }
 }
 
@@ -59,7 +56,7 @@ pub fn look(eyes: &dyn Eyes, config: &Config, installed: &[Installed<'_>]) -> Re
 
 struct Line {
     text: String,
-    /// How many more files have the same trouble.
+    /// How many more files need what this one needs.
     more: usize,
 }
 
@@ -71,8 +68,8 @@ impl Line {
     fn text(&self) -> String {
         match self.more {
             0 => self.text.clone(),
-            1 => format!("{}; another file has the same trouble", self.text),
-            more => format!("{}; {more} other files have the same trouble", self.text),
+            1 => format!("{}; another file needs it", self.text),
+            more => format!("{}; {more} other files need it", self.text),
         }
     }
 }
@@ -109,7 +106,7 @@ impl Told {
         let file = lack.file.strip_prefix(&owner.prefix).unwrap_or(&lack.file).display();
         let whose = format!("{}: {file}", owner.title());
         let library = lack.needs.unwrap_or_default();
-        let excused = !native || allowed.has(&library);
+        let excused = lack.foreign || !native || allowed.has(&library);
         let (cause, words) = match lack.how {
             How::Damaged(path, why) => {
                 let words = if library.is_empty() {
@@ -117,7 +114,8 @@ impl Told {
                 } else {
                     format!("{whose} needs {library}, and {} is damaged: {why}", path.display())
                 };
-                (eyes.stat(&path).map_or(Cause::Library(library), |s| Cause::File(s.device, s.inode)), words)
+                let cause = eyes.stat(&path).map(|stat| Cause::File(stat.device, stat.inode));
+                (cause.unwrap_or(Cause::Library(library.clone())), words)
             }
             How::Nowhere(met) => {
                 let was = self.was(eyes, installed).get(&library).filter(|path| !eyes.is_file(path));
@@ -142,11 +140,17 @@ impl Told {
             }
             How::NoLoader => {
                 let words = format!("{whose} is started by {library}, which is not there");
-                (Cause::Library(library), words)
+                (Cause::Library(library.clone()), words)
             }
         };
         match self.by.get(&cause).and_then(|at| self.lines.get_mut(*at)) {
-            Some(line) => line.more += 1,
+            Some(line) => {
+                line.more += 1;
+                // What is damaged says more than what needs it.
+                if library.is_empty() {
+                    line.text = words;
+                }
+            }
             None => {
                 self.by.insert(cause, self.lines.len());
                 self.lines.push(Line::new(words));

@@ -1,6 +1,6 @@
 //! The files of a prefix that a loader could be asked to load: each once, whatever leads to it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::world::Eyes;
@@ -25,14 +25,24 @@ pub struct Files<'e> {
     seen: HashSet<(u64, u64)>,
 }
 
+/// What is in a prefix.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Files that were not met before.
+    pub files: Vec<PathBuf>,
+    /// Libraries by their names, links to them as well.
+    pub libraries: HashMap<String, PathBuf>,
+    /// Folders that cannot be listed, by the message.
+    pub troubles: Vec<String>,
+}
+
 impl<'e> Files<'e> {
     pub fn new(eyes: &'e dyn Eyes) -> Files<'e> {
         Files { eyes, seen: HashSet::new() }
     }
 
-    /// Those of a prefix that were not met before. What cannot be listed is told by its message.
-    pub fn of(&mut self, prefix: &Path) -> (Vec<PathBuf>, Vec<String>) {
-        let (mut found, mut troubles) = (Vec::new(), Vec::new());
+    pub fn of(&mut self, prefix: &Path) -> Held {
+        let mut held = Held::default();
         let mut folders: Vec<PathBuf> = FOLDERS.iter().rev().map(|name| prefix.join(name)).collect();
         folders.retain(|folder| self.eyes.is_folder(folder));
         while let Some(folder) = folders.pop() {
@@ -43,25 +53,25 @@ impl<'e> Files<'e> {
             let names = match self.eyes.list(&folder) {
                 Ok(names) => names,
                 Err(trouble) => {
-                    troubles.push(trouble.message().to_owned());
+                    held.troubles.push(trouble.message().to_owned());
                     continue;
                 }
             };
-            for path in names.into_iter().map(|name| folder.join(name)) {
-                if path.extension().is_some_and(|e| OTHERS.iter().any(|other| e.eq_ignore_ascii_case(other)))
-                {
-                    continue;
-                }
+            for name in names.into_iter().filter(|name| !is_other(name)) {
+                let path = folder.join(&name);
                 let Ok(stat) = self.eyes.lstat(&path) else { continue };
+                if name.contains(".so") && stat.kind != FileKind::Folder {
+                    held.libraries.entry(name).or_insert_with(|| path.clone());
+                }
                 match stat.kind {
                     FileKind::Folder => folders.push(path),
-                    FileKind::Link => found.extend(self.behind(prefix, path)),
-                    FileKind::File if self.seen.insert((stat.device, stat.inode)) => found.push(path),
+                    FileKind::Link => held.files.extend(self.behind(prefix, path)),
+                    FileKind::File if self.seen.insert((stat.device, stat.inode)) => held.files.push(path),
                     FileKind::File | FileKind::Other => {}
                 }
             }
         }
-        (found, troubles)
+        held
     }
 
     /// The file that a link leads to, if it is one of the prefix that is met nowhere else.
@@ -83,4 +93,8 @@ impl<'e> Files<'e> {
         }
         None
     }
+}
+
+fn is_other(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| OTHERS.iter().any(|other| end.eq_ignore_ascii_case(other)))
 }

@@ -11,11 +11,12 @@ mod search;
 mod system;
 mod versions;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::world::Eyes;
 use files::Files;
+use resolve::Role;
 pub use resolve::{How, Lack};
 use search::{Opened, Search};
 use system::System;
@@ -49,23 +50,27 @@ impl<'e> Linkage<'e> {
     }
 
     pub fn look(&mut self, prefix: &Path) -> Found {
-        let (files, troubles) = self.files.of(prefix);
+        let held = self.files.of(prefix);
         let mut lacks = Vec::new();
-        for path in files {
-            for lack in self.of_file(&path) {
+        for path in &held.files {
+            for lack in self.of_file(path, &held.libraries) {
                 if self.told.insert((lack.file.clone(), lack.needs.clone())) {
                     lacks.push(lack);
                 }
             }
         }
-        Found { lacks, troubles }
+        Found { lacks, troubles: held.troubles }
     }
 
-    fn of_file(&mut self, path: &Path) -> Vec<Lack> {
+    fn of_file(&mut self, path: &Path, package: &HashMap<String, PathBuf>) -> Vec<Lack> {
         let why = match self.search.open(path) {
             Opened::Object(object) => {
                 self.followed += 1;
-                return resolve::lacks(&mut self.search, path, &object, true);
+                let is_program = object.interpreter.is_some() || !object.shared;
+                // A library that can be started, as the C library, is a library all the same.
+                let role =
+                    if is_program && !is_library(path) { Role::Started } else { Role::LoadedWith(package) };
+                return resolve::lacks(&mut self.search, path, &object, role);
             }
             Opened::Damaged(why) => why.to_string(),
             Opened::Foreign { blank: true } if is_library(path) => search::BLANK.to_owned(),
@@ -73,7 +78,8 @@ impl<'e> Linkage<'e> {
                 return Vec::new();
             }
         };
-        vec![Lack { file: path.to_owned(), needs: None, how: How::Damaged(path.to_owned(), why) }]
+        let how = How::Damaged(path.to_owned(), why);
+        vec![Lack { file: path.to_owned(), needs: None, how, foreign: false }]
     }
 }
 

@@ -1,5 +1,6 @@
-//! The loader's own walk from a program or library to all that it loads: breadth first, what is loaded under a name
-//! answers every later need for it, and the folders of those who asked for the asking one are searched before its own.
+//! The loader's own walk from a program to all that it loads: breadth first, what is loaded under a name answers every
+//! later need for it, and the folders of those who asked for the asking one are searched before its own. A library is
+//! looked at by itself, for its own needs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,17 @@ pub struct Lack {
     /// The library that it needs; nothing where the file itself is damaged.
     pub needs: Option<String>,
     pub how: How,
+    /// The file is for another kind of machine than this one, whose own libraries say nothing about it.
+    pub foreign: bool,
+}
+
+/// How a file comes to be loaded.
+#[derive(Clone, Copy)]
+pub enum Role<'f> {
+    Started,
+    /// By a program that has found its folder, and so finds what is beside it; such a program may also have loaded
+    /// before what it needs of its own package: files by their names.
+    LoadedWith(&'f HashMap<String, PathBuf>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +54,7 @@ struct Loaded {
     by: Option<usize>,
 }
 
-struct Load<'s, 'e> {
+struct Load<'s, 'e, 'f> {
     search: &'s mut Search<'e>,
     loaded: Vec<Loaded>,
     /// By every name under which it was asked for; nothing for what is not there or not a file.
@@ -50,19 +62,18 @@ struct Load<'s, 'e> {
     lacks: Vec<Lack>,
     /// What this program's loader uses, where that is not the system's.
     own: Option<System>,
-    /// A library looked at by itself: who loads it has found its folder, and so those beside it.
-    beside: bool,
+    role: Role<'f>,
 }
 
 /// What is missing when a file is started, or loaded first.
-pub fn lacks(search: &mut Search<'_>, path: &Path, object: &Rc<Object>, beside: bool) -> Vec<Lack> {
+pub fn lacks(search: &mut Search<'_>, path: &Path, object: &Rc<Object>, role: Role<'_>) -> Vec<Lack> {
     let mut load = Load {
         search,
         loaded: Vec::new(),
         names: KERNEL.iter().map(|name| ((*name).to_owned(), None)).collect(),
         lacks: Vec::new(),
         own: None,
-        beside: beside && object.interpreter.is_none() && object.shared,
+        role,
     };
     load.begin(path, object);
     let mut at = 0;
@@ -73,12 +84,15 @@ pub fn lacks(search: &mut Search<'_>, path: &Path, object: &Rc<Object>, beside: 
             }
         }
         at += 1;
+        if matches!(role, Role::LoadedWith(_)) {
+            break;
+        }
     }
-    load.versions();
+    load.versions(at);
     load.lacks
 }
 
-impl Load<'_, '_> {
+impl Load<'_, '_, '_> {
     fn begin(&mut self, path: &Path, object: &Rc<Object>) {
         self.add(path.to_owned(), Rc::clone(object), None);
         let Some(loader) = object.interpreter.as_deref().map(Path::new) else { return };
@@ -102,7 +116,8 @@ impl Load<'_, '_> {
 
     fn lack(&mut self, at: usize, name: &str, how: How) {
         let Some(asking) = self.loaded.get(at) else { return };
-        self.lacks.push(Lack { file: asking.path.clone(), needs: Some(name.to_owned()), how });
+        let foreign = self.search.class.is_some_and(|own| own != asking.object.class);
+        self.lacks.push(Lack { file: asking.path.clone(), needs: Some(name.to_owned()), how, foreign });
     }
 
     fn add(&mut self, path: PathBuf, object: Rc<Object>, by: Option<usize>) -> usize {
@@ -144,12 +159,17 @@ impl Load<'_, '_> {
         } else {
             let mut own = self.inherited(at);
             own.extend(object.runpath.iter().flat_map(|list| folders(list, &origin)));
-            if self.beside {
-                own.push(origin);
-            }
+            let package = match self.role {
+                Role::Started => None,
+                Role::LoadedWith(files) => {
+                    own.push(origin);
+                    files.get(name).cloned()
+                }
+            };
             self.search
                 .within(&own, name, class, &mut met)
                 .or_else(|| self.by_default(name, &object, &mut met))
+                .or_else(|| self.search.first(package, class, &mut met))
         };
         found.unwrap_or(Answer::Nowhere(met.0))
     }
@@ -185,25 +205,28 @@ impl Load<'_, '_> {
         self.search.within(&folders, name, object.class, met)
     }
 
-    /// Each version that is needed is defined where the need led. A library that defines none answers for all.
-    fn versions(&mut self) {
+    /// Each version that the first so many need is defined where the need led. A library that defines none answers
+    /// for all.
+    fn versions(&mut self, count: usize) {
         let mut found = Vec::new();
-        for asking in &self.loaded {
+        for (at, asking) in self.loaded.iter().enumerate().take(count) {
             for need in &asking.object.needs_versions {
                 let Some(Some(number)) = self.names.get(&need.library) else { continue };
                 let Some(answer) = self.loaded.get(*number) else { continue };
                 let defined = &answer.object.defines_versions;
                 let lacking = need.versions.iter().find(|version| !defined.contains(version));
                 if let Some(version) = lacking.filter(|_| !defined.is_empty()) {
-                    found.push(Lack {
-                        file: asking.path.clone(),
-                        needs: Some(need.library.clone()),
-                        how: How::Version(answer.path.clone(), version.clone()),
-                    });
+                    found.push((
+                        at,
+                        need.library.clone(),
+                        How::Version(answer.path.clone(), version.clone()),
+                    ));
                 }
             }
         }
-        self.lacks.extend(found);
+        for (at, library, how) in found {
+            self.lack(at, &library, how);
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Opened {
 pub struct Search<'e> {
     pub eyes: &'e dyn Eyes,
     pub system: System,
+    /// The kind of machine that this is.
+    pub class: Option<Class>,
     folders: HashMap<PathBuf, Rc<HashSet<String>>>,
     /// By device and inode.
     files: HashMap<(u64, u64), Opened>,
@@ -45,7 +47,12 @@ pub struct Search<'e> {
 
 impl<'e> Search<'e> {
     pub fn new(eyes: &'e dyn Eyes, system: System) -> Search<'e> {
-        Search { eyes, system, folders: HashMap::new(), files: HashMap::new(), paths: HashMap::new() }
+        let (folders, files, paths) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut search = Search { eyes, system, class: None, folders, files, paths };
+        if let Opened::Object(own) = search.open(Path::new("/proc/self/exe")) {
+            search.class = Some(own.class);
+        }
+        search
     }
 
     pub fn open(&mut self, path: &Path) -> Opened {

@@ -9,7 +9,7 @@ use crate::world::eyes::LiveEyes;
 /// What a file lacks when it is started as it is.
 fn started(search: &mut Search<'_>, path: &Path) -> Option<Vec<Lack>> {
     match search.open(path) {
-        Opened::Object(object) => Some(resolve::lacks(search, path, &object, false)),
+        Opened::Object(object) => Some(resolve::lacks(search, path, &object, Role::Started)),
         _ => None,
     }
 }
@@ -23,6 +23,10 @@ fn told_by_ldd(path: &Path) -> Option<BTreeSet<String>> {
     let output = Command::new("ldd").arg(path).env_remove("LD_LIBRARY_PATH").output().ok()?;
     let both = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&both).into_owned();
+    // It does not follow what is for another kind of machine.
+    if text.contains("not a dynamic executable") {
+        return None;
+    }
     let mut found = BTreeSet::new();
     for line in text.lines() {
         if let Some((name, _)) = line.split_once(" => not found") {
