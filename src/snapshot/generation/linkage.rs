@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use serde::de::IgnoredAny;
+use serde::Deserialize;
 
 use crate::base::Result;
 use crate::spack::config::Config;
@@ -72,6 +72,13 @@ impl Line {
             more => format!("{}; {more} other files need it", self.text),
         }
     }
+}
+
+/// What the manifest says of a path, which is not asked here.
+#[derive(Deserialize)]
+struct Skipped {
+    #[serde(default, rename = "mode")]
+    _mode: Option<u32>,
 }
 
 /// What makes two troubles one.
@@ -143,18 +150,15 @@ impl Told {
                 (Cause::Library(library.clone()), words)
             }
         };
-        match self.by.get(&cause).and_then(|at| self.lines.get_mut(*at)) {
-            Some(line) => {
-                line.more += 1;
-                // What is damaged says more than what needs it.
-                if library.is_empty() {
-                    line.text = words;
-                }
+        if let Some(line) = self.by.get(&cause).and_then(|at| self.lines.get_mut(*at)) {
+            line.more += 1;
+            // What is damaged says more than what needs it.
+            if library.is_empty() {
+                line.text = words;
             }
-            None => {
-                self.by.insert(cause, self.lines.len());
-                self.lines.push(Line::new(words));
-            }
+        } else {
+            self.by.insert(cause, self.lines.len());
+            self.lines.push(Line::new(words));
         }
     }
 
@@ -165,7 +169,7 @@ impl Told {
                 let Ok(text) = eyes.read(&one.prefix.join(crate::spack::prefix_manifest::FILE)) else {
                     continue;
                 };
-                let Ok(paths) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&text) else {
+                let Ok(paths) = serde_json::from_slice::<HashMap<String, Skipped>>(&text) else {
                     continue;
                 };
                 for path in paths.into_keys().map(PathBuf::from) {

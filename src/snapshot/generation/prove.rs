@@ -127,7 +127,9 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
         }
     }
     if depth >= Depth::Files {
-        installed.iter().for_each(|one| compared(eyes, one, proof));
+        for one in &installed {
+            compared(eyes, one, proof);
+        }
     }
     // What a plan has pretended to install has no programs.
     if depth >= Depth::Linkage && !cx.world.hands.pretends() {

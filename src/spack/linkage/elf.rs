@@ -255,7 +255,7 @@ impl<'d, Elf: FileHeader<Endian = Endianness>> File<'d, Elf> {
         // The one makes the other count for nothing.
         object.rpath = found.rpath.filter(|_| found.runpath.is_none()).map(text).transpose()?;
         object.soname = found.soname.map(text).transpose()?;
-        object.no_default = found.flags & u64::from(DF_1_NODEFLIB.0) != 0;
+        object.no_default = found.flags & DF_1_NODEFLIB.0 != 0;
         let table = versions::Table { data: self.data, endian: self.endian, strings };
         let (address, count) = found.verneed;
         if let Some(offset) = (count > 0).then(|| self.offset_of(segments, address)).flatten() {

@@ -108,7 +108,7 @@ impl Load<'_, '_, '_> {
                 }
             }
             Some(Answer::Damaged(path, why)) => {
-                self.lack(0, &loader.to_string_lossy(), How::Damaged(path, why))
+                self.lack(0, &loader.to_string_lossy(), How::Damaged(path, why));
             }
             Some(Answer::Nowhere(_)) | None => self.lack(0, &loader.to_string_lossy(), How::NoLoader),
         }

@@ -62,13 +62,12 @@ impl<'e> Search<'e> {
         let opened = match self.eyes.stat(path) {
             Ok(stat) if stat.kind == FileKind::File => {
                 let identity = (stat.device, stat.inode);
-                match self.files.get(&identity) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let opened = self.read(path);
-                        self.files.insert(identity, opened.clone());
-                        opened
-                    }
+                if let Some(known) = self.files.get(&identity) {
+                    known.clone()
+                } else {
+                    let opened = self.read(path);
+                    self.files.insert(identity, opened.clone());
+                    opened
                 }
             }
             Err(trouble) if trouble.kind() == Kind::Permission => Opened::Unreadable,
