@@ -133,6 +133,21 @@ fn an_upgrade_that_is_killed_leaves_users_whole_and_goes_on() {
     assert!(kills < 8 || hit > 0, "no kill hit a run");
 }
 
+#[test]
+fn a_library_that_is_damaged_after_its_installation_never_gets_to_users() {
+    let mut bed = Bed::practice();
+    let faults = "[package.hdf5]\nwhen = \"@1.12\"\ndamage = true\n";
+    bed.env.push(("MOONSTACK_PRACTICE_FAULTS".to_owned(), faults.to_owned()));
+    let output = bed.run(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    let reason = "generation 2 was not published: it is not whole: hdf5@1.12";
+    assert!(told.contains("users stay on generation 1 of science") && told.contains(reason), "{told}");
+    assert!(told.contains("is damaged: it is empty"), "{told}");
+    assert_eq!(current(&bed), 1);
+    assert!(used(&bed).unwrap().0.contains("1.14"));
+}
+
 /// What is there in the end, apart from times.
 fn outcome(bed: &Bed) -> Value {
     let generations = bed.json(&["generation", "list"]);

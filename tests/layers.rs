@@ -70,6 +70,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("mlua", &["script", "repl", "cli"]),
     // It could write files anywhere; here it only reads and writes bytes.
     ("tar", &["snapshot/archive.rs"]),
+    ("object", &["spack/linkage"]),
     ("clap", &["script/workflow.rs", "cli"]),
     ("clap_complete", &["cli"]),
     ("rhai", &["policy"]),

@@ -13,8 +13,8 @@ use super::manifest::Manifest;
 use super::session::{Scope, scope};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::world::Action;
 use crate::world::eyes::FileKind;
+use crate::world::{Action, Eyes};
 
 /// Makes the views and module files of an environment again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -108,22 +108,46 @@ fn half_made(cx: &Cx, root: &Path) -> Vec<PathBuf> {
 /// Spack looks only at the link: what is damaged behind it stays, and a tree without a link is an error to it.
 fn is_broken(cx: &Cx, root: &Path) -> bool {
     let eyes = &*cx.world.eyes;
-    let mut folders = vec![root.to_owned()];
     if eyes.stat(root).is_err() {
         return eyes.exists(root) || eyes.exists(&trees(root));
     }
+    !follow(eyes, root, 1).problems.is_empty()
+}
+
+/// What was met in a view.
+#[derive(Debug, Default)]
+pub struct Followed {
+    pub links: usize,
+    pub problems: Vec<String>,
+}
+
+/// Follows every link of a view that is there, until so many are found that lead nowhere.
+pub fn follow(eyes: &dyn Eyes, root: &Path, most: usize) -> Followed {
+    let mut found = Followed::default();
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        let Ok(names) = eyes.list(&folder) else { return true };
+        let names = eyes.list(&folder).unwrap_or_else(|trouble| {
+            found.problems.push(trouble.message().to_owned());
+            Vec::new()
+        });
         for path in names.into_iter().map(|name| folder.join(name)) {
             match eyes.lstat(&path).map(|stat| stat.kind) {
                 Ok(FileKind::Folder) => folders.push(path),
-                Ok(FileKind::Link) if eyes.stat(&path).is_err() => return true,
+                Ok(FileKind::Link) => {
+                    found.links += 1;
+                    if eyes.stat(&path).is_err() {
+                        found.problems.push(format!("{} leads nowhere", path.display()));
+                    }
+                }
                 Ok(_) => {}
-                Err(_) => return true,
+                Err(trouble) => found.problems.push(trouble.message().to_owned()),
             }
         }
+        if found.problems.len() >= most {
+            break;
+        }
     }
-    false
+    found
 }
 
 /// Where the trees of a view are that its link leads to.

@@ -30,6 +30,7 @@ pub mod install;
 pub mod install_args;
 pub mod invoke;
 pub mod known;
+pub mod linkage;
 pub mod locate;
 pub mod lock_diff;
 pub mod locked;

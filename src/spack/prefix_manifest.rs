@@ -14,7 +14,8 @@ use crate::base::{Kind, Result, Trouble};
 use crate::world::Eyes;
 use crate::world::eyes::{FileKind, Stat};
 
-const FILE: &str = ".spack/install_manifest.json";
+/// Where it is in a prefix.
+pub const FILE: &str = ".spack/install_manifest.json";
 const RECORD: &str = ".spack/spec.json";
 /// Written after the manifest, so it cannot be in it.
 const TIMES: &str = "install_times.json";

@@ -34,11 +34,20 @@ pub struct Stat {
     pub inode: u64,
 }
 
+/// A file of which only parts are read, wherever they are.
+pub trait Parts: Send {
+    fn size(&self) -> u64;
+    /// Reads as much as there is; less only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize>;
+}
+
 /// Everything that looks at files.
 pub trait Eyes: Send + Sync {
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
     /// For what is too large to hold.
     fn open(&self, path: &Path) -> Result<Box<dyn Read>>;
+    /// For what is read in parts.
+    fn open_parts(&self, path: &Path) -> Result<Box<dyn Parts>>;
     /// Names in a folder, sorted.
     fn list(&self, path: &Path) -> Result<Vec<String>>;
     /// Without following a link at the end of the path.
@@ -98,6 +107,31 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
     if whole.is_ok() && !more { Ok(bytes) } else { std::fs::read(path) }
 }
 
+/// A file on disk, with its size as it was when it was opened.
+struct OpenFile {
+    file: std::fs::File,
+    size: u64,
+}
+
+impl Parts for OpenFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+}
+
 /// Looks at the real file system.
 #[derive(Debug, Default)]
 pub struct LiveEyes;
@@ -135,6 +169,13 @@ impl Eyes for LiveEyes {
     fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
         let file = std::fs::File::open(path).map_err(|e| Trouble::io("read", path, e))?;
         Ok(Box::new(file))
+    }
+
+    fn open_parts(&self, path: &Path) -> Result<Box<dyn Parts>> {
+        let fail = |e| Trouble::io("read", path, e);
+        let file = std::fs::File::open(path).map_err(fail)?;
+        let size = file.metadata().map_err(fail)?.len();
+        Ok(Box::new(OpenFile { file, size }))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {
@@ -183,6 +224,14 @@ mod tests {
             std::fs::write(&path, &bytes).unwrap();
             assert!(LiveEyes.read(&path).unwrap() == bytes, "{size}");
         }
+        let parts = LiveEyes.open_parts(&dir.path().join(LARGE.to_string())).unwrap();
+        let mut buffer = [0; 9];
+        for (offset, expected) in [(0, 9), (LARGE - 9, 9), (LARGE - 4, 4), (LARGE, 0), (LARGE + 9, 0)] {
+            assert_eq!(parts.read_at(&mut buffer, offset).unwrap(), expected, "{offset}");
+            let wanted = (offset..).take(expected).map(|i| (i * 31 % 251) as u8);
+            assert!(buffer.iter().copied().take(expected).eq(wanted), "{offset}");
+        }
+        assert_eq!(parts.size(), LARGE);
         assert_eq!(LiveEyes.read(dir.path()).unwrap_err().kind(), Kind::Io);
         assert_eq!(LiveEyes.read(&dir.path().join("none")).unwrap_err().kind(), Kind::NotFound);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::eyes::{Eyes, FileKind, LiveEyes, Stat};
+use super::eyes::{Eyes, FileKind, LiveEyes, Parts, Stat};
 use crate::base::{Result, Trouble, digest};
 
 /// One pretended thing.
@@ -195,6 +195,21 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
+/// A file that a plan has pretended to write.
+struct Pretended(Arc<Vec<u8>>);
+
+impl Parts for Pretended {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut rest = self.0.get(start..).unwrap_or_default();
+        rest.read(buffer)
+    }
+}
+
 /// Looks at the machine as the plan so far would have left it.
 #[derive(Debug)]
 pub struct LayeredEyes(pub Arc<Overlay>);
@@ -270,6 +285,12 @@ impl Eyes for LayeredEyes {
             Ok(Box::new(Cursor::new(Self::bytes_of(e)?.as_ref().clone())))
         };
         self.through(path, "read", |p| LiveEyes.open(p), whole)
+    }
+
+    fn open_parts(&self, path: &Path) -> Result<Box<dyn Parts>> {
+        let whole =
+            |e: &Entry| -> std::io::Result<Box<dyn Parts>> { Ok(Box::new(Pretended(Self::bytes_of(e)?))) };
+        self.through(path, "read", |p| LiveEyes.open_parts(p), whole)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {

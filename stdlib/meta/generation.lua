@@ -30,6 +30,7 @@
 ---@field ok boolean
 ---@field problems string[]
 ---@field specs integer Hashes that were looked at.
+---@field files integer Programs and libraries that were followed to all that they load.
 ---@field links integer Links of its views that were followed.
 
 ---Where users are now.
@@ -163,7 +164,7 @@ function generation.build(name, options) end
 ---@class (exact) generation.prove.Arguments: generation.prove.Options
 ---@field name? string Name of the generations.
 
----Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there, its modules are there. Proven while users are on it, it counts as good.
+---Proves a generation: every hash of its lock is installed with its prefix, its programs and libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that are there, its modules are there. Proven while users are on it, it counts as good.
 ---
 ---Changes the site. Example: `generation.adopt("science") generation.prove("science") print(generation.prove("science", { deep = true }).ok)`
 ---@param name? string Name of the generations.

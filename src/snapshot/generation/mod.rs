@@ -4,6 +4,7 @@
 pub mod build;
 pub mod entrance;
 pub mod ledger;
+mod linkage;
 pub mod look;
 pub mod place;
 pub mod prove;

@@ -1,24 +1,25 @@
 //! Looks at everything that a generation needs before anybody is sent there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
+use super::linkage::{self, Installed};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::state;
-use crate::spack::env_view::view_roots;
+use crate::spack::env_view::{follow, view_roots};
 use crate::spack::held::{self, closure};
 use crate::spack::locked::LockContents;
-use crate::spack::prefix_manifest::compare;
+use crate::spack::prefix_manifest::{Contents, damage};
 use crate::spack::session::{Scope, scope};
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
 
-/// Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there,
-/// its modules are there. Proven while users are on it, it counts as good.
+/// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and libraries find the
+/// libraries that they need, whole and in the versions that they need, its views lead to files that are there, its
+/// modules are there. Proven while users are on it, it counts as good.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProveArgs {
@@ -26,7 +27,7 @@ pub struct ProveArgs {
     pub name: String,
     /// Which one; left out, the newest that is built.
     pub number: Option<u64>,
-    /// Compare every installed file with Spack's manifest of it.
+    /// Read every installed file; otherwise only those whose time is not that of the installation.
     pub deep: bool,
 }
 
@@ -39,8 +40,21 @@ pub struct Proof {
     pub problems: Vec<String>,
     /// Hashes that were looked at.
     pub specs: usize,
+    /// Programs and libraries that were followed to all that they load.
+    pub files: usize,
     /// Links of its views that were followed.
     pub links: usize,
+}
+
+/// How closely is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Records, prefixes, views and modules: what takes no time, for those who want to go back now.
+    Places,
+    /// What programs and libraries load as well, and whether files have the size and time that Spack has noted.
+    Linkage,
+    /// The content of every file, against the manifest that Spack has written.
+    Files,
 }
 
 pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
@@ -51,7 +65,8 @@ pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
             Trouble::new(Kind::NotFound, format!("'{}' has no generation that is built", ledger.place.name))
         })?,
     };
-    let proof = look(&cx, &ledger, number, args.deep).await?;
+    let depth = if args.deep { Depth::Files } else { Depth::Linkage };
+    let proof = look(&cx, &ledger, number, depth).await?;
     let current = ledger.place.current(&cx)? == Some(number);
     let problem = proof.problems.first().cloned();
     ledger
@@ -65,7 +80,7 @@ pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
 }
 
 /// The same without writing anything.
-pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<Proof> {
+pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, depth: Depth) -> Result<Proof> {
     if ledger.entry(number)?.progress < Progress::Built {
         return Err(Trouble::new(
             Kind::Refused,
@@ -76,8 +91,8 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<P
     let inside = scope(cx, Some(ledger.place.generation(number).display().to_string())).await?;
     let name = ledger.place.name.clone();
     cx.blocking(move |cx| {
-        let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, links: 0 };
-        installed(&cx, &inside, deep, &mut proof)?;
+        let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, files: 0, links: 0 };
+        installed(&cx, &inside, depth, &mut proof)?;
         // A plan names views and modules, and does not make them up.
         if !cx.world.hands.pretends() {
             for root in view_roots(&cx, &inside)? {
@@ -91,66 +106,48 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<P
     .await
 }
 
-fn installed(cx: &Cx, scope: &Scope, deep: bool, proof: &mut Proof) -> Result<()> {
+fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<()> {
     let eyes = &*cx.world.eyes;
     let Some(lock) = LockContents::of_environment(eyes, scope.inside()?)? else {
         proof.problems.push("it has no lock".to_owned());
         return Ok(());
     };
     let store = held::read(cx, scope)?;
+    let mut installed = Vec::new();
     for hash in closure(&lock.specs, lock.root_hashes()) {
         let Some(row) = lock.specs.get(&hash) else { continue };
         proof.specs += 1;
         let external = row.external.as_ref().map(|e| e.path.as_deref().unwrap_or_default());
-        let title = format!("{}@{}/{}", row.name, row.version, hash.get(..7).unwrap_or(&hash));
         if !state::is_there(eyes, &store, &hash, external.filter(|path| !path.is_empty())) {
-            proof.problems.push(format!("{title} is not installed"));
-        } else if deep && external.is_none() {
-            let prefix = store.get(&hash).and_then(|held| held.prefix.clone()).unwrap_or_default();
-            match compare(eyes, Path::new(&prefix)) {
-                Ok(Some(found)) if !found.is_empty() => {
-                    let first = found.keys().next().cloned().unwrap_or_default();
-                    proof
-                        .problems
-                        .push(format!("{title}: {} files were changed, such as {first}", found.len()));
-                }
-                Err(trouble) => proof.problems.push(format!("{title}: {}", trouble.message())),
-                _ => {}
-            }
+            proof.problems.push(format!("{} is not installed", linkage::title(row)));
+        } else if external.is_none()
+            && let Some(prefix) = store.get(&hash).and_then(|held| held.prefix.as_ref())
+        {
+            installed.push(Installed { row, prefix: PathBuf::from(prefix) });
+        }
+    }
+    // What a plan has pretended to install has no files.
+    if depth >= Depth::Linkage && !cx.world.hands.pretends() {
+        let (files, problems) = linkage::look(eyes, &scope.config, &installed)?;
+        proof.files = files;
+        proof.problems.extend(problems);
+        let contents = if depth == Depth::Files { Contents::All } else { Contents::Touched };
+        for one in &installed {
+            let why = damage(eyes, &one.prefix, contents);
+            proof.problems.extend(why.map(|why| format!("{}: {why}", one.title())));
         }
     }
     Ok(())
 }
 
-/// Follows every link of a view.
 fn view(eyes: &dyn Eyes, root: &Path, proof: &mut Proof) {
     if eyes.stat(root).is_err() {
         proof.problems.push(format!("the view {} is not there", root.display()));
         return;
     }
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let names = match eyes.list(&folder) {
-            Ok(names) => names,
-            Err(trouble) => {
-                proof.problems.push(trouble.message().to_owned());
-                continue;
-            }
-        };
-        for path in names.into_iter().map(|name| folder.join(name)) {
-            match eyes.lstat(&path).map(|stat| stat.kind) {
-                Ok(FileKind::Folder) => folders.push(path),
-                Ok(FileKind::Link) => {
-                    proof.links += 1;
-                    if eyes.stat(&path).is_err() {
-                        proof.problems.push(format!("{} leads nowhere", path.display()));
-                    }
-                }
-                Ok(_) => {}
-                Err(trouble) => proof.problems.push(trouble.message().to_owned()),
-            }
-        }
-    }
+    let followed = follow(eyes, root, usize::MAX);
+    proof.links += followed.links;
+    proof.problems.extend(followed.problems);
 }
 
 fn modules(cx: &Cx, scope: &Scope, proof: &mut Proof) -> Result<()> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
-use super::prove;
+use super::prove::{self, Depth};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::proof::Proof;
@@ -80,7 +80,7 @@ pub async fn rollback(cx: Cx, args: RollbackArgs) -> Result<Published> {
             .hint("`to` takes the number of any generation; `moonstack generation list` shows them")
         })?,
     };
-    let proof = prove::look(&cx, &ledger, number, false).await?;
+    let proof = prove::look(&cx, &ledger, number, Depth::Places).await?;
     if let Some(problem) = proof.problems.first() {
         return Err(Trouble::new(
             Kind::Refused,
