@@ -56,12 +56,7 @@ pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> 
             specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
         let url = mirror.fetch.url.clone();
         if url.starts_with("file://") {
-            let root = PathBuf::from(file_url_path(&url));
-            for row in missing {
-                if let Some(found) = in_folder(&*cx.world.eyes, &root, row, &mirror.name) {
-                    looked.found.insert(row.hash.clone(), found);
-                }
-            }
+            into_folder(cx, &PathBuf::from(file_url_path(&url)), &missing, &mirror.name, &mut looked);
         } else if (url.starts_with("http://") || url.starts_with("https://"))
             && !mirror.fetch.url_had_credentials
         {
@@ -71,6 +66,30 @@ pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> 
         }
     }
     Ok(looked)
+}
+
+/// Looks into the mirrors that are folders, and asks nobody.
+pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
+    let mut looked = Looked::default();
+    for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
+        let Some(root) = mirror.fetch.url.starts_with("file://").then(|| file_url_path(&mirror.fetch.url)) else {
+            looked.not_looked.push(format!("mirror {} was not asked", mirror.name));
+            continue;
+        };
+        into_folder(cx, Path::new(&root), specs, &mirror.name, &mut looked);
+    }
+    Ok(looked)
+}
+
+/// What nobody has of the specs, looked for in a folder.
+fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &str, looked: &mut Looked) {
+    for row in specs {
+        if !looked.found.contains_key(&row.hash)
+            && let Some(found) = in_folder(&*cx.world.eyes, root, row, mirror)
+        {
+            looked.found.insert(row.hash.clone(), found);
+        }
+    }
 }
 
 /// A spec in a folder, with the size of its archive.

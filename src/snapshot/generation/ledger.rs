@@ -145,6 +145,11 @@ impl Ledger {
         Ok((Ledger::read(cx, place)?, lock))
     }
 
+    /// The last number that was given away; none was before the first.
+    pub fn last(&self) -> u64 {
+        self.kept.last
+    }
+
     pub fn entries(&self) -> &BTreeMap<u64, Entry> {
         &self.kept.generations
     }
