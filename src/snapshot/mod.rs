@@ -9,6 +9,7 @@ pub mod configuration;
 pub mod describe;
 pub mod diff;
 pub mod document;
+pub mod ensure;
 pub mod export;
 pub mod generation;
 pub mod git;
