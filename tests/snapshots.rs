@@ -8,6 +8,8 @@ mod bed;
 #[path = "snapshots/hostile.rs"]
 mod hostile;
 mod runs_bed;
+#[path = "snapshots/verdicts.rs"]
+mod verdicts;
 
 use std::collections::BTreeSet;
 

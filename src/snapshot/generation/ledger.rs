@@ -186,6 +186,12 @@ impl Ledger {
         last.before.filter(|number| self.kept.generations.contains_key(number))
     }
 
+    /// When users were moved away from it, the last time.
+    pub fn left(&self, number: u64) -> Option<&str> {
+        let last = self.kept.publications.iter().rev().find(|p| p.before == Some(number))?;
+        Some(&last.at)
+    }
+
     /// Takes the next number.
     pub async fn begin(&mut self, cx: &Cx, from: String, description: Option<String>) -> Result<u64> {
         let number = self.kept.last.max(self.kept.generations.keys().last().copied().unwrap_or(0)) + 1;

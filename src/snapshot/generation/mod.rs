@@ -2,10 +2,13 @@
 //! theirs by one rename. Numbers only grow, and going back is to a number.
 
 pub mod build;
+pub mod guards;
 pub mod ledger;
 pub mod look;
+pub mod pin;
 pub mod place;
 pub mod prove;
+pub mod prune;
 pub mod publish;
 pub mod remove;
 pub mod solve;
