@@ -24,6 +24,7 @@ pub mod prune;
 pub mod reference;
 pub mod repository;
 pub mod restore;
+pub mod restore_into;
 pub mod shelf;
 pub mod state;
 pub mod verify;

@@ -10,6 +10,7 @@ use super::check::{self, Restorable, Source};
 use super::configuration::{self, ConfigurationFile};
 use super::object::Objects;
 use super::reference;
+use super::restore_into::restore_into;
 use super::shelf::{Kept, Marks};
 use super::state::HashState;
 use super::{capture, look};
@@ -30,6 +31,9 @@ use crate::world::Action;
 pub struct RestoreArgs {
     /// `NAME@NUMBER`, `NAME@good`, or the beginning of its id.
     pub snapshot: String,
+    /// Make a new environment of it, with this name or in this folder, instead of putting its own back. Views and
+    /// modules go into the new folder.
+    pub into: Option<String>,
     /// Only this part.
     pub only: Option<Part>,
     /// Also the configuration files of the site and the user, as far as they hold no secrets.
@@ -63,6 +67,8 @@ pub enum Part {
 pub struct Restored {
     pub snapshot: String,
     pub env: String,
+    /// Its folder.
+    pub path: PathBuf,
     /// Files that were put back.
     pub written: Vec<PathBuf>,
     pub installed: Vec<InstalledRow>,
@@ -82,7 +88,12 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let title = kept.snapshot.title();
     let restorable = check::of(&cx, &kept, false).await?;
     refuse(&restorable, &args)?;
-    let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string())).await?;
+    if let Some(into) = &args.into {
+        return restore_into(&cx, &kept, into, &args).await;
+    }
+    let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string()))
+        .await
+        .map_err(|t| t.hint("`into` makes a new environment of the snapshot"))?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
     let objects = Objects(&cx);
     let mut files = Vec::new();
@@ -111,6 +122,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
         Ok((installed, marked)) => Ok(Restored {
             snapshot: title,
             env: kept.snapshot.env.name.clone(),
+            path: kept.snapshot.env.path.clone(),
             written: files.into_iter().map(|(path, _)| path).collect(),
             installed,
             marked,
@@ -226,7 +238,7 @@ async fn configuration_changes(
 }
 
 /// Installs what is missing, then marks, views and modules; then everything is compared with the record.
-async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs) -> Result<(Vec<InstalledRow>, Vec<String>)> {
+pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs) -> Result<(Vec<InstalledRow>, Vec<String>)> {
     let name = kept.snapshot.env.path.display().to_string();
     let states = look::states(cx, kept)?;
     let inside = scope(cx, Some(name.clone())).await?;

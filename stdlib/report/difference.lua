@@ -2,8 +2,13 @@
 
 local parts = require("report.sections")
 
----@class report.Diff what a comparison gives: `packages` as `env.diff` gives them, and what else is known
+---@class report.Diff what a comparison gives, `snapshot.diff` all of it: `packages` as `env.diff` gives them, and what
+--- else is known
 ---@field packages PackageDiff[]
+---@field from? string what was
+---@field to? string what is
+---@field manifest? string a unified diff
+---@field configuration? table[] files that differ, each with `path` and `diff`
 ---@field roots? table `added`, `removed` and `changed`, each a list
 ---@field summary? table numbers by name
 
@@ -108,10 +113,17 @@ function difference.of(diff, options)
   if #following > 0 then
     out[#out + 1] = packages(following, "Packages that follow", "Nothing of their own differs: only what is below them.")
   end
+  if (whole.manifest or "") ~= "" then
+    out[#out + 1] = { title = "Manifest", lines = parts.lines(whole.manifest) }
+  end
+  for _, file in ipairs(whole.configuration or {}) do
+    out[#out + 1] = { title = parts.shown(file.path), lines = parts.lines(file.diff) }
+  end
   if (given.config or "") ~= "" then
     out[#out + 1] = { title = "Configuration", lines = parts.lines(given.config or "") }
   end
-  return parts.shown(given.title or "What differs"), out
+  local sides = whole.from and whole.to and parts.shown(whole.from) .. " → " .. parts.shown(whole.to)
+  return parts.shown(given.title or sides or "What differs"), out
 end
 
 return difference

@@ -120,7 +120,7 @@ fn a_mirror_that_is_to_have_everything_gets_what_it_has_not() {
     let needed = rows.filter(|row| row["external"].is_null() && row["build_only"].is_null());
     let folders: BTreeSet<PathBuf> = needed.map(|row| PathBuf::from(row["prefix"].as_str().unwrap())).collect();
     assert!(folders.len() > 4, "{folders:?}");
-    bed.ok(&["eval", "spack.exec({ 'uninstall', '-y', '-a', '-R', 'zlib-ng', 'fftw', 'hwloc' })"]);
+    bed.ok(&["eval", "spack.exec({ 'uninstall', '-y', '-f', 'zlib-ng', 'fftw', 'hwloc' })"]);
     let row = &bed.json(&["snapshot", "list"])[0];
     assert_eq!(row["verdict"], "mirror", "{row}");
     bed.ok(&["snapshot", "restore", "science@1", "--cache-only"]);
