@@ -162,9 +162,8 @@ fn title(call: &VerbCall) -> String {
 /// Scripts make the same page with `report.diff_html`.
 async fn write_page(session: &Session, file: &Path, title: &str, diff: &Value) -> Result<()> {
     let host = session.host(None)?;
-    let function = host
-        .compile_line("html", "require('report').diff_html(...)")
-        .map_err(Uncompiled::into_trouble)?;
+    let function =
+        host.compile_line("html", "require('report').diff_html(...)").map_err(Uncompiled::into_trouble)?;
     let to_lua = |value: &Value| lua_value::to_lua(host.lua(), value).map_err(|e| error::from_error(&e));
     let mut given = vec![to_lua(diff)?];
     // The two sides of a whole comparison have names of their own.

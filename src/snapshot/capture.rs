@@ -13,10 +13,10 @@ use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentInfo;
+use crate::spack::held::Named;
 use crate::spack::locked::LockContents;
 use crate::spack::lockfile::LockfileText;
 use crate::spack::session::{Scope, scope};
-use crate::spack::held::Named;
 use crate::spack::{guard, held};
 use crate::world::lock::{self, Mode, Range};
 

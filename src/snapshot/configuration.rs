@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn lines_with_secrets_are_numbered() {
-        let text = "a: 1\nurl: https://me:geheim@host/x\nm:\n  access_pair:\n  - me\n  - geheim\nid_variable: X\n";
+        let text =
+            "a: 1\nurl: https://me:geheim@host/x\nm:\n  access_pair:\n  - me\n  - geheim\nid_variable: X\n";
         let found = secrets(text);
         assert_eq!(found, [(2, "url: https://***@host/x".to_owned()), (4, "access_pair: '***'".to_owned())]);
         assert!(secrets("specs:\n- hdf5\n").is_empty());

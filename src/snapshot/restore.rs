@@ -238,7 +238,11 @@ async fn configuration_changes(
 }
 
 /// Installs what is missing, then marks, views and modules; then everything is compared with the record.
-pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs) -> Result<(Vec<InstalledRow>, Vec<String>)> {
+pub async fn bring_back(
+    cx: &Cx,
+    kept: &Kept,
+    args: &RestoreArgs,
+) -> Result<(Vec<InstalledRow>, Vec<String>)> {
     let name = kept.snapshot.env.path.display().to_string();
     let states = look::states(cx, kept)?;
     let inside = scope(cx, Some(name.clone())).await?;

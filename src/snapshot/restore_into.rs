@@ -102,7 +102,8 @@ fn files(cx: &Cx, kept: &Kept, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>>
             continue;
         }
         if file.masked {
-            let message = format!("{} is kept without its secrets, and cannot be made again", file.path.display());
+            let message =
+                format!("{} is kept without its secrets, and cannot be made again", file.path.display());
             return Err(Trouble::new(Kind::Refused, message)
                 .hint("make the environment by hand: `moonstack snapshot export --git` writes its files"));
         }

@@ -86,7 +86,8 @@ async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut Looked)
 pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
     let mut looked = Looked::default();
     for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
-        let Some(root) = mirror.fetch.url.starts_with("file://").then(|| file_url_path(&mirror.fetch.url)) else {
+        let Some(root) = mirror.fetch.url.starts_with("file://").then(|| file_url_path(&mirror.fetch.url))
+        else {
             looked.not_looked.push(format!("mirror {} was not asked", mirror.name));
             continue;
         };

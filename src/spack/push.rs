@@ -43,10 +43,7 @@ pub async fn push(cx: &Cx, scope: &Scope, mirror: &Mirror, specs: &[&SpecRow]) -
     let words = ["buildcache", "push", "--only", "package", "--update-index", &mirror.name];
     let hashes = specs.iter().map(|row| format!("/{}", row.hash));
     let words: Vec<String> = words.map(str::to_owned).into_iter().chain(hashes).collect();
-    let invocation = Invocation {
-        touches: manifests(scope, mirror, specs),
-        ..Invocation::changes(words)
-    };
+    let invocation = Invocation { touches: manifests(scope, mirror, specs), ..Invocation::changes(words) };
     let answer = invoke::run(cx, scope, invocation).await?;
     // Whoever cannot sign or write has said why.
     failure::check(&*cx.world.eyes, &answer)?;

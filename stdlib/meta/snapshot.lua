@@ -175,6 +175,7 @@
 ---@class (exact) Restored
 ---@field snapshot string
 ---@field env string
+---@field path string Its folder.
 ---@field written string[] Files that were put back.
 ---@field installed InstalledRow[]
 ---@field marked string[] Hashes whose mark as explicit or implicit was put back.
@@ -293,6 +294,7 @@ function snapshot.check(snapshot, options) end
 function snapshot.diff(from, to) end
 
 ---@class (exact) snapshot.restore.Options
+---@field into? string Make a new environment of it, with this name or in this folder, instead of putting its own back. Views and modules go into the new folder.
 ---@field only? Part Only this part.
 ---@field configuration? boolean Also the configuration files of the site and the user, as far as they hold no secrets.
 ---@field allow_drift? boolean Build what no mirror has, although its recipe has changed since.

@@ -77,7 +77,10 @@ fn a_list_asks_nobody_and_shows_what_cannot_be_judged() {
     assert!(bed.json(&["snapshot", "list"])[0]["not_looked"].is_null(), "nothing had to be asked");
     std::fs::remove_dir_all(prefix(&bed, "fftw")).unwrap();
     let row = &bed.json(&["snapshot", "list"])[0];
-    assert_eq!((row["verdict"].as_str(), &row["not_looked"][0]), (Some("source"), &"mirror web was not asked".into()));
+    assert_eq!(
+        (row["verdict"].as_str(), &row["not_looked"][0]),
+        (Some("source"), &"mirror web was not asked".into())
+    );
     let shown = bed.json(&["snapshot", "show", "science"]);
     assert!(shown["not_looked"][0].as_str().unwrap().contains("did not answer"), "{shown}");
 
@@ -118,7 +121,8 @@ fn a_mirror_that_is_to_have_everything_gets_what_it_has_not() {
     let shown = bed.json(&["snapshot", "show", "science"]);
     let rows = shown["hashes"].as_array().unwrap().iter();
     let needed = rows.filter(|row| row["external"].is_null() && row["build_only"].is_null());
-    let folders: BTreeSet<PathBuf> = needed.map(|row| PathBuf::from(row["prefix"].as_str().unwrap())).collect();
+    let folders: BTreeSet<PathBuf> =
+        needed.map(|row| PathBuf::from(row["prefix"].as_str().unwrap())).collect();
     assert!(folders.len() > 4, "{folders:?}");
     bed.ok(&["eval", "spack.exec({ 'uninstall', '-y', '-f', 'zlib-ng', 'fftw', 'hwloc' })"]);
     let row = &bed.json(&["snapshot", "list"])[0];
@@ -133,7 +137,13 @@ fn what_cannot_be_pushed_is_no_snapshot() {
     let create = ["snapshot", "create", "science", "--ensure", "practice"];
     let partial = ["snapshot", "create", "science", "--ensure", "practice", "--partial"];
     let before = mirror(&bed);
-    refused(&bed, &["snapshot", "create", "science", "--ensure", "practise"], "not_found", 2, "did you mean 'practice'");
+    refused(
+        &bed,
+        &["snapshot", "create", "science", "--ensure", "practise"],
+        "not_found",
+        2,
+        "did you mean 'practice'",
+    );
     faults(&bed, "[verb.buildcache]\ncode = 1\nmessage = 'Error: No default key available for signing.'\n");
     refused(&bed, &create, "program", 2, "No default key");
     // It ends well and has done nothing: only the mirror says so.
@@ -148,7 +158,13 @@ fn what_cannot_be_pushed_is_no_snapshot() {
     let config = bed.root.join("site/config/mirrors.yaml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{text}  bucket:\n    url: s3://bucket/m\n")).unwrap();
-    refused(&bed, &["snapshot", "create", "science", "--partial", "--ensure", "bucket"], "unsupported", 3, "not looked at");
+    refused(
+        &bed,
+        &["snapshot", "create", "science", "--partial", "--ensure", "bucket"],
+        "unsupported",
+        3,
+        "not looked at",
+    );
 }
 
 #[test]
@@ -177,7 +193,8 @@ fn generations_have_one_history() {
     bed.ok(&["snapshot", "create", "next", "--partial"]);
     let log = bed.json(&["snapshot", "log", "science"]);
     assert_eq!(names(&log), ["science-g2@1", "science-g1@1", "science@1"]);
-    let of: Vec<u64> = log.as_array().unwrap().iter().map(|row| row["generation"].as_u64().unwrap()).collect();
+    let of: Vec<u64> =
+        log.as_array().unwrap().iter().map(|row| row["generation"].as_u64().unwrap()).collect();
     assert_eq!(of, [2, 1, 1]);
     let list = bed.json(&["snapshot", "list", "science"]);
     assert_eq!(names(&list), ["science@1", "science-g1@1", "science-g2@1"]);

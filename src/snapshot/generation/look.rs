@@ -56,12 +56,7 @@ pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<GenerationRow>> {
         for ledger in &ledgers {
             // A broken link is told of by `show`; the list is still worth seeing.
             let current = ledger.place.current(&cx).unwrap_or(None);
-            out.extend(
-                ledger
-                    .entries()
-                    .iter()
-                    .map(|(number, entry)| row(ledger, *number, current, entry)),
-            );
+            out.extend(ledger.entries().iter().map(|(number, entry)| row(ledger, *number, current, entry)));
         }
         Ok(out)
     })
