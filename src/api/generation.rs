@@ -90,7 +90,7 @@ pub fn declare(reg: &mut Registry) {
         "generation.prune",
         Changes,
         &["name"],
-        r#"generation.prune({ keep = 3, dry_run = true })"#,
+        "generation.prune({ keep = 3, dry_run = true })",
         prune::prune,
     );
 }

@@ -203,7 +203,7 @@ fn local(cx: &Cx, ground: &mut Ground, kept: &Kept, deep: bool) -> Result<Local>
 }
 
 /// Why a hash is not there as it was.
-fn damage(cx: &Cx, ground: &mut Ground, state: &HashState, deep: bool) -> Option<String> {
+fn damage(cx: &Cx, ground: &Ground, state: &HashState, deep: bool) -> Option<String> {
     let Some(held) = ground.store.get(&state.hash).filter(|held| held.installed) else {
         return Some("it is not installed".to_owned());
     };
@@ -222,10 +222,10 @@ fn damage(cx: &Cx, ground: &mut Ground, state: &HashState, deep: bool) -> Option
 }
 
 /// What is otherwise than it was, apart from the store.
-fn drift(cx: &Cx, ground: &mut Ground, kept: &Kept) -> Vec<String> {
+fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
     let mut out = Vec::new();
     let then = &kept.snapshot.spack;
-    let now = ground.scope.spack.installation.clone();
+    let now = &ground.scope.spack.installation;
     let commit =
         |c: &Option<String>| c.as_deref().map_or("no commit", |c| c.get(..10).unwrap_or(c)).to_owned();
     if then.version != now.version_text || then.commit != now.commit {

@@ -1,8 +1,10 @@
 //! What judging a snapshot reads of the site, read once for all snapshots of an environment: the store, the
 //! repositories, and of each prefix and recipe what was found when it was first asked for.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::document::RepositoryRecord;
@@ -21,9 +23,15 @@ pub struct Ground {
     pub store: Arc<Store>,
     pub repositories: Vec<RepositoryRecord>,
     folders: Vec<PathBuf>,
-    prefixes: BTreeMap<PathBuf, bool>,
     recipes: BTreeMap<String, Option<String>>,
-    commits: BTreeMap<PathBuf, Option<String>>,
+    places: Rc<Places>,
+}
+
+/// What was found at paths, whichever environment asked: on a slow file system each look costs.
+#[derive(Default)]
+struct Places {
+    folders: RefCell<BTreeMap<PathBuf, bool>>,
+    commits: RefCell<BTreeMap<PathBuf, Option<String>>>,
 }
 
 impl Ground {
@@ -33,13 +41,9 @@ impl Ground {
     }
 
     /// Whether a folder is there.
-    pub fn has(&mut self, cx: &Cx, prefix: &Path) -> bool {
-        if let Some(known) = self.prefixes.get(prefix) {
-            return *known;
-        }
-        let there = cx.world.eyes.is_folder(prefix);
-        self.prefixes.insert(prefix.to_owned(), there);
-        there
+    pub fn has(&self, cx: &Cx, folder: &Path) -> bool {
+        let mut known = self.places.folders.borrow_mut();
+        *known.entry(folder.to_owned()).or_insert_with(|| cx.world.eyes.is_folder(folder))
     }
 
     /// Digest of today's recipe.
@@ -53,19 +57,19 @@ impl Ground {
     }
 
     /// The commit that a repository is at.
-    pub fn commit(&mut self, cx: &Cx, repository: &Path) -> Option<String> {
-        if let Some(known) = self.commits.get(repository) {
-            return known.clone();
-        }
-        let commit = locate::commit_of(&*cx.world.eyes, repository);
-        self.commits.insert(repository.to_owned(), commit.clone());
-        commit
+    pub fn commit(&self, cx: &Cx, repository: &Path) -> Option<String> {
+        let mut known = self.places.commits.borrow_mut();
+        let find = || locate::commit_of(&*cx.world.eyes, repository);
+        known.entry(repository.to_owned()).or_insert_with(find).clone()
     }
 }
 
 /// Stores that were read, by their root and upstreams: environments mostly have the same.
 #[derive(Default)]
-struct Stores(BTreeMap<Vec<PathBuf>, Arc<Store>>);
+struct Stores {
+    known: BTreeMap<Vec<PathBuf>, Arc<Store>>,
+    places: Rc<Places>,
+}
 
 impl Stores {
     fn ground(&mut self, cx: &Cx, env: &Path) -> Result<Ground> {
@@ -76,21 +80,19 @@ impl Stores {
         };
         let mut key = vec![scope.install_tree()?.root];
         key.extend(scope.config.upstreams()?.into_iter().map(|upstream| upstream.install_tree));
-        let store = match self.0.get(&key) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let store = Arc::new(held::read(cx, &scope)?);
-                self.0.insert(key, Arc::clone(&store));
-                store
-            }
+        let store = if let Some(known) = self.known.get(&key) {
+            Arc::clone(known)
+        } else {
+            let store = Arc::new(held::read(cx, &scope)?);
+            self.known.insert(key, Arc::clone(&store));
+            store
         };
         let eyes = &*cx.world.eyes;
         Ok(Ground {
             repositories: state::repositories(eyes, &scope)?,
             folders: scope.config.recipe_folders(eyes)?,
-            prefixes: BTreeMap::new(),
             recipes: BTreeMap::new(),
-            commits: BTreeMap::new(),
+            places: Rc::clone(&self.places),
             scope,
             store,
         })
@@ -101,7 +103,7 @@ impl Stores {
 #[derive(Default)]
 pub struct Grounds {
     stores: Stores,
-    grounds: BTreeMap<PathBuf, Result<Ground, Trouble>>,
+    by_env: BTreeMap<PathBuf, Result<Ground, Trouble>>,
     /// Objects that have the bytes that their names promise.
     whole: BTreeSet<ObjectId>,
 }
@@ -110,7 +112,7 @@ impl Grounds {
     /// That of one environment.
     pub fn of(&mut self, cx: &Cx, env: &Path) -> Result<&mut Ground> {
         let stores = &mut self.stores;
-        let ground = self.grounds.entry(env.to_owned()).or_insert_with(|| stores.ground(cx, env));
+        let ground = self.by_env.entry(env.to_owned()).or_insert_with(|| stores.ground(cx, env));
         ground.as_mut().map_err(|trouble| trouble.clone())
     }
 

@@ -71,7 +71,7 @@ fn a_snapshot_becomes_a_new_environment() {
     refused(&bed, &["snapshot", "restore", "science", "--into", "no name"], "usage", 3, "no name");
 
     // Its own environment is gone: then it can be made again.
-    bed.ok(&["env", "delete", "science"]);
+    bed.ok(&["eval", "env.delete('science')"]);
     refused(&bed, &["snapshot", "restore", "science"], "not_found", 2, "makes a new environment");
     bed.ok(&["snapshot", "restore", "science", "--into", "science"]);
     assert!(runs(&science.join(".spack-env/view")));

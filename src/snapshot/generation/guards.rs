@@ -24,10 +24,8 @@ pub fn guard(cx: &Cx, ledger: &Ledger, number: u64) -> Result<Option<Guard>> {
         firm("it is pinned")
     } else if ledger.last_good() == Some(number) {
         firm("it is the last one that is known to be good")
-    } else if let Some(why) = recent(cx, ledger, number) {
-        Some(Guard { why, grace: true })
     } else {
-        None
+        recent(cx, ledger, number).map(|why| Guard { why, grace: true })
     })
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::guards;
-use super::ledger::{Entry, Ledger, Progress};
+use super::ledger::{Entry, Ledger};
 use super::place::Place;
 use super::remove::{RemoveArgs, Removed, remove};
 use crate::base::{Kind, Result};
@@ -89,10 +89,6 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
             Some(guard.why)
         } else if guards::is_way_back(cx, &ledger, *number) {
             Some("a rollback would go to it".to_owned())
-        } else if entry.progress < Progress::Built
-            && entry.run.is_some_and(|run| cx.site.journal.number() == Some(run))
-        {
-            Some("this run has begun it".to_owned())
         } else {
             wanted(cx, &ledger, *number, entry, rank)?
         };
