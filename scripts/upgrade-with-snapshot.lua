@@ -210,8 +210,8 @@ local function in_place(o)
       local status = env.status(o.env)
       if not status.ok then fail("not_done", "not everything of " .. o.env .. " is installed") end
       gate(o.checks, "after the upgrade")
-      local view = env.show(o.env).manifest.views[1]
-      if view then try(o, view.root) end
+      local views = env.show(o.env).manifest.views
+      if #views > 0 then try(o, views[1].root) end
       return { changed = found.changed, changes = found.changes }
     end)
     if not ok then back(result) end
