@@ -176,13 +176,8 @@ local function by_generation(o)
   run.step("tidy", { needs = { "look again" }, inputs = o.keep_generations }, function()
     snapshot.unpin(taken)
     snapshot.prune(current.path)
-    local rows, removed = generation.list(line), {}
-    for i, row in ipairs(rows) do
-      if i <= #rows - o.keep_generations and not (row.current or row.good or row.pinned) then
-        generation.remove(line, row.number)
-        removed[#removed + 1] = row.number
-      end
-    end
+    local removed = {}
+    for _, row in ipairs(generation.prune(line, { keep = o.keep_generations }).removed) do removed[#removed + 1] = row.number end
     return removed
   end)
   return { changed = true, number = number, before = before, changes = solved.changes }
@@ -221,8 +216,8 @@ local function in_place(o)
       local status = env.status(o.env)
       if not status.ok then fail("not_done", "not everything of " .. o.env .. " is installed") end
       gate(o.checks, "after the upgrade")
-      local view = env.show(o.env).manifest.views[1]
-      if view then try(o, view.root) end
+      local views = env.show(o.env).manifest.views
+      if #views > 0 then try(o, views[1].root) end
       return { changed = found.changed, changes = found.changes }
     end)
     if not ok then back(result) end
@@ -260,7 +255,7 @@ return workflow{
     { name = "jobs", type = "integer", doc = "Processes of one build." },
     { name = "attempts", type = "integer", default = 2, doc = "How often what may pass by itself is tried." },
     { name = "cache_only", type = "flag", doc = "Only from build caches; never build." },
-    { name = "keep_generations", type = "integer", default = 5, doc = "Older generations than so many go, unless they are good, pinned or in use." },
+    { name = "keep_generations", type = "integer", default = 5, doc = "Older generations than so many go, as generation.prune says." },
     { name = "description", type = "string", doc = "What the upgrade is for." },
     { name = "json", type = "flag", doc = "Print the result as JSON." },
     { name = "quiet", type = "flag", doc = "Print only what went wrong." },

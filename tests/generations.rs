@@ -2,6 +2,8 @@
 //! them on one whole generation and can be gone on with, and a removal takes nothing that somebody else uses.
 //! `MOONSTACK_KILLS=200 cargo test --test generations` is the long proof, `MOONSTACK_SEED` another sequence.
 
+#[path = "generations/retention.rs"]
+mod retention;
 mod runs_bed;
 
 use std::collections::BTreeSet;
@@ -270,8 +272,9 @@ fn a_removal_never_takes_what_others_use() {
             let folder = bed.state().join("generations/science").join(&number);
             let others = used_by_others(&bed, &folder);
             let before = installed(&bed);
-            let said = bed.run(&["--json", "generation", "remove", "science", &number, "--dry-run"]);
-            let gone = bed.run(&["--json", "generation", "remove", "science", &number]);
+            let said =
+                bed.run(&["--json", "generation", "remove", "science", &number, "--force", "--dry-run"]);
+            let gone = bed.run(&["--json", "generation", "remove", "science", &number, "--force"]);
             assert_eq!(said.status.code(), gone.status.code(), "round {round}, generation {number}");
             let after = installed(&bed);
             let lost: BTreeSet<String> = before.difference(&after).cloned().collect();

@@ -7,7 +7,11 @@ mod archives;
 mod bed;
 #[path = "snapshots/hostile.rs"]
 mod hostile;
+#[path = "snapshots/into.rs"]
+mod into;
 mod runs_bed;
+#[path = "snapshots/verdicts.rs"]
+mod verdicts;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! The primitives over generations.
 
 use super::Registry;
-use crate::snapshot::generation::{build, look, prove, publish, remove, solve};
+use crate::snapshot::generation::{build, look, pin, prove, prune, publish, remove, solve};
 use crate::world::Effect::{Changes, Reads};
 
 /// What every example stands on.
@@ -71,5 +71,26 @@ pub fn declare(reg: &mut Registry) {
             r#"generation.solve("science", { specs = { "openblas" } }) generation.remove("science", 2)"#
         ),
         remove::remove,
+    );
+    reg.add(
+        "generation.pin",
+        Changes,
+        &["name", "number"],
+        adopted!(r#"generation.pin("science", 1)"#),
+        pin::pin,
+    );
+    reg.add(
+        "generation.unpin",
+        Changes,
+        &["name", "number"],
+        adopted!(r#"generation.pin("science", 1) generation.unpin("science", 1)"#),
+        pin::unpin,
+    );
+    reg.add(
+        "generation.prune",
+        Changes,
+        &["name"],
+        "generation.prune({ keep = 3, dry_run = true })",
+        prune::prune,
     );
 }

@@ -1,7 +1,7 @@
 //! The primitives over snapshots.
 
 use super::Registry;
-use crate::snapshot::{capture, check, diff, export, import, look, marks, prune, restore, verify};
+use crate::snapshot::{capture, check, diff, export, import, list, look, marks, prune, restore, verify};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -12,7 +12,7 @@ pub fn declare(reg: &mut Registry) {
         r#"snapshot.create("science", { description = "before the upgrade", tags = { "spring" } })"#,
         capture::create,
     );
-    reg.add("snapshot.list", Reads, &["env"], "snapshot.list()", look::list);
+    reg.add("snapshot.list", Reads, &["env"], "snapshot.list()", list::list);
     reg.add(
         "snapshot.show",
         Reads,
@@ -25,7 +25,7 @@ pub fn declare(reg: &mut Registry) {
         Reads,
         &["env"],
         r#"snapshot.create("science") print(snapshot.log("science")[1].snapshot)"#,
-        look::log,
+        list::log,
     );
     reg.add(
         "snapshot.check",

@@ -2,6 +2,7 @@
 //! declare, so that neither can lag behind the other.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -12,14 +13,19 @@ use super::setup::Session;
 use crate::api::Registry;
 use crate::api::gather::{Field, FieldKind, Shape, first_line};
 use crate::api::primitive::Primitive;
-use crate::base::{Result, Trouble};
-use crate::world::Effect;
+use crate::base::{Kind, Result, Trouble};
+use crate::script::host::Uncompiled;
+use crate::script::{error, value as lua_value};
+use crate::world::{Action, Effect};
 
 /// The modules that are commands in this way, and what their help begins with.
 pub const MODULES: &[(&str, &str)] = &[
     ("snapshot", "What environments were, and the way back"),
     ("generation", "States of a stack beside each other; users are on one of them"),
 ];
+
+/// Verbs whose result may be a web page.
+const PAGES: &[&str] = &["snapshot.diff", "generation.diff"];
 
 /// The command of a module.
 pub fn command(registry: &Registry, module: &str) -> Command {
@@ -47,6 +53,10 @@ fn verb(primitive: &Primitive) -> Command {
         if !matches!(field.kind, FieldKind::Table | FieldKind::Any) {
             command = command.arg(argument(field, false));
         }
+    }
+    if PAGES.contains(&primitive.path) {
+        let file = Arg::new("html").long("html").value_name("FILE");
+        command = command.arg(file.help("Also write it as a web page that needs nothing else."));
     }
     command
 }
@@ -101,6 +111,8 @@ pub struct VerbCall {
     path: String,
     /// Or why what was given is no such value.
     arguments: Result<Map<String, Value>>,
+    /// The file of the web page.
+    html: Option<PathBuf>,
 }
 
 /// The command tree with the verbs of the modules that `argv` may name; those of others cost their schemas.
@@ -119,7 +131,8 @@ pub fn typed(matches: &ArgMatches) -> Option<VerbCall> {
     let (verb, matches) = matches.subcommand()?;
     let path = format!("{module}.{}", verb.replace('-', "_"));
     let arguments = crate::api::registry().get(&path).and_then(|declared| arguments(declared, matches));
-    Some(VerbCall { path, arguments })
+    let html = matches.try_get_one::<String>("html").ok().flatten().map(PathBuf::from);
+    Some(VerbCall { path, arguments, html })
 }
 
 /// Calls it and prints what it gives.
@@ -127,9 +140,42 @@ pub async fn run(session: &Session, call: &VerbCall) -> Result<u8> {
     let declared = session.registry.get(&call.path)?;
     let reply = primitive(session, declared.path, call.arguments.clone()?).await?;
     let value = to_value(declared.path, &*reply)?;
+    if let Some(file) = &call.html {
+        write_page(session, file, &title(call), &value).await?;
+    }
     session.printer.give(&value)?;
     // A look that found something wrong needs attention.
     let wrong = |row: &Value| row.get("ok") == Some(&Value::Bool(false));
     let attention = wrong(&value) || value.as_array().is_some_and(|rows| rows.iter().any(wrong));
     Ok(u8::from(attention && declared.effect == Effect::Reads))
+}
+
+/// What was asked for, as it was typed.
+fn title(call: &VerbCall) -> String {
+    let given = call.arguments.iter().flat_map(Map::values).map(|value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    std::iter::once(call.path.replace('.', " ")).chain(given).collect::<Vec<_>>().join(" ")
+}
+
+/// Scripts make the same page with `report.diff_html`.
+async fn write_page(session: &Session, file: &Path, title: &str, diff: &Value) -> Result<()> {
+    let host = session.host(None)?;
+    let function =
+        host.compile_line("html", "require('report').diff_html(...)").map_err(Uncompiled::into_trouble)?;
+    let to_lua = |value: &Value| lua_value::to_lua(host.lua(), value).map_err(|e| error::from_error(&e));
+    let mut given = vec![to_lua(diff)?];
+    // The two sides of a whole comparison have names of their own.
+    if diff.is_array() {
+        given.push(to_lua(&serde_json::json!({ "title": title }))?);
+    }
+    let made = host.call(&session.scope, function, given.into_iter().collect()).await?;
+    let page = made.front().map(|page| lua_value::to_json(host.lua(), page));
+    let Some(Value::String(page)) = page else {
+        return Err(Trouble::new(Kind::Internal, "the page is no text"));
+    };
+    let path = std::path::absolute(file).map_err(|e| Trouble::io("find", file, e))?;
+    let write = Action::WriteFile { path, bytes: page.into_bytes(), mode: None, varies: true };
+    session.cx.world.keep(write).await.map(drop)
 }

@@ -118,9 +118,9 @@ impl Answer for Delay {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
-    /// What it is: the log and journal of a run, or a snapshot.
+    /// What it is: the log and journal of a run, a snapshot, or a generation.
     pub kind: Kept,
-    /// Name of the workflow or environment.
+    /// Name of the workflow, the environment or the generations.
     pub name: String,
     /// Days since it was made, with fraction.
     pub age_days: f64,
@@ -144,6 +144,7 @@ pub struct Keep {
 pub enum Kept {
     Run,
     Snapshot,
+    Generation,
 }
 
 impl Question for Keep {

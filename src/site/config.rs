@@ -32,6 +32,7 @@ pub struct SiteConfig {
     pub stack: Option<PathBuf>,
     /// Environments in folders of their own that Spack does not list: what they need is not removed.
     pub environments: Vec<PathBuf>,
+    pub generations: GenerationConfig,
     pub check: CheckConfig,
     pub limits: Limits,
     /// Who is told, by name.
@@ -53,6 +54,14 @@ pub struct ScheduleConfig {
     /// Options of the workflow.
     #[serde(default)]
     pub options: Vec<String>,
+}
+
+/// How generations are kept.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GenerationConfig {
+    /// What users were on is not removed for this long after they were moved: jobs may still run from it.
+    pub grace: Option<String>,
 }
 
 /// How checks judge on this site.
@@ -127,6 +136,9 @@ impl Loaded {
         loaded.config.limits.check()?;
         for (name, channel) in &loaded.config.notify {
             channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;
+        }
+        if let Some(grace) = &loaded.config.generations.grace {
+            words::parse_span(grace).map_err(|t| configuration("generations.grace", &t))?;
         }
         if let Some(timeout) = &loaded.config.check.timeout {
             words::parse_span(timeout).map_err(|t| configuration("check.timeout", &t))?;

@@ -82,6 +82,11 @@ impl Site {
         self.loaded.config.limits.run.as_ref().and_then(|v| words::parse_span(v).ok())
     }
 
+    /// So long a generation stays after users were moved away from it.
+    pub fn grace(&self) -> Duration {
+        limit(self.loaded.config.generations.grace.as_ref(), Duration::from_hours(7 * 24))
+    }
+
     /// How long to wait for a lock.
     pub fn lock_limit(&self) -> Duration {
         limit(self.loaded.config.limits.lock.as_ref(), Duration::from_mins(1))

@@ -1,10 +1,11 @@
 //! Takes a snapshot: reads everything while nobody writes, and keeps it. Starts no Spack.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::configuration;
 use super::document::{FORMAT, FileRecord, Snapshot, SpackRecord, Subject};
+use super::ensure;
 use super::look::SnapshotRow;
 use super::object::Objects;
 use super::shelf::{Kept, Marks, Shelf};
@@ -12,6 +13,7 @@ use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentInfo;
+use crate::spack::held::Named;
 use crate::spack::locked::LockContents;
 use crate::spack::lockfile::LockfileText;
 use crate::spack::session::{Scope, scope};
@@ -34,16 +36,47 @@ pub struct CreateArgs {
     pub good: bool,
     /// Although not everything of it is installed.
     pub partial: bool,
+    /// Name of a mirror for binaries that shall have everything: what it does not have is pushed there first.
+    pub ensure: Option<String>,
 }
 
-pub async fn create(cx: Cx, args: CreateArgs) -> Result<SnapshotRow> {
+/// A snapshot that was taken.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Created {
+    #[serde(flatten)]
+    pub row: SnapshotRow,
+    /// What was pushed to the mirror that was to have everything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pushed: Vec<Named>,
+}
+
+pub async fn create(cx: Cx, args: CreateArgs) -> Result<Created> {
     let scope = scope(&cx, Some(args.env.clone())).await?;
     let marks = Marks { tags: args.tags.iter().cloned().collect(), pinned: args.pin, good: args.good };
     for tag in &args.tags {
         check_tag(tag)?;
     }
-    let kept = take(&cx, &scope, args.description, marks, args.partial).await?;
-    Ok(SnapshotRow::of(&kept))
+    let _lock = guard::changing(&cx, &scope).await?;
+    let pushed = match &args.ensure {
+        Some(mirror) => ensure::ensure(&cx, &scope, mirror, args.partial).await?,
+        None => Vec::new(),
+    };
+    let kept = write(&cx, &scope, args.description, marks, args.partial).await?;
+    warn_of_secrets(&cx, &kept)?;
+    Ok(Created { row: SnapshotRow::of(&kept), pushed })
+}
+
+/// The manifest is kept byte for byte, as it has to come back; a secret in it is a secret in the state folder.
+fn warn_of_secrets(cx: &Cx, kept: &Kept) -> Result<()> {
+    let manifest = &kept.snapshot.manifest;
+    for (line, shown) in configuration::secrets(&Objects(cx).text(&manifest.object)?) {
+        cx.world.warn(format!(
+            "{}:{line}: the manifest seems to hold a secret, which {} keeps as it is: {shown}",
+            manifest.path.display(),
+            kept.snapshot.title()
+        ));
+    }
+    Ok(())
 }
 
 /// A tag must not look like a number, an id or a name.
@@ -78,6 +111,17 @@ pub async fn take(
     partial: bool,
 ) -> Result<Kept> {
     let _lock = guard::changing(cx, scope).await?;
+    write(cx, scope, description, marks, partial).await
+}
+
+/// The same for who has the turn.
+async fn write(
+    cx: &Cx,
+    scope: &Scope,
+    description: Option<String>,
+    marks: Marks,
+    partial: bool,
+) -> Result<Kept> {
     let again = scope.clone();
     let read = cx.blocking(move |cx| read(&cx, &again, description, partial)).await?;
     let (mut shelf, _turn) = Shelf::locked(cx, &read.snapshot.env).await?;
@@ -159,7 +203,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
     })
 }
 
-fn refuse_missing(name: &str, states: &[state::HashState], partial: bool) -> Result<()> {
+/// Refuses an environment that is not all there.
+pub fn refuse_missing(name: &str, states: &[state::HashState], partial: bool) -> Result<()> {
     let mut missing = state::missing(states);
     missing.sort_by(|a, b| (&a.name, &a.hash).cmp(&(&b.name, &b.hash)));
     if missing.is_empty() || partial {

@@ -8,19 +8,17 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ground::{Ground, Grounds};
 use super::reference;
 use super::shelf::Kept;
 use super::state::{self, HashState};
 use super::{look, verify};
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::held::{self, Store};
-use crate::spack::locate;
 use crate::spack::locked::LockContents;
 use crate::spack::mirror_look;
 use crate::spack::prefix_manifest::{self, Contents};
 use crate::spack::row::SpecRow;
-use crate::spack::session::{Scope, scope};
 
 /// Says whether a snapshot could be restored now, and from where.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -89,6 +87,19 @@ impl Restorable {
     pub fn damaged(&self) -> Vec<String> {
         self.missing.iter().filter(|row| row.damaged).map(|row| row.hash.clone()).collect()
     }
+
+    fn begun(kept: &Kept, problems: Vec<String>) -> Restorable {
+        Restorable {
+            snapshot: kept.snapshot.title(),
+            ok: false,
+            verdict: Source::Gone,
+            counts: BTreeMap::new(),
+            missing: Vec::new(),
+            drift: Vec::new(),
+            not_looked: Vec::new(),
+            problems,
+        }
+    }
 }
 
 pub async fn check(cx: Cx, args: CheckArgs) -> Result<Restorable> {
@@ -98,7 +109,8 @@ pub async fn check(cx: Cx, args: CheckArgs) -> Result<Restorable> {
 
 /// What was found without asking mirrors.
 struct Local {
-    lock: LockContents,
+    /// Read where something is absent.
+    lock: Option<LockContents>,
     states: Vec<HashState>,
     /// Hash → why it counts as not there.
     absent: BTreeMap<String, String>,
@@ -108,43 +120,59 @@ struct Local {
     same_commits: bool,
 }
 
+impl Local {
+    /// What a mirror may have.
+    fn wanted(&self) -> Vec<&SpecRow> {
+        let absent = |s: &&HashState| !s.external && self.absent.contains_key(&s.hash);
+        self.states.iter().filter(absent).filter_map(|s| self.row(&s.hash)).collect()
+    }
+
+    fn row(&self, hash: &str) -> Option<&SpecRow> {
+        self.lock.as_ref()?.specs.get(hash)
+    }
+}
+
 pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
-    let snapshot = kept.snapshot.title();
-    let problems = verify::problems(cx, kept);
-    let mut out = Restorable {
-        snapshot,
-        ok: false,
-        verdict: Source::Gone,
-        counts: BTreeMap::new(),
-        missing: Vec::new(),
-        drift: Vec::new(),
-        not_looked: Vec::new(),
-        problems,
-    };
+    let out = Restorable::begun(kept, verify::problems(cx, kept));
     if !out.problems.is_empty() {
         return Ok(out);
     }
-    // Where the environment is gone, the site's configuration has to do.
-    let inside = scope(cx, Some(kept.snapshot.env.path.display().to_string())).await;
-    let scope = match inside {
-        Ok(scope) => scope,
-        Err(_) => scope(cx, None).await?,
+    let contents = if deep { Contents::All } else { Contents::Touched };
+    let record = kept.clone();
+    let (scope, local) = cx
+        .blocking(move |cx| {
+            let mut ground = Ground::open(&cx, &record.snapshot.env.path)?;
+            let local = local(&cx, &mut ground, &record, Some(contents))?;
+            Ok((ground.scope, local))
+        })
+        .await?;
+    let looked = mirror_look::look(cx, &scope, &local.wanted()).await?;
+    Ok(concluded(out, &local, looked))
+}
+
+/// The same without asking anybody: of mirrors only those in folders are looked into. For many snapshots at once.
+pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable> {
+    if let Some(trouble) = grounds.unreadable(cx, kept) {
+        return Ok(Restorable::begun(kept, vec![trouble.message().to_owned()]));
+    }
+    let ground = grounds.of(cx, &kept.snapshot.env.path)?;
+    let local = local(cx, ground, kept, None)?;
+    let wanted = local.wanted();
+    let looked = if wanted.is_empty() {
+        mirror_look::Looked::default()
+    } else {
+        mirror_look::nearby(cx, &ground.scope, &wanted)?
     };
-    let (again, record) = (scope.clone(), kept.clone());
-    let local = cx.blocking(move |cx| local(&cx, &again, &record, deep)).await?;
-    let wanted: Vec<&SpecRow> = local
-        .states
-        .iter()
-        .filter(|s| !s.external && local.absent.contains_key(&s.hash))
-        .filter_map(|s| local.lock.specs.get(&s.hash))
-        .collect();
-    let looked = mirror_look::look(cx, &scope, &wanted).await?;
+    Ok(concluded(Restorable::begun(kept, Vec::new()), &local, looked))
+}
+
+fn concluded(mut out: Restorable, local: &Local, looked: mirror_look::Looked) -> Restorable {
     out.not_looked = looked.not_looked;
     out.drift.clone_from(&local.drift);
     out.verdict = Source::Installed;
-    let builds: BTreeSet<&str> = needed_to_build(&local, &looked.found);
+    let builds: BTreeSet<&str> = needed_to_build(local, &looked.found);
     for state in &local.states {
-        let found = judged(state, &local, &looked.found);
+        let found = judged(state, local, &looked.found);
         let name = serde_json::to_value(found.from).ok().and_then(|v| v.as_str().map(str::to_owned));
         *out.counts.entry(name.unwrap_or_default()).or_default() += 1;
         if found.from == Source::Installed {
@@ -158,55 +186,54 @@ pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
     }
     out.missing.sort_by(|a, b| (b.from, &a.name).cmp(&(a.from, &b.name)));
     out.ok = out.verdict < Source::Drifted;
-    Ok(out)
+    out
 }
 
-fn local(cx: &Cx, scope: &Scope, kept: &Kept, deep: bool) -> Result<Local> {
-    let eyes = &*cx.world.eyes;
-    let store = held::read(cx, scope)?;
+/// Without `contents` only prefixes are looked at, not the files in them.
+fn local(cx: &Cx, ground: &mut Ground, kept: &Kept, contents: Option<Contents>) -> Result<Local> {
     let states = look::states(cx, kept)?;
-    let folders = scope.config.recipe_folders(eyes)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
     let mut damaged = BTreeSet::new();
-    let mut drift = drift(cx, scope, kept);
+    let mut drift = drift(cx, ground, kept);
     for state in &states {
         let external = state.external.then_some(state.prefix.as_deref()).flatten();
         if state.external {
-            if !state::is_there(eyes, &store, &state.hash, external) {
+            if !state::is_there(&*cx.world.eyes, &ground.store, &state.hash, external) {
                 drift.push(format!("the external {} is gone from {}", state.name, external.unwrap_or("?")));
                 absent.insert(state.hash.clone(), "the external is gone".to_owned());
             }
-        } else if let Some(why) = damage(cx, &store, state, deep) {
+        } else if let Some(why) = damage(cx, ground, state, contents) {
             absent.insert(state.hash.clone(), why);
-            if store.get(&state.hash).is_some_and(|held| held.installed && held.local) {
+            if ground.store.get(&state.hash).is_some_and(|held| held.installed && held.local) {
                 damaged.insert(state.hash.clone());
             }
-            recipes
-                .entry(state.name.clone())
-                .or_insert_with(|| state::recipe_digest(eyes, &folders, &state.name));
+            recipes.entry(state.name.clone()).or_insert_with(|| ground.recipe(cx, &state.name));
         }
     }
-    let same_commits = kept.snapshot.repositories == state::repositories(eyes, scope)?;
-    Ok(Local { lock: verify::lock(cx, kept)?, states, absent, damaged, recipes, drift, same_commits })
+    let same_commits = kept.snapshot.repositories == ground.repositories;
+    let lock = if absent.is_empty() { None } else { Some(verify::lock(cx, kept)?) };
+    Ok(Local { lock, states, absent, damaged, recipes, drift, same_commits })
 }
 
 /// Why a hash is not there as it was.
-fn damage(cx: &Cx, store: &Store, state: &HashState, deep: bool) -> Option<String> {
-    let eyes = &*cx.world.eyes;
-    let Some(held) = store.get(&state.hash).filter(|held| held.installed) else {
+fn damage(cx: &Cx, ground: &Ground, state: &HashState, contents: Option<Contents>) -> Option<String> {
+    let Some(held) = ground.store.get(&state.hash).filter(|held| held.installed) else {
         return Some("it is not installed".to_owned());
     };
-    let contents = if deep { Contents::All } else { Contents::Touched };
-    prefix_manifest::damage(eyes, Path::new(held.prefix.as_deref()?), contents)
+    let prefix = Path::new(held.prefix.as_deref()?);
+    match contents {
+        None if ground.has(cx, prefix) => None,
+        None => Some(format!("{} is gone", prefix.display())),
+        Some(contents) => prefix_manifest::damage(&*cx.world.eyes, prefix, contents),
+    }
 }
 
 /// What is otherwise than it was, apart from the store.
-fn drift(cx: &Cx, scope: &Scope, kept: &Kept) -> Vec<String> {
-    let eyes = &*cx.world.eyes;
+fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
     let mut out = Vec::new();
     let then = &kept.snapshot.spack;
-    let now = &scope.spack.installation;
+    let now = &ground.scope.spack.installation;
     let commit =
         |c: &Option<String>| c.as_deref().map_or("no commit", |c| c.get(..10).unwrap_or(c)).to_owned();
     if then.version != now.version_text || then.commit != now.commit {
@@ -220,11 +247,11 @@ fn drift(cx: &Cx, scope: &Scope, kept: &Kept) -> Vec<String> {
     }
     for repository in &kept.snapshot.repositories {
         let name = repository.namespace.clone().unwrap_or_else(|| repository.path.display().to_string());
-        if !eyes.is_folder(&repository.path) {
+        if !ground.has(cx, &repository.path) {
             out.push(format!("the repository {name} is gone from {}", repository.path.display()));
             continue;
         }
-        let now = locate::commit_of(eyes, &repository.path);
+        let now = ground.commit(cx, &repository.path);
         if now != repository.commit {
             out.push(format!(
                 "the repository {name} was at {} and is at {}",
@@ -271,7 +298,7 @@ fn needed_to_build<'a>(local: &'a Local, found: &BTreeMap<String, mirror_look::F
         local.states.iter().filter(|s| !s.build_only && builds(&s.hash)).map(|s| s.hash.as_str()).collect();
     let mut seen = BTreeSet::new();
     while let Some(hash) = queue.pop() {
-        let Some(row) = local.lock.specs.get(hash).filter(|_| seen.insert(hash)) else { continue };
+        let Some(row) = local.row(hash).filter(|_| seen.insert(hash)) else { continue };
         for below in row.dependencies.iter().filter(|_| builds(hash)) {
             queue.push(&below.hash);
         }

@@ -83,6 +83,21 @@ pub fn masked(text: &str) -> String {
     }
 }
 
+/// The lines that seem to hold secrets: their numbers, and what they say without them.
+pub fn secrets(text: &str) -> Vec<(usize, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let is_item = |line: &&str| line.trim_start().starts_with("- ");
+        let opens_pair = line.trim_end().ends_with("access_pair:") && lines.get(at + 1).is_some_and(is_item);
+        let shown = if opens_pair { format!("{line} '***'") } else { masked(line) };
+        if shown != *line {
+            out.push((at + 1, shown.trim().to_owned()));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +115,14 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(masked(text), wanted);
         }
+    }
+
+    #[test]
+    fn lines_with_secrets_are_numbered() {
+        let text =
+            "a: 1\nurl: https://me:geheim@host/x\nm:\n  access_pair:\n  - me\n  - geheim\nid_variable: X\n";
+        let found = secrets(text);
+        assert_eq!(found, [(2, "url: https://***@host/x".to_owned()), (4, "access_pair: '***'".to_owned())]);
+        assert!(secrets("specs:\n- hdf5\n").is_empty());
     }
 }

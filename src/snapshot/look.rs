@@ -1,18 +1,19 @@
-//! Looks at snapshots: which there are, and what one holds.
+//! Looks at a snapshot: what it holds, and whether it could be restored.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{self, Source};
 use super::configuration::ConfigurationFile;
 use super::document::{RepositoryRecord, SpackRecord};
 use super::object::Objects;
 use super::reference;
 use super::shelf::{Kept, Shelf};
 use super::state::HashState;
-use crate::base::argument::Span;
-use crate::base::{Kind, Result, Trouble, words};
+use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 
 /// A snapshot in a list.
@@ -37,6 +38,15 @@ pub struct SnapshotRow {
     /// The environment was proven to work in this state.
     pub good: bool,
     pub tags: Vec<String>,
+    /// Of which generation it is, asked for by the name of the generations; 1 for what was adopted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// Where the worst of its hashes would come from if it were restored now, as `snapshot.check` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Source>,
+    /// What the verdict does not know, or why there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_looked: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Why it cannot be read, or not all that is said of it.
@@ -58,12 +68,15 @@ impl SnapshotRow {
             pinned: kept.marks.pinned,
             good: kept.marks.good,
             tags: kept.marks.tags.iter().cloned().collect(),
+            generation: None,
+            verdict: None,
+            not_looked: Vec::new(),
             description: snapshot.description.clone(),
             damaged: None,
         }
     }
 
-    fn damaged(shelf: &Shelf<'_>, number: u64, trouble: &Trouble) -> SnapshotRow {
+    pub fn damaged(shelf: &Shelf<'_>, number: u64, trouble: &Trouble) -> SnapshotRow {
         let marks = shelf.marks(number);
         SnapshotRow {
             snapshot: format!("{}@{number}", shelf.env().name),
@@ -76,65 +89,12 @@ impl SnapshotRow {
             pinned: marks.pinned,
             good: marks.good,
             tags: marks.tags.into_iter().collect(),
+            generation: None,
+            verdict: None,
+            not_looked: Vec::new(),
             description: None,
             damaged: Some(trouble.message().to_owned()),
         }
-    }
-}
-
-/// Lists snapshots, oldest first.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct ListArgs {
-    /// Only of this environment: its name or folder.
-    pub env: Option<String>,
-    /// Only with this tag.
-    pub tag: Option<String>,
-    /// Only taken within this time: seconds or words such as `"30d"`.
-    pub within: Option<Span>,
-}
-
-pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<SnapshotRow>> {
-    cx.blocking(move |cx| rows(&cx, &args)).await
-}
-
-fn rows(cx: &Cx, args: &ListArgs) -> Result<Vec<SnapshotRow>> {
-    let oldest = args.within.as_ref().map(|span| cx.world.clock.seconds() - span.0.as_secs_f64());
-    let mut out = Vec::new();
-    let mut names = Vec::new();
-    let mut known = false;
-    for shelf in Shelf::all(cx)? {
-        let env = shelf.env().clone();
-        let asked = |name: &str| env.name == name || env.path == std::path::Path::new(name);
-        if args.env.as_deref().is_some_and(|name| !asked(name)) {
-            names.push(env.name.clone());
-            continue;
-        }
-        known = true;
-        for number in shelf.numbers()? {
-            let row = match shelf.read(number) {
-                Ok(kept) => {
-                    let damaged = shelf.problem.as_ref().map(|trouble| trouble.message().to_owned());
-                    SnapshotRow { damaged, ..SnapshotRow::of(&kept) }
-                }
-                Err(trouble) => SnapshotRow::damaged(&shelf, number, &trouble),
-            };
-            let young = oldest.is_none_or(|oldest| seconds(&row.created).is_none_or(|at| at >= oldest));
-            if young && args.tag.as_ref().is_none_or(|tag| row.tags.contains(tag)) {
-                out.push(row);
-            }
-        }
-    }
-    match &args.env {
-        Some(name) if !known => {
-            Err(Trouble::new(Kind::NotFound, format!("there are no snapshots of '{name}'")).hint(
-                match crate::base::nearest::nearest(name, names.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("moonstack snapshot create {name} takes one"),
-                },
-            ))
-        }
-        _ => Ok(out),
     }
 }
 
@@ -167,6 +127,10 @@ pub struct SnapshotDetails {
     pub repositories: Vec<RepositoryRecord>,
     /// Of the specs, what was installed.
     pub installed: usize,
+    /// How many hashes would come from where.
+    pub counts: BTreeMap<String, usize>,
+    /// What else is not as it was: repositories, Spack, externals.
+    pub drift: Vec<String>,
     /// The state of each hash, sorted by name.
     pub hashes: Vec<HashState>,
     /// Configuration files, lowest precedence first.
@@ -178,14 +142,25 @@ pub struct SnapshotDetails {
 }
 
 pub async fn show(cx: Cx, args: ShowArgs) -> Result<SnapshotDetails> {
+    let kept = reference::find(&cx, &args.snapshot)?;
+    let mut row = SnapshotRow::of(&kept);
+    let (mut counts, mut drift) = (BTreeMap::new(), Vec::new());
+    // What it holds can be told without a Spack.
+    match check::of(&cx, &kept, false).await {
+        Ok(found) => {
+            (counts, drift) = (found.counts, found.drift);
+            row.verdict = Some(found.verdict);
+            row.not_looked = found.not_looked;
+        }
+        Err(trouble) => row.not_looked.push(trouble.message().to_owned()),
+    }
     cx.blocking(move |cx| {
-        let kept = reference::find(&cx, &args.snapshot)?;
         let objects = Objects(&cx);
         let mut hashes = states(&cx, &kept)?;
         hashes.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
         let snapshot = &kept.snapshot;
         Ok(SnapshotDetails {
-            row: SnapshotRow::of(&kept),
+            row,
             path: snapshot.env.path.clone(),
             user: snapshot.user.clone(),
             host: snapshot.host.clone(),
@@ -194,6 +169,8 @@ pub async fn show(cx: Cx, args: ShowArgs) -> Result<SnapshotDetails> {
             store: snapshot.store.clone(),
             repositories: snapshot.repositories.clone(),
             installed: snapshot.installed,
+            counts,
+            drift,
             hashes,
             configuration: configuration(&cx, &kept)?.into_iter().map(|file| file.path).collect(),
             manifest: objects.text(&snapshot.manifest.object)?,
@@ -220,57 +197,4 @@ fn part<T: serde::de::DeserializeOwned>(cx: &Cx, kept: &Kept, object: &str) -> R
             format!("a part of snapshot {} cannot be read: {e}", kept.snapshot.title()),
         )
     })
-}
-
-/// The history of an environment: its snapshots, newest first, as one line each.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct LogArgs {
-    /// Its name or folder.
-    pub env: String,
-}
-
-/// One line of a history.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct LogRow {
-    pub snapshot: String,
-    /// How long ago, in words.
-    pub age: String,
-    pub user: String,
-    /// The run that took it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<i64>,
-    pub specs: usize,
-    /// `good`, `pinned` and its tags.
-    pub marks: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-}
-
-pub async fn log(cx: Cx, args: LogArgs) -> Result<Vec<LogRow>> {
-    cx.blocking(move |cx| {
-        let rows = rows(&cx, &ListArgs { env: Some(args.env), ..ListArgs::default() })?;
-        let now = cx.world.clock.seconds();
-        let mut out = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().rev() {
-            let kept = if row.damaged.is_none() { Some(reference::find(&cx, &row.id)?) } else { None };
-            let age = seconds(&row.created).map(|at| (now - at).max(0.0));
-            let mut marks: Vec<String> = Vec::new();
-            marks.extend(row.good.then(|| "good".to_owned()));
-            marks.extend(row.pinned.then(|| "pinned".to_owned()));
-            marks.extend(row.damaged.is_some().then(|| "damaged".to_owned()));
-            marks.extend(row.tags);
-            out.push(LogRow {
-                snapshot: row.snapshot,
-                age: age
-                    .map_or_else(String::new, |s| words::span(std::time::Duration::from_secs_f64(s.floor()))),
-                user: kept.as_ref().map_or_else(String::new, |k| k.snapshot.user.clone()),
-                run: kept.as_ref().and_then(|k| k.snapshot.run),
-                specs: row.specs,
-                marks,
-                description: row.description,
-            });
-        }
-        Ok(out)
-    })
-    .await
 }

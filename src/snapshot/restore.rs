@@ -10,6 +10,7 @@ use super::check::{self, Restorable, Source};
 use super::configuration::{self, ConfigurationFile};
 use super::object::Objects;
 use super::reference;
+use super::restore_into::restore_into;
 use super::shelf::{Kept, Marks};
 use super::state::HashState;
 use super::{capture, look};
@@ -32,6 +33,9 @@ use crate::world::Action;
 pub struct RestoreArgs {
     /// `NAME@NUMBER`, `NAME@good`, or the beginning of its id.
     pub snapshot: String,
+    /// Make a new environment of it, with this name or in this folder, instead of putting its own back. Views and
+    /// modules go into the new folder.
+    pub into: Option<String>,
     /// Only this part.
     pub only: Option<Part>,
     /// Also the configuration files of the site and the user, as far as they hold no secrets.
@@ -67,6 +71,8 @@ pub enum Part {
 pub struct Restored {
     pub snapshot: String,
     pub env: String,
+    /// Its folder.
+    pub path: PathBuf,
     /// Files that were put back.
     pub written: Vec<PathBuf>,
     pub installed: Vec<InstalledRow>,
@@ -86,7 +92,12 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let title = kept.snapshot.title();
     let restorable = check::of(&cx, &kept, args.deep).await?;
     refuse(&restorable, &args)?;
-    let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string())).await?;
+    if let Some(into) = &args.into {
+        return restore_into(&cx, &kept, into, &args, &restorable.damaged()).await;
+    }
+    let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string()))
+        .await
+        .map_err(|t| t.hint("`into` makes a new environment of the snapshot"))?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
     let objects = Objects(&cx);
     let mut files = Vec::new();
@@ -115,6 +126,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
         Ok((installed, marked)) => Ok(Restored {
             snapshot: title,
             env: kept.snapshot.env.name.clone(),
+            path: kept.snapshot.env.path.clone(),
             written: files.into_iter().map(|(path, _)| path).collect(),
             installed,
             marked,
@@ -230,7 +242,7 @@ async fn configuration_changes(
 }
 
 /// Installs what is missing, then marks, views and modules; then everything is compared with the record.
-async fn bring_back(
+pub async fn bring_back(
     cx: &Cx,
     kept: &Kept,
     args: &RestoreArgs,

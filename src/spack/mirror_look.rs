@@ -47,37 +47,75 @@ struct Blob {
     content_length: u64,
     #[serde(default)]
     media_type: String,
+    #[serde(default)]
+    checksum_algorithm: String,
+    #[serde(default)]
+    checksum: String,
 }
 
 pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
     let mut looked = Looked::default();
     for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
-        let missing: Vec<&SpecRow> =
-            specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
-        let url = mirror.fetch.url.clone();
-        if url.starts_with("file://") {
-            let root = PathBuf::from(file_url_path(&url));
-            for row in missing {
-                if let Some(found) = in_folder(&*cx.world.eyes, &root, row, &mirror.name) {
-                    looked.found.insert(row.hash.clone(), found);
-                }
-            }
-        } else if (url.starts_with("http://") || url.starts_with("https://"))
-            && !mirror.fetch.url_had_credentials
-        {
-            on_the_web(&mirror, missing, &mut looked).await;
-        } else {
-            looked.not_looked.push(format!("whether mirror {} holds them was not looked at", mirror.name));
-        }
+        into(cx, &mirror, specs, &mut looked).await;
     }
     Ok(looked)
+}
+
+/// Looks into one mirror.
+pub async fn one(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow]) -> Looked {
+    let mut looked = Looked::default();
+    into(cx, mirror, specs, &mut looked).await;
+    looked
+}
+
+async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut Looked) {
+    let missing: Vec<&SpecRow> =
+        specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
+    let url = mirror.fetch.url.clone();
+    if url.starts_with("file://") {
+        into_folder(cx, &PathBuf::from(file_url_path(&url)), &missing, &mirror.name, looked);
+    } else if (url.starts_with("http://") || url.starts_with("https://")) && !mirror.fetch.url_had_credentials
+    {
+        on_the_web(mirror, missing, looked).await;
+    } else {
+        looked.not_looked.push(format!("whether mirror {} holds them was not looked at", mirror.name));
+    }
+}
+
+/// Looks into the mirrors that are folders, and asks nobody.
+pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
+    let mut looked = Looked::default();
+    for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
+        let Some(root) = mirror.fetch.url.starts_with("file://").then(|| file_url_path(&mirror.fetch.url))
+        else {
+            looked.not_looked.push(format!("mirror {} was not asked", mirror.name));
+            continue;
+        };
+        into_folder(cx, Path::new(&root), specs, &mirror.name, &mut looked);
+    }
+    Ok(looked)
+}
+
+/// What nobody has of the specs, looked for in a folder.
+fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &str, looked: &mut Looked) {
+    for row in specs {
+        if !looked.found.contains_key(&row.hash)
+            && let Some(found) = in_folder(&*cx.world.eyes, root, row, mirror)
+        {
+            looked.found.insert(row.hash.clone(), found);
+        }
+    }
 }
 
 /// A spec in a folder, with the size of its archive.
 fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &str) -> Option<Found> {
     let found = |bytes| Found { mirror: mirror.to_owned(), bytes };
     if let Ok(text) = eyes.read_text(&root.join(current_name(row))) {
-        return Some(found(archive_size(&text)));
+        let archive = archive(&text);
+        // A manifest without its archive is of no use.
+        let name = archive.as_ref().and_then(Blob::name).map(|name| root.join(name));
+        let whole = name.is_none_or(|blob| eyes.is_file(&blob));
+        return whole.then(|| found(archive.map(|blob| blob.content_length)));
     }
     let (spec, archive) = old_names(row)?;
     let signed = format!("{spec}.sig");
@@ -110,6 +148,11 @@ async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) 
     }
 }
 
+/// The name of the file that says that a mirror of this layout has it.
+pub fn name_in(layout: u32, row: &SpecRow) -> Option<String> {
+    if layout >= 3 { Some(current_name(row)) } else { old_names(row).map(|(spec, _)| spec) }
+}
+
 /// In the layout of Spack 1.x.
 fn current_name(row: &SpecRow) -> String {
     let (name, version, hash) = (&row.name, &row.version, &row.hash);
@@ -129,13 +172,21 @@ fn old_names(row: &SpecRow) -> Option<(String, String)> {
     ))
 }
 
-/// A manifest may be signed: then the JSON stands between lines that are none.
-fn archive_size(text: &str) -> Option<u64> {
+/// What a manifest says of the archive. It may be signed: then the JSON stands between lines that are none.
+fn archive(text: &str) -> Option<Blob> {
     let begin = text.find('{')?;
     let mut stream = serde_json::Deserializer::from_str(text.get(begin..)?).into_iter::<Manifest>();
-    let manifest = stream.next()?.ok()?;
-    let archive = manifest.data.iter().find(|blob| blob.media_type.contains("install"));
-    archive.or(manifest.data.first()).map(|blob| blob.content_length)
+    let mut data = stream.next()?.ok()?.data;
+    let at = data.iter().position(|blob| blob.media_type.contains("install")).unwrap_or(0);
+    (at < data.len()).then(|| data.swap_remove(at))
+}
+
+impl Blob {
+    /// Where it is in a mirror.
+    fn name(&self) -> Option<String> {
+        let head = self.checksum.get(..2)?;
+        Some(format!("blobs/{}/{head}/{}", self.checksum_algorithm, self.checksum))
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +198,8 @@ mod tests {
         let text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{\"version\":3,\"data\":[\
             {\"contentLength\":10,\"mediaType\":\"application/vnd.spack.spec.v5+json\"},\
             {\"contentLength\":999,\"mediaType\":\"application/vnd.spack.install.v2.tar+gzip\"}]}\n-----BEGIN";
-        assert_eq!(archive_size(text), Some(999));
-        assert_eq!(archive_size("no"), None);
+        assert_eq!(archive(text).map(|blob| blob.content_length), Some(999));
+        assert!(archive("no").is_none());
+        assert!(archive(r#"{"version":3,"data":[]}"#).is_none());
     }
 }

@@ -49,6 +49,7 @@ mod node_parts;
 pub mod partial;
 pub mod paths;
 pub mod prefix_manifest;
+pub mod push;
 pub mod query;
 mod recipe_text;
 pub mod recipes;

@@ -53,6 +53,7 @@
 ---@field good boolean It was proven while users were on it.
 ---@field pinned boolean
 ---@field created string When it was begun (RFC 3339).
+---@field left? string When users were moved away from it, the last time.
 ---@field description? string
 ---@field why? string Why it is broken.
 
@@ -73,6 +74,7 @@
 ---@field good boolean It was proven while users were on it.
 ---@field pinned boolean
 ---@field created string When it was begun (RFC 3339).
+---@field left? string When users were moved away from it, the last time.
 ---@field description? string
 ---@field why? string Why it is broken.
 ---@field path string Its folder: an environment.
@@ -95,6 +97,18 @@
 ---@field number integer
 ---@field specs Named[] What was uninstalled.
 ---@field kept Used[] What stays, and whose it is.
+---@field dry_run boolean
+
+---A generation that stays.
+---@class (exact) Spared
+---@field name string
+---@field number integer
+---@field why string
+
+---What went, or would go.
+---@class (exact) Pruned
+---@field removed Removed[]
+---@field kept Spared[] What stays, and why.
 ---@field dry_run boolean
 
 ---@class (exact) generation
@@ -245,6 +259,7 @@ function generation.diff(name, from, to) end
 ---@class (exact) generation.remove.Options
 ---@field keep_specs? boolean Uninstall nothing.
 ---@field dry_run? boolean Only tell what would go.
+---@field force? boolean Although users were on it within the grace period: nothing runs from it any more.
 
 ---@class (exact) generation.remove.Arguments: generation.remove.Options
 ---@field name string Name of the generations.
@@ -259,3 +274,46 @@ function generation.diff(name, from, to) end
 ---@return Removed
 ---@overload fun(arguments: generation.remove.Arguments): Removed
 function generation.remove(name, number, options) end
+
+---@class (exact) generation.pin.Arguments
+---@field name string Name of the generations.
+---@field number? integer Which one; left out, the one that users are on.
+
+---Keeps a generation until it is unpinned: nothing removes it.
+---
+---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.pin("science", 1)`
+---@param name string Name of the generations.
+---@param number? integer Which one; left out, the one that users are on.
+---@return GenerationRow
+---@overload fun(arguments: generation.pin.Arguments): GenerationRow
+function generation.pin(name, number) end
+
+---@class (exact) generation.unpin.Arguments
+---@field name string Name of the generations.
+---@field number? integer Which one; left out, the one that users are on.
+
+---Lets a generation be removed again.
+---
+---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.pin("science", 1) generation.unpin("science", 1)`
+---@param name string Name of the generations.
+---@param number? integer Which one; left out, the one that users are on.
+---@return GenerationRow
+---@overload fun(arguments: generation.unpin.Arguments): GenerationRow
+function generation.unpin(name, number) end
+
+---@class (exact) generation.prune.Options
+---@field keep? integer Keep at least so many of each. Default: 5.
+---@field keep_specs? boolean Uninstall nothing.
+---@field dry_run? boolean Only tell what would go.
+
+---@class (exact) generation.prune.Arguments: generation.prune.Options
+---@field name? string Name of the generations; left out, all of them.
+
+---Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site file decides, and without it all go that were never good. Whatever it says: pinned ones stay, and what users are on, were on within the grace period, or would go back to.
+---
+---Changes the site. Example: `generation.prune({ keep = 3, dry_run = true })`
+---@param name? string Name of the generations; left out, all of them.
+---@param options? generation.prune.Options
+---@return Pruned
+---@overload fun(arguments: generation.prune.Arguments): Pruned
+function generation.prune(name, options) end

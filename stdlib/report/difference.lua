@@ -2,8 +2,13 @@
 
 local parts = require("report.sections")
 
----@class report.Diff what a comparison gives: `packages` as `env.diff` gives them, and what else is known
+---@class report.Diff what a comparison gives, `snapshot.diff` all of it: `packages` as `env.diff` gives them, and what
+--- else is known
 ---@field packages PackageDiff[]
+---@field from? string what was
+---@field to? string what is
+---@field manifest? string a unified diff
+---@field configuration? table[] files that differ, each with `path` and `diff`
 ---@field roots? table `added`, `removed` and `changed`, each a list
 ---@field summary? table numbers by name
 
@@ -82,6 +87,21 @@ local function packages(rows, title, note)
   } }
 end
 
+-- Files that differ, each as a unified diff.
+---@param whole table<string, any>
+---@param config? string
+---@return report.Section[]
+local function texts(whole, config)
+  local out = {}
+  local function add(title, diff)
+    if (diff or "") ~= "" then out[#out + 1] = { title = title, lines = parts.lines(diff) } end
+  end
+  add("Manifest", whole.manifest)
+  for _, file in ipairs(whole.configuration or {}) do add(parts.shown(file.path), file.diff) end
+  add("Configuration", config)
+  return out
+end
+
 --- The title and the sections.
 ---@param diff report.Diff|PackageDiff[]
 ---@param options? report.DiffOptions
@@ -103,15 +123,15 @@ function difference.of(diff, options)
     local roots = asked(whole.roots)
     if #roots.rows > 0 then out[#out + 1] = roots end
   end
-  if #rows == 0 and #out == 1 then out[#out + 1] = { note = "no differences" } end
+  local files = texts(whole, given.config)
+  if #rows == 0 and #out == 1 and #files == 0 then out[#out + 1] = { note = "no differences" } end
   if #own > 0 then out[#out + 1] = packages(own, "Packages") end
   if #following > 0 then
     out[#out + 1] = packages(following, "Packages that follow", "Nothing of their own differs: only what is below them.")
   end
-  if (given.config or "") ~= "" then
-    out[#out + 1] = { title = "Configuration", lines = parts.lines(given.config or "") }
-  end
-  return parts.shown(given.title or "What differs"), out
+  table.move(files, 1, #files, #out + 1, out)
+  local sides = whole.from and whole.to and parts.shown(whole.from) .. " → " .. parts.shown(whole.to)
+  return parts.shown(given.title or sides or "What differs"), out
 end
 
 return difference

@@ -134,6 +134,13 @@ has(html, 'class="good">added')
 has(html, 'class="bad">removed')
 has(html, "&lt;b&gt;")
 has(report.diff_markdown(full), "\\<script\\>")
+-- As a comparison of snapshots gives it.
+local sides = { from = "a@1", to = "a now " .. EVIL, packages = {}, manifest = CONFIG,
+  configuration = { { path = "/etc/x.yaml" .. EVIL, diff = "+jobs: 3" } } }
+html = report.diff_html(sides)
+for _, part in ipairs{ "a@1 → a now", "Manifest", "/etc/x.yaml", "+jobs: 3" } do has(html, part) end
+lacks(html, "<script")
+lacks(html, "no differences")
 for _, wrong in ipairs{ { "text" }, { full, { titel = "x" } }, { { package = 1 } } } do
   assert(caught(report.diff_html, table.unpack(wrong)).kind ~= nil)
 end

@@ -96,6 +96,22 @@ testing.case("what waits for approval is gone on with", function()
   testing.equal(upgrade("science", "zlib", "--number", "1").code, 3)
 end)
 
+testing.case("older generations go, but not those that were good", function()
+  testing.equal(generation.show("science", 3).progress, "broken")
+  local ran = upgrade("science", "zlib@1.3", "--keep-generations", "2", "--json")
+  testing.equal(ran.code, 0, ran.stderr)
+  local there = {}
+  for _, row in ipairs(generation.list("science")) do there[row.number] = row end
+  testing.falsy(there[3], "nobody was ever on it")
+  testing.truthy(there[1] and there[2], "users were on them")
+  testing.truthy(there[1].left, "since when they are not")
+  local kept = generation.prune("science", { keep = 1, dry_run = true }).kept
+  testing.equal(kept[#kept].why, "it is one of the newest 1")
+  generation.pin("science", 1)
+  testing.truthy(generation.show("science", 1).pinned)
+  testing.falsy(generation.unpin("science", 1).pinned)
+end)
+
 testing.case("in place, a failing upgrade is taken back by the snapshot", function()
   env.install("next")
   local path = env.show("next").path

@@ -145,6 +145,11 @@ impl Ledger {
         Ok((Ledger::read(cx, place)?, lock))
     }
 
+    /// The last number that was given away; none was before the first.
+    pub fn last(&self) -> u64 {
+        self.kept.last
+    }
+
     pub fn entries(&self) -> &BTreeMap<u64, Entry> {
         &self.kept.generations
     }
@@ -179,6 +184,12 @@ impl Ledger {
     pub fn previous(&self, current: u64) -> Option<u64> {
         let last = self.kept.publications.iter().rev().find(|p| p.number == current)?;
         last.before.filter(|number| self.kept.generations.contains_key(number))
+    }
+
+    /// When users were moved away from it, the last time.
+    pub fn left(&self, number: u64) -> Option<&str> {
+        let last = self.kept.publications.iter().rev().find(|p| p.before == Some(number))?;
+        Some(&last.at)
     }
 
     /// Takes the next number.

@@ -33,6 +33,9 @@ pub struct GenerationRow {
     pub pinned: bool,
     /// When it was begun (RFC 3339).
     pub created: String,
+    /// When users were moved away from it, the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Why it is broken.
@@ -53,27 +56,23 @@ pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<GenerationRow>> {
         for ledger in &ledgers {
             // A broken link is told of by `show`; the list is still worth seeing.
             let current = ledger.place.current(&cx).unwrap_or(None);
-            out.extend(
-                ledger
-                    .entries()
-                    .iter()
-                    .map(|(number, entry)| row(&ledger.place.name, *number, current, entry)),
-            );
+            out.extend(ledger.entries().iter().map(|(number, entry)| row(ledger, *number, current, entry)));
         }
         Ok(out)
     })
     .await
 }
 
-fn row(name: &str, number: u64, current: Option<u64>, entry: &Entry) -> GenerationRow {
+pub fn row(ledger: &Ledger, number: u64, current: Option<u64>, entry: &Entry) -> GenerationRow {
     GenerationRow {
-        name: name.to_owned(),
+        name: ledger.place.name.clone(),
         number,
         current: current == Some(number),
         progress: entry.progress,
         good: entry.good,
         pinned: entry.pinned,
         created: entry.created.clone(),
+        left: ledger.left(number).map(str::to_owned),
         description: entry.description.clone(),
         why: entry.why.clone(),
     }
@@ -115,7 +114,7 @@ pub async fn show(cx: Cx, args: ShowArgs) -> Result<GenerationDetails> {
         let number = args.number.or(current).or(ledger.newest(Progress::Begun)).unwrap_or(1);
         let entry = ledger.entry(number)?;
         Ok(GenerationDetails {
-            row: row(&place.name, number, current, entry),
+            row: row(&ledger, number, current, entry),
             path: place.generation(number),
             link: place.link.clone(),
             from: entry.from.clone(),

@@ -3,11 +3,14 @@
 
 pub mod build;
 pub mod entrance;
+pub mod guards;
 pub mod ledger;
 mod linkage;
 pub mod look;
+pub mod pin;
 pub mod place;
 pub mod prove;
+pub mod prune;
 pub mod publish;
 pub mod remove;
 pub mod solve;

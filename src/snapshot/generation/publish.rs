@@ -93,7 +93,7 @@ pub async fn rollback(cx: Cx, args: RollbackArgs) -> Result<Published> {
 }
 
 /// The last good one that users are not on, and without one what they were on before.
-fn target(ledger: &Ledger, current: Option<u64>) -> Option<u64> {
+pub fn target(ledger: &Ledger, current: Option<u64>) -> Option<u64> {
     let good = ledger.entries().iter().rev().find(|(number, entry)| entry.good && Some(**number) != current);
     good.map(|(number, _)| *number).or_else(|| ledger.previous(current?))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::guards;
 use super::ledger::Ledger;
 use super::place::Place;
 use crate::base::{Kind, Result, Trouble};
@@ -35,6 +36,9 @@ pub struct RemoveArgs {
     /// Only tell what would go.
     #[serde(default)]
     pub dry_run: bool,
+    /// Although users were on it within the grace period: nothing runs from it any more.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// A spec that stays because somebody uses it.
@@ -61,7 +65,7 @@ pub struct Removed {
 pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
     let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
     let place = ledger.place.clone();
-    guarded(&cx, &ledger, args.number)?;
+    guarded(&cx, &ledger, args.number, args.force)?;
     let outside = scope(&cx, None).await?;
     let (again, within, keep) = (outside.clone(), place.clone(), args.keep_specs);
     let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, args.number, keep)).await?;
@@ -82,21 +86,17 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
     Ok(removed)
 }
 
-fn guarded(cx: &Cx, ledger: &Ledger, number: u64) -> Result<()> {
-    let entry = ledger.entry(number)?;
-    let why = if ledger.place.current(cx)? == Some(number) {
-        "users are on it"
-    } else if entry.pinned {
-        "it is pinned"
-    } else if ledger.last_good() == Some(number) {
-        "it is the last one that is known to be good"
-    } else {
+fn guarded(cx: &Cx, ledger: &Ledger, number: u64, force: bool) -> Result<()> {
+    let Some(guard) = guards::guard(cx, ledger, number)?.filter(|guard| !(guard.grace && force)) else {
         return Ok(());
     };
-    Err(Trouble::new(
-        Kind::Refused,
-        format!("generation {number} of '{}' was not removed: {why}", ledger.place.name),
-    ))
+    let message = format!("generation {number} of '{}' was not removed: {}", ledger.place.name, guard.why);
+    let trouble = Trouble::new(Kind::Refused, message);
+    Err(if guard.grace {
+        trouble.hint("`force` removes it all the same; `generations.grace` of the site file sets the time")
+    } else {
+        trouble
+    })
 }
 
 /// What of a generation's lock goes, and what stays for whom.

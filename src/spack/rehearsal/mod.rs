@@ -8,6 +8,7 @@ pub mod facts;
 mod history;
 mod inputs;
 mod installs;
+mod pushes;
 mod scratch;
 mod solving;
 
@@ -82,6 +83,7 @@ async fn rehearse(
         ("env", "view", true) | ("module", _, _) => Ok(ended(0, "")),
         ("env", "track", false) => environments::track(scene, &command),
         ("env", "untrack", false) => environments::untrack(scene, &command),
+        ("buildcache", "push", _) if !invocation.touches.is_empty() => pushes::push(scene, &command),
         ("env", "create", false) => environments::create(scene, &command),
         ("env", "remove" | "rm", false) => environments::delete(scene, &command),
         _ => {
