@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::channels::ChannelConfig;
 use super::policies;
+use super::shared::SharedConfig;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::policy::Policies;
@@ -32,6 +33,9 @@ pub struct SiteConfig {
     pub stack: Option<PathBuf>,
     /// Environments in folders of their own that Spack does not list: what they need is not removed.
     pub environments: Vec<PathBuf>,
+    /// Whom the site belongs to and who may use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedConfig>,
     pub check: CheckConfig,
     pub limits: Limits,
     /// Who is told, by name.
@@ -125,6 +129,9 @@ impl Loaded {
             .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
         loaded.policies = Arc::new(given);
         loaded.config.limits.check()?;
+        if let Some(shared) = &loaded.config.shared {
+            shared.check()?;
+        }
         for (name, channel) in &loaded.config.notify {
             channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;
         }
@@ -152,7 +159,7 @@ impl Limits {
     }
 }
 
-fn configuration(key: &str, trouble: &Trouble) -> Trouble {
+pub(super) fn configuration(key: &str, trouble: &Trouble) -> Trouble {
     let told = Trouble::new(Kind::Configuration, format!("site file: {key}: {}", trouble.message()));
     trouble.hints().iter().fold(told, Trouble::hint)
 }
