@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Group, getegid, geteuid, getgroups};
+use nix::unistd::{Group, getegid, geteuid, getgroups};
 
 use crate::base::{Kind, Result, Trouble};
 
@@ -82,18 +82,27 @@ impl Access {
         if self.wish.world_reads || self.gid.is_none_or(|own| own != gid) { mode & 7 } else { (mode >> 3) & 7 }
     }
 
+    /// The same as Spack is told it.
+    pub fn permissions(&self) -> Vec<(&'static str, String)> {
+        let (read, write) = self.words();
+        let mut out = vec![("read", read.to_owned()), ("write", write.to_owned())];
+        out.extend(self.wish.group.clone().map(|group| ("group", group)));
+        out
+    }
+
+    fn words(&self) -> (&'static str, &'static str) {
+        let read = if self.wish.world_reads { "world" } else { "group" };
+        (read, if self.wish.group_writes { "group" } else { "user" })
+    }
+
     /// Who has to be able to read, for a message.
     pub fn readers(&self) -> String {
         match &self.wish.group {
             Some(group) if !self.wish.world_reads => format!("users of group {group}"),
-            None if !self.wish.world_reads => "users of the group".to_owned(),
             _ => "users".to_owned(),
         }
     }
 
-    pub fn owner(&self) -> Option<Gid> {
-        self.gid.map(Gid::from_raw)
-    }
 }
 
 impl fmt::Display for Access {
@@ -101,8 +110,7 @@ impl fmt::Display for Access {
         if let Some(group) = &self.wish.group {
             write!(f, "group {group}, ")?;
         }
-        let read = if self.wish.world_reads { "world" } else { "group" };
-        let write = if self.wish.group_writes { "group" } else { "user" };
+        let (read, write) = self.words();
         write!(f, "read {read}, write {write}")
     }
 }

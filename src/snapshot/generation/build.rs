@@ -14,6 +14,7 @@ use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, mend, refresh, view_roots};
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::session::scope;
+use crate::spack::share;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -75,6 +76,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         let installed =
             install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options }).await?;
         let made = refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
+        share::trees(&cx, &inside, vec![path.clone()]).await?;
         Ok::<_, Trouble>((installed, made))
     };
     match done.await {

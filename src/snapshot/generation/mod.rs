@@ -7,5 +7,6 @@ pub mod look;
 pub mod place;
 pub mod prove;
 pub mod publish;
+pub mod reach;
 pub mod remove;
 pub mod solve;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
+use super::reach;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::state;
@@ -14,11 +15,13 @@ use crate::spack::held::{self, closure};
 use crate::spack::locked::LockContents;
 use crate::spack::prefix_manifest::compare;
 use crate::spack::session::{Scope, scope};
+use crate::spack::share;
 use crate::world::Eyes;
 use crate::world::eyes::FileKind;
 
 /// Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there,
-/// its modules are there. Proven while users are on it, it counts as good.
+/// its modules are there, and those for whom the site file has it can read them. Proven while users are on it, it counts
+/// as good.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProveArgs {
@@ -74,7 +77,7 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<P
         .hint(format!("moonstack generation build {} --number {number}", ledger.place.name)));
     }
     let inside = scope(cx, Some(ledger.place.generation(number).display().to_string())).await?;
-    let name = ledger.place.name.clone();
+    let (name, link) = (ledger.place.name.clone(), ledger.place.link.clone());
     cx.blocking(move |cx| {
         let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, links: 0 };
         installed(&cx, &inside, deep, &mut proof)?;
@@ -84,6 +87,9 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, deep: bool) -> Result<P
                 view(&*cx.world.eyes, &root, &mut proof);
             }
             modules(&cx, &inside, &mut proof)?;
+            if let Some(access) = share::access(&cx)? {
+                proof.problems.extend(reach::look(&cx, &inside, &access, &link)?);
+            }
         }
         proof.ok = proof.problems.is_empty();
         Ok(proof)
