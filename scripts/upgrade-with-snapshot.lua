@@ -88,7 +88,10 @@ local function by_generation(o)
   run.step("adopt", { inputs = #known == 0 }, function()
     if #known > 0 then return "adopted before" end
     generation.adopt(o.env, { name = line })
-    if not generation.prove(line, { number = 1 }).ok then fail("refused", o.env .. " is not whole as it is; moonstack env status " .. o.env) end
+    local proof = generation.prove(line, { number = 1 })
+    if not proof.ok then
+      fail("refused", o.env .. " is not whole as it is: " .. proof.problems[1] .. "; moonstack env status " .. o.env)
+    end
     generation.publish(line, { number = 1 })
     generation.prove(line, { number = 1 })
     return "adopted"

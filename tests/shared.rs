@@ -33,6 +33,8 @@ fn shared(text: &str) -> Bed {
     let file = bed.root.join("site.toml");
     std::fs::write(&file, text).unwrap();
     bed.site.push(format!("--site={}", file.display()));
+    let modules = "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
+    std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
     bed
 }
 
@@ -112,7 +114,7 @@ fn another_admin_goes_on_and_users_read() {
         ok(&output);
         // The first goes on after the second.
         ok(&closed(&bed, &["-q", "generation", "rollback", "science", "--to", "2"]));
-        ok(&closed(&bed, &["-q", "snapshot", "tag", "science", "after"]));
+        ok(&closed(&bed, &["-q", "snapshot", "tag", "science", "--add", "after"]));
     }
 }
 
@@ -195,7 +197,7 @@ fn a_group_that_there_is_not_is_refused_before_anything_is_written() {
 #[test]
 fn what_spack_is_told_already_is_left_with_a_warning() {
     let bed = shared("[shared]\nread = 'world'\n");
-    let file = bed.root.join("site/spack/etc/spack/packages.yaml");
+    let file = bed.root.join("site/config/packages.yaml");
     let text = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(!text.contains("\n  all:"), "{text}");
     let head = if text.contains("packages:") { text } else { format!("{text}packages:\n") };

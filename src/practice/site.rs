@@ -273,7 +273,8 @@ fn place(store: &Store, catalogue: &Catalogue, nodes: &Nodes, hash: &str) -> Res
         libraries: build::libraries(store, catalogue, nodes, node),
         broken: false,
     };
-    Ok(build::finish(&prefix, node, package, &content)?)
+    build::fill(&prefix, node, package, &content)?;
+    Ok(build::finish(&prefix)?)
 }
 
 fn environment(dir: &Path, name: &str, lock: &Lock, store: &Store) -> Result<(), Halt> {

@@ -145,8 +145,7 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     if !eyes.is_folder(&folder) {
         cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
     }
-    let above = place.folder.parent().map(std::path::Path::to_owned);
-    share::folders(cx, above.into_iter().chain([place.folder.clone(), folder.clone()]).collect()).await?;
+    share::folders(cx, place.way_to(cx, number)).await?;
     copy_includes(cx, source, &folder).await?;
     cx.world.perform(Action::write(folder.join("spack.yaml"), manifest.into_bytes())).await?;
     if from.has_lock && (args.as_is || !args.all) {
