@@ -187,6 +187,8 @@ end
 
 -- In place: the environment itself is changed, and put back by its snapshot when something fails.
 local function in_place(o)
+  -- Nobody else may meet it half changed.
+  env.hold(o.env)
   local taken = run.step("snapshot", { inputs = { o.all, o.specs, o.remove } }, function()
     return snapshot.create(o.env, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)

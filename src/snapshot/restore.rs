@@ -18,7 +18,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, refresh};
-use crate::spack::held;
+use crate::spack::{guard, held};
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::mark::{self, Mark, MarkArgs};
 use crate::spack::session::{Scope, scope};
@@ -83,6 +83,8 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let restorable = check::of(&cx, &kept, false).await?;
     refuse(&restorable, &args)?;
     let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string())).await?;
+    // Nobody may meet it half restored.
+    let _hold = guard::hold(&cx, &inside).await?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
     let objects = Objects(&cx);
     let mut files = Vec::new();

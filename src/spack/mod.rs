@@ -13,6 +13,7 @@ mod database_read;
 pub mod env_change;
 pub mod env_concretize;
 pub mod env_diff;
+pub mod env_hold;
 pub mod env_lock;
 pub mod env_look;
 pub mod env_view;

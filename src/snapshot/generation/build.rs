@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Ledger, Progress};
+use super::ledger::{Entry, Ledger, Progress};
+use super::place::Place;
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
@@ -55,8 +56,12 @@ pub struct Built {
 
 pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
     let begun = std::time::Instant::now();
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
     let number = chosen(&ledger, args.number)?;
+    let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
+    // It may have been removed while somebody else had it.
+    let ledger = Ledger::read(&cx, ledger.place)?;
+    chosen(&ledger, Some(number))?;
     let path = ledger.place.generation(number);
     let name = path.display().to_string();
     let options = InstallOptions {
@@ -81,6 +86,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
     };
     match done.await {
         Ok((installed, made)) => {
+            let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
             ledger
                 .change(&cx, number, |entry| {
                     entry.progress = entry.progress.max(Progress::Built);
@@ -103,16 +109,25 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         Err(trouble) => {
             // A cancel is no fault of the generation; it can be built again.
             if !trouble.is(Kind::Cancelled) {
-                let why = trouble.message().to_owned();
-                ledger
-                    .change(&cx, number, |entry| {
-                        entry.progress = Progress::Broken;
-                        entry.why = Some(why);
-                    })
-                    .await?;
+                broken(&cx, &args.name, number, trouble.message()).await;
             }
             Err(trouble)
         }
+    }
+}
+
+/// Notes that it could not be built. That the note fails must not hide why.
+async fn broken(cx: &Cx, name: &str, number: u64, why: &str) {
+    let note = async {
+        let (mut ledger, _turn) = Ledger::locked(cx, name).await?;
+        let change = |entry: &mut Entry| {
+            entry.progress = Progress::Broken;
+            entry.why = Some(why.to_owned());
+        };
+        ledger.change(cx, number, change).await
+    };
+    if let Err(other) = note.await {
+        cx.world.warn(format!("generation {number} of {name} is not marked as broken: {}", other.message()));
     }
 }
 
@@ -142,7 +157,7 @@ pub struct AdoptArgs {
 
 pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
     let name = args.name.unwrap_or_else(|| args.env.rsplit('/').next().unwrap_or(&args.env).to_owned());
-    let ledger = Ledger::read(&cx, super::place::Place::of(&cx, &name)?)?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &name)?)?;
     if let Some(first) = ledger.entries().keys().next() {
         return Err(Trouble::new(
             Kind::Exists,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
+use super::place::Place;
 use super::reach;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -47,14 +48,17 @@ pub struct Proof {
 }
 
 pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
     let number = match args.number {
         Some(number) => number,
         None => ledger.newest(Progress::Built).ok_or_else(|| {
             Trouble::new(Kind::NotFound, format!("'{}' has no generation that is built", ledger.place.name))
         })?,
     };
+    let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
+    let ledger = Ledger::read(&cx, ledger.place)?;
     let proof = look(&cx, &ledger, number, args.deep).await?;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
     let current = ledger.place.current(&cx)? == Some(number);
     let problem = proof.problems.first().cloned();
     ledger

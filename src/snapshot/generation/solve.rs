@@ -72,7 +72,7 @@ pub struct Solved {
 }
 
 pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let (mut ledger, turn) = Ledger::locked(&cx, &args.name).await?;
     let source = source(&cx, &ledger.place, args.from.as_deref()).await?;
     needs_tracking(&source)?;
     let from = source.inside()?.clone();
@@ -84,7 +84,13 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
         Some(number) => number,
         None => ledger.begin(&cx, from.path.display().to_string(), args.description.clone()).await?,
     };
-    match prepare(&cx, &ledger.place, number, &source, &args).await {
+    // Nobody else knows of this one yet; who waits for the line need not wait for the solver.
+    let place = ledger.place.clone();
+    drop(turn);
+    let _work = Ledger::work_on(&cx, &place, number).await?;
+    let prepared = prepare(&cx, &place, number, &source, &args).await;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    match prepared {
         Ok(solved) => {
             ledger.change(&cx, number, |entry| entry.progress = Progress::Solved).await?;
             Ok(solved)
