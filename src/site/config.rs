@@ -36,6 +36,9 @@ pub struct SiteConfig {
     /// Whom the site belongs to and who may use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedConfig>,
+    /// Folder of Lmod, which makes the cache of a generation's modules; left out, where Lmod's variables say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmod: Option<PathBuf>,
     pub check: CheckConfig,
     pub limits: Limits,
     /// Who is told, by name.
@@ -210,7 +213,7 @@ pub fn is_file(workflow: &str) -> bool {
 /// Relative paths belong to the file that names them.
 fn resolve(table: &mut toml::Table, base: &Path) {
     let full = |text: &str| base.join(text).display().to_string();
-    for key in ["spack", "stack", "state"] {
+    for key in ["lmod", "spack", "stack", "state"] {
         if let Some(toml::Value::String(text)) = table.get_mut(key) {
             *text = full(text);
         }

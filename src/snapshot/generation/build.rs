@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Entry, Ledger, Progress};
+use super::lmod;
 use super::place::Place;
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
@@ -51,6 +52,9 @@ pub struct Built {
     pub views: Vec<PathBuf>,
     /// Roots of its module files.
     pub modules: Vec<PathBuf>,
+    /// The folder of Lmod's cache of them, where Lmod is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmod_cache: Option<PathBuf>,
     pub seconds: f64,
 }
 
@@ -81,11 +85,12 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         let installed =
             install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options }).await?;
         let made = refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
+        let lmod_cache = lmod::cache(&cx, &inside, &ledger.place, number).await?;
         share::trees(&cx, &inside, vec![path.clone()]).await?;
-        Ok::<_, Trouble>((installed, made))
+        Ok::<_, Trouble>((installed, made, lmod_cache))
     };
     match done.await {
-        Ok((installed, made)) => {
+        Ok((installed, made, lmod_cache)) => {
             let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
             ledger
                 .change(&cx, number, |entry| {
@@ -103,6 +108,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
                 installed: installed.installed,
                 views: made.views,
                 modules: made.modules,
+                lmod_cache,
                 seconds: begun.elapsed().as_secs_f64(),
             })
         }

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod ledger;
+pub mod lmod;
 pub mod look;
 pub mod place;
 pub mod prove;
