@@ -15,11 +15,16 @@ use runs_bed::Bed;
 fn another_group() -> Option<Group> {
     let own = getegid();
     let given = if geteuid().is_root() {
-        ["daemon", "users", "nogroup"].iter().filter_map(|name| Group::from_name(name).ok()?).map(|g| g.gid).collect()
+        ["daemon", "users", "nogroup"]
+            .iter()
+            .filter_map(|name| Group::from_name(name).ok()?)
+            .map(|g| g.gid)
+            .collect()
     } else {
         getgroups().unwrap_or_default()
     };
-    let group = given.into_iter().filter(|gid: &Gid| *gid != own).find_map(|gid| Group::from_gid(gid).ok()?);
+    let group =
+        given.into_iter().filter(|gid: &Gid| *gid != own).find_map(|gid| Group::from_gid(gid).ok()?);
     if group.is_none() {
         println!("skipped: this user has no second group");
     }
@@ -33,7 +38,8 @@ fn shared(text: &str) -> Bed {
     let file = bed.root.join("site.toml");
     std::fs::write(&file, text).unwrap();
     bed.site.push(format!("--site={}", file.display()));
-    let modules = "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
+    let modules =
+        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
     std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
     bed
 }
@@ -110,7 +116,8 @@ fn another_admin_goes_on_and_users_read() {
         let me = env!("CARGO_BIN_EXE_moonstack");
         let script = "umask 077; set -e; m() { \"$@\" -q runs list && \"$@\" -q generation rollback science --to 1 && \
                       \"$@\" -q generation prove science --number 1 && \"$@\" -q snapshot create science; }; m \"$@\"";
-        let output = second.args(["-c", script, "sh", me]).args(&bed.site).current_dir(&bed.root).output().unwrap();
+        let output =
+            second.args(["-c", script, "sh", me]).args(&bed.site).current_dir(&bed.root).output().unwrap();
         ok(&output);
         // The first goes on after the second.
         ok(&closed(&bed, &["-q", "generation", "rollback", "science", "--to", "2"]));
@@ -142,7 +149,10 @@ fn what_users_cannot_read_is_observed_and_mended() {
         let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let wanted = format!("users cannot {word} {}", path.display());
         assert_eq!(proof["ok"], false);
-        assert!(proof["problems"].as_array().unwrap().iter().any(|p| p == wanted.as_str()), "{wanted}: {proof}");
+        assert!(
+            proof["problems"].as_array().unwrap().iter().any(|p| p == wanted.as_str()),
+            "{wanted}: {proof}"
+        );
         if path == outside {
             set(path, right);
         } else {
@@ -201,8 +211,11 @@ fn what_spack_is_told_already_is_left_with_a_warning() {
     let text = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(!text.contains("\n  all:"), "{text}");
     let head = if text.contains("packages:") { text } else { format!("{text}packages:\n") };
-    std::fs::write(&file, head.replacen("packages:\n", "packages:\n  all:\n    permissions:\n      read: group\n", 1))
-        .unwrap();
+    std::fs::write(
+        &file,
+        head.replacen("packages:\n", "packages:\n  all:\n    permissions:\n      read: group\n", 1),
+    )
+    .unwrap();
     let said = ok(&bed.run(&["generation", "adopt", "science"]));
     assert!(said.contains("read: group") && said.contains("Spack's are left"), "{said}");
     let manifest = std::fs::read_to_string(bed.state().join("generations/science/1/spack.yaml")).unwrap();

@@ -66,7 +66,8 @@ fn two_admins_and_a_cron_job_on_one_environment() {
         bed.ok(&["-q", "generation", "prove", "science"]);
         bed.ok(&["-q", "generation", "publish", "science"]);
         let wait = ["-q", "--wait", "5m", "run"];
-        let with = |rest: &[&'static str]| wait.iter().copied().chain(rest.iter().copied()).collect::<Vec<_>>();
+        let with =
+            |rest: &[&'static str]| wait.iter().copied().chain(rest.iter().copied()).collect::<Vec<_>>();
         let children = vec![
             start(&bed, &with(&["upgrade-with-snapshot", "science", "hdf5@1.12"])),
             start(&bed, &with(&["upgrade-with-snapshot", "science", "openblas"])),
@@ -171,6 +172,7 @@ fn users_can_go_back_while_the_next_generation_is_built() {
     ok(&build.wait_with_output().unwrap());
     ok(&removed.wait_with_output().unwrap());
     let rows = bed.json(&["generation", "list", "science"]);
-    let numbers: Vec<u64> = rows.as_array().unwrap().iter().map(|row| row["number"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        rows.as_array().unwrap().iter().map(|row| row["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2]);
 }

@@ -26,6 +26,7 @@ use crate::site::shared::SharedConfig;
 use crate::site::{Cx, paths};
 use crate::term::printer::Printer;
 use crate::term::progress::Progress;
+use crate::world::access;
 use crate::world::cancel::Cancel;
 use crate::world::eyes::LiveEyes;
 use crate::world::input::{Input, InputKind};
@@ -37,7 +38,6 @@ use crate::world::run_log::RunLog;
 use crate::world::shared_state::SharedState;
 use crate::world::space;
 use crate::world::store::Store;
-use crate::world::access;
 use crate::world::{Event, Eyes, Hands, Watcher, World};
 
 /// Everything that one command works with.

@@ -52,7 +52,17 @@ impl Site {
         variables: BTreeMap<String, String>,
         practice: Option<PathBuf>,
     ) -> Self {
-        Site { loaded, state, store, journal, spack, variables, practice, kept: Mutex::default(), patience: AtomicU64::new(0) }
+        Site {
+            loaded,
+            state,
+            store,
+            journal,
+            spack,
+            variables,
+            practice,
+            kept: Mutex::default(),
+            patience: AtomicU64::new(0),
+        }
     }
 
     /// Folder of the log files, one a run.

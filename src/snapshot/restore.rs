@@ -18,10 +18,10 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, refresh};
-use crate::spack::{guard, held};
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::mark::{self, Mark, MarkArgs};
 use crate::spack::session::{Scope, scope};
+use crate::spack::{guard, held};
 use crate::world::Action;
 
 /// Puts an environment back to what it was: by hash, never by solving.

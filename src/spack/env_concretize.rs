@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::env_view::share_views;
 use super::concretize::{Specs, reuse_option};
 use super::env_lock::{self, warn_of_upgrade};
 use super::env_look::{RootRow, RootState, status_of};
 use super::env_view::mend_interrupted;
+use super::env_view::share_views;
 use super::install::install;
 use super::install_args::{InstallArgs, InstallOptions, InstallResult, TestScope};
 use super::invoke::{self, Invocation};

@@ -56,7 +56,8 @@ pub async fn hold_to_the_end(cx: &Cx, scope: &Scope) -> Result<()> {
 
 async fn taken(cx: &Cx, environment: PathBuf, others_pass: bool) -> Result<Arc<Hold>> {
     let holds = cx.keep(|_| Ok(Holds::default()))?;
-    let known = holds.now.lock().unwrap_or_else(PoisonError::into_inner).get(&environment).and_then(Weak::upgrade);
+    let known =
+        holds.now.lock().unwrap_or_else(PoisonError::into_inner).get(&environment).and_then(Weak::upgrade);
     if let Some(known) = known {
         return Ok(known);
     }

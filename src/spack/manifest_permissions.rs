@@ -36,7 +36,9 @@ pub fn with_permissions(text: &str, keys: &Map<String, Value>) -> Option<String>
 /// Writes them below as much of the path as there is in the text.
 fn spelt(text: &str, all: &Map<String, Value>) -> String {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-    let Some(mut at) = lines.iter().position(|line| line.trim_end() == "spack:") else { return text.to_owned() };
+    let Some(mut at) = lines.iter().position(|line| line.trim_end() == "spack:") else {
+        return text.to_owned();
+    };
     let mut missing = Vec::new();
     let mut indent = child_indent(&lines, at);
     for (depth, key) in PATH.into_iter().enumerate() {
@@ -122,7 +124,8 @@ mod tests {
                 (serde_saphyr::from_str(text).unwrap(), serde_saphyr::from_str(&out).unwrap());
             let told = &new["spack"]["packages"]["all"]["permissions"];
             assert_eq!(told.as_object().unwrap(), keys, "{out}");
-            for path in ["/spack/specs", "/spack/view", "/spack/packages/zlib", "/spack/packages/all/target"] {
+            for path in ["/spack/specs", "/spack/view", "/spack/packages/zlib", "/spack/packages/all/target"]
+            {
                 assert_eq!(new.pointer(path), old.pointer(path), "{out}");
             }
             assert_eq!(with_permissions(&out, keys).unwrap(), out, "the second time nothing changes");

@@ -79,7 +79,11 @@ impl Access {
 
     /// What the members of a class may do with something of this mode, as the last three bits.
     pub fn class(&self, mode: u32, gid: u32) -> u32 {
-        if self.wish.world_reads || self.gid.is_none_or(|own| own != gid) { mode & 7 } else { (mode >> 3) & 7 }
+        if self.wish.world_reads || self.gid.is_none_or(|own| own != gid) {
+            mode & 7
+        } else {
+            (mode >> 3) & 7
+        }
     }
 
     /// The same as Spack is told it.
@@ -102,7 +106,6 @@ impl Access {
             _ => "users".to_owned(),
         }
     }
-
 }
 
 impl fmt::Display for Access {

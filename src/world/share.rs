@@ -33,7 +33,14 @@ type Wanted<'a> = dyn Fn(u32, bool) -> u32 + 'a;
 
 pub fn share(what: &Sharing) -> Result<Shared> {
     let wanted = |mode, is_folder| what.access.mode(mode, is_folder);
-    let mut walk = Walk { access: &what.access, wanted: &wanted, deep: what.deep, all_or_none: false, spare: &what.spare, out: Shared::default() };
+    let mut walk = Walk {
+        access: &what.access,
+        wanted: &wanted,
+        deep: what.deep,
+        all_or_none: false,
+        spare: &what.spare,
+        out: Shared::default(),
+    };
     for path in &what.paths {
         walk.enter(path, path)?;
     }
@@ -44,7 +51,8 @@ pub fn share(what: &Sharing) -> Result<Shared> {
 /// something is not ours to change stays as it is, so that it is looked through again.
 pub fn admit(path: &Path, access: &Access, deep: bool) -> Result<Shared> {
     let wanted = |mode, is_folder| access.private_mode(mode, is_folder);
-    let mut walk = Walk { access, wanted: &wanted, deep, all_or_none: true, spare: &[], out: Shared::default() };
+    let mut walk =
+        Walk { access, wanted: &wanted, deep, all_or_none: true, spare: &[], out: Shared::default() };
     walk.enter(path, path)?;
     Ok(walk.out)
 }
@@ -172,8 +180,12 @@ mod tests {
         std::fs::create_dir(&tree).unwrap();
         put(&tree.join("file"), 0o600);
         let wish = Wish { group: None, world_reads: true, group_writes: false };
-        let what =
-            Sharing { paths: vec![tree.clone()], deep: false, access: Access { wish, gid: None }, spare: vec![] };
+        let what = Sharing {
+            paths: vec![tree.clone()],
+            deep: false,
+            access: Access { wish, gid: None },
+            spare: vec![],
+        };
         std::fs::set_permissions(&tree, std::fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(share(&what).unwrap().changed, 1);
         assert_eq!((mode(&tree), mode(&tree.join("file"))), (0o755, 0o600));

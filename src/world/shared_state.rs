@@ -80,8 +80,8 @@ fn prepare(folder: &Path, access: &Access) -> Result<()> {
 fn make_right(path: &Path, access: &Access, deep: bool) -> Result<()> {
     let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
     let mode = meta.mode() & 0o7777;
-    let is_right = access.gid.is_none_or(|gid| gid == meta.gid())
-        && access.private_mode(mode, meta.is_dir()) == mode;
+    let is_right =
+        access.gid.is_none_or(|gid| gid == meta.gid()) && access.private_mode(mode, meta.is_dir()) == mode;
     if is_right {
         return Ok(());
     }

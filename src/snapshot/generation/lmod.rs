@@ -1,5 +1,5 @@
 //! Lmod's cache of a generation's modules, kept in the generation itself, so that it is exchanged with it: users' Lmod
-//! would otherwise read every module file for `module avail`, or believe the cache of another generation.
+//! would otherwise read every module file for `module spider`, or believe the cache of another generation.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,9 @@ pub async fn cache(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
     let mut roots = Vec::new();
     for set in scope.config.module_sets()? {
         let of_lmod = set.placed().filter(|(kind, _)| *kind == "lmod");
-        roots.extend(of_lmod.map(|(_, root)| root.to_owned()).filter(|r| r.starts_with(place.generation(number))));
+        roots.extend(
+            of_lmod.map(|(_, root)| root.to_owned()).filter(|r| r.starts_with(place.generation(number))),
+        );
     }
     let Some(program) = program(cx).filter(|_| !roots.is_empty()) else { return Ok(None) };
     let folder = place.generation(number).join("modules/lmod-cache");
@@ -45,14 +47,18 @@ pub async fn cache(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
 /// Lmod's program, where the site file or Lmod's own variables say, or in a usual place.
 fn program(cx: &Cx) -> Option<PathBuf> {
     let within = |folder: &Path| {
-        ["libexec", "", "lmod/libexec"].map(|below| folder.join(below).join(PROGRAM)).into_iter().find(|path| {
-            cx.world.eyes.is_file(path)
-        })
+        ["libexec", "", "lmod/libexec"]
+            .map(|below| folder.join(below).join(PROGRAM))
+            .into_iter()
+            .find(|path| cx.world.eyes.is_file(path))
     };
     if let Some(folder) = &cx.site.loaded.config.lmod {
         let found = within(folder);
         if found.is_none() {
-            cx.world.warn(format!("there is no {PROGRAM} in {}, which `lmod` of the site file names", folder.display()));
+            cx.world.warn(format!(
+                "there is no {PROGRAM} in {}, which `lmod` of the site file names",
+                folder.display()
+            ));
         }
         return found;
     }
@@ -101,7 +107,9 @@ async fn make(
     // Lmod believes a cache that is not older than its timestamp.
     let bytes = seen_by_users(text, &cores, place, number).into_bytes();
     for (name, bytes) in [(TIMESTAMP, Vec::new()), (CACHE, bytes)] {
-        cx.world.perform(Action::WriteFile { path: folder.join(name), bytes, mode: None, varies: true }).await?;
+        cx.world
+            .perform(Action::WriteFile { path: folder.join(name), bytes, mode: None, varies: true })
+            .await?;
     }
     Ok(())
 }
@@ -136,8 +144,11 @@ mod tests {
 
     #[test]
     fn only_what_stands_in_modulepath_goes_through_the_link() {
-        let place =
-            Place { name: "s".into(), folder: "/stack/generations/s".into(), link: "/stack/current/s".into() };
+        let place = Place {
+            name: "s".into(),
+            folder: "/stack/generations/s".into(),
+            link: "/stack/current/s".into(),
+        };
         let core = PathBuf::from("/stack/generations/s/2/modules/lmod/linux/Core");
         let text = "[\"/stack/generations/s/2/modules/lmod/linux/Core\"] = { fn = \
                     \"/stack/generations/s/2/modules/lmod/linux/Core/zlib/1.lua\", deep = \
