@@ -33,6 +33,7 @@ pub mod invoke;
 pub mod known;
 pub mod locate;
 pub mod lock_diff;
+mod lock_skim;
 pub mod locked;
 pub mod lockfile;
 pub mod look;
