@@ -9,6 +9,7 @@
 ---@field installed InstalledRow[] What was installed for it.
 ---@field views string[] Roots of its views.
 ---@field modules string[] Roots of its module files.
+---@field lmod_cache? string The folder of Lmod's cache of them, where Lmod is here.
 ---@field seconds number
 
 ---A generation that is solved, and how it differs.
@@ -163,7 +164,7 @@ function generation.build(name, options) end
 ---@class (exact) generation.prove.Arguments: generation.prove.Options
 ---@field name? string Name of the generations.
 
----Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there, its modules are there. Proven while users are on it, it counts as good.
+---Proves a generation: every hash of its lock is installed with its prefix, its views lead to files that are there, its modules are there, and those for whom the site file has it can read them. Proven while users are on it, it counts as good.
 ---
 ---Changes the site. Example: `generation.adopt("science") generation.prove("science") print(generation.prove("science", { deep = true }).ok)`
 ---@param name? string Name of the generations.
