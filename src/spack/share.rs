@@ -43,10 +43,14 @@ pub fn permissions(cx: &Cx, scope: &Scope, ours: &Path) -> Result<Map<String, Va
     let mut wanted = Map::new();
     let mut others = Vec::new();
     let told = scope.config.get("packages:all:permissions")?;
+    // Spack comes with a word of its own on it, which is nobody's wish.
+    let built_in = scope.spack.installation.root.join("etc/spack/defaults");
     for (key, value) in access.permissions() {
         match told.and_then(|told| told.get(key)) {
             Some(now) if now.text() == Some(&value) => {}
-            Some(now) if !Path::new(&now.mark.to_string()).starts_with(ours) => {
+            Some(now)
+                if ![ours, &built_in].iter().any(|at| Path::new(&now.mark.to_string()).starts_with(at)) =>
+            {
                 others.push(format!("{key}: {} ({})", now.scalar_text().unwrap_or_default(), now.mark));
             }
             _ => drop(wanted.insert(key.to_owned(), value.into())),

@@ -117,8 +117,10 @@ impl Reach<'_> {
                 let path = folder.join(&name);
                 let Ok(stat) = self.eyes.lstat(&path) else { continue };
                 match stat.kind {
-                    // Spack's own notes on an environment are of no use to others.
-                    FileKind::Folder if name != ".spack-env" => folders.push(path),
+                    // Spack's own notes on an environment and its packages are of no use to others.
+                    FileKind::Folder if ![".spack-env", ".spack"].contains(&name.as_str()) => {
+                        folders.push(path)
+                    }
                     FileKind::File => self.file(&path, &stat),
                     FileKind::Link => self.link(&path),
                     FileKind::Folder | FileKind::Other => {}
