@@ -47,6 +47,9 @@ fn spelt(text: &str, all: &Map<String, Value>) -> String {
             // What was said before is said again together with the rest.
             Some(line) if depth + 1 == PATH.len() => {
                 let end = end_of(&lines, line, indent);
+                // A remark after it is on what follows.
+                let own = lines.get(line..end).unwrap_or_default().iter().rposition(|l| says_something(l));
+                let end = line + 1 + own.unwrap_or_default();
                 lines.drain(line..end);
                 missing.push(key);
             }
