@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::access::log_mode;
 use super::action::{Ended, Gentle, Program, Ran, Stdin};
 use super::cancel::Cancel;
 use super::event::Stream;
@@ -180,7 +179,7 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .mode(log_mode())
+        .mode(super::access::log_mode())
         .open(path)
         .map_err(|e| Trouble::io("write", path, e))
 }

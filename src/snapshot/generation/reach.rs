@@ -119,7 +119,7 @@ impl Reach<'_> {
                 match stat.kind {
                     // Spack's own notes on an environment and its packages are of no use to others.
                     FileKind::Folder if ![".spack-env", ".spack"].contains(&name.as_str()) => {
-                        folders.push(path)
+                        folders.push(path);
                     }
                     FileKind::File => self.file(&path, &stat),
                     FileKind::Link => self.link(&path),
