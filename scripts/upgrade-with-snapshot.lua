@@ -94,7 +94,10 @@ local function by_generation(o)
     if users_on then return "adopted before" end
     -- An adoption that was cut short is gone on with.
     local made = begun and generation.build(line, { number = begun }) or generation.adopt(o.env, { name = line })
-    if not generation.prove(line, { number = made.number }).ok then fail("refused", o.env .. " is not whole as it is; moonstack env status " .. o.env) end
+    local proof = generation.prove(line, { number = made.number })
+    if not proof.ok then
+      fail("refused", o.env .. " is not whole as it is: " .. proof.problems[1] .. "; moonstack env status " .. o.env)
+    end
     generation.publish(line, { number = made.number })
     generation.prove(line, { number = made.number })
     return "adopted"
@@ -185,6 +188,8 @@ end
 
 -- In place: the environment itself is changed, and put back by its snapshot when something fails.
 local function in_place(o)
+  -- Nobody else may meet it half changed.
+  env.hold(o.env)
   local taken = run.step("snapshot", { inputs = { o.all, o.specs, o.remove } }, function()
     return snapshot.create(o.env, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)

@@ -1,7 +1,7 @@
 //! The primitives over environments.
 
 use super::Registry;
-use crate::spack::{env_change, env_concretize, env_diff, env_look, env_view};
+use crate::spack::{env_change, env_concretize, env_diff, env_hold, env_look, env_view};
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -10,6 +10,7 @@ pub fn declare(reg: &mut Registry) {
     reg.add("env.specs", Reads, &["name"], r#"env.specs("science", { roots = true })"#, env_look::specs);
     reg.add("env.status", Reads, &["name"], r#"env.status("science")"#, env_look::status);
     reg.add("env.diff", Reads, &["from", "to"], r#"env.diff("science", "next")"#, env_diff::diff);
+    reg.add("env.hold", Reads, &["name"], r#"env.hold("science")"#, env_hold::hold);
     reg.add(
         "env.create",
         Changes,

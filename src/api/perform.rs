@@ -45,6 +45,8 @@ pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Ne
 /// Modules whose looks decide what a script does next; those of the others always give the same.
 const LOOKS: &[&str] =
     &["spack", "env", "snapshot", "generation", "fs", "process", "http", "time", "check", "site"];
+/// What counts for the process that has asked, and not for the one that goes on with its run.
+const ANEW: &[&str] = &["env.hold"];
 /// A result that is longer is not kept: the look is taken again.
 const LONGEST_LOOK: usize = 64 * 1024;
 
@@ -54,7 +56,7 @@ pub struct Look(String);
 /// Asks the journal before a reading primitive is called: what it gave in an interrupted run, or the look to take.
 pub fn look(cx: &Cx, path: &str, arguments: impl FnOnce() -> Value) -> Option<Result<Value, Look>> {
     let module = path.split('.').next().unwrap_or_default();
-    if !LOOKS.contains(&module) || !cx.site.journal.remembers() {
+    if !LOOKS.contains(&module) || ANEW.contains(&path) || !cx.site.journal.remembers() {
         return None;
     }
     let text = digest::bytes(arguments().to_string().as_bytes());

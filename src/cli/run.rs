@@ -168,6 +168,7 @@ fn about(session: &Session, name: &str, source: &Source, words: &[String]) -> Ab
 
 /// Sees to it that this is the only instance, that its plan still holds, and that it is on record.
 async fn begin(session: &Session, title: &str, instance: Option<String>) -> Result<Option<OwnLock>> {
+    session.cx.site.wait_at_least(session.options.borrow().wait.unwrap_or_default());
     if let Some(plan) = &session.plan {
         inputs::check(&session.cx, plan, &session.given_now()?)?;
     }

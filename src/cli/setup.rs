@@ -22,9 +22,11 @@ use crate::script::Host;
 use crate::script::loader::Loader;
 use crate::site::config::Loaded;
 use crate::site::cx::Site;
+use crate::site::shared::SharedConfig;
 use crate::site::{Cx, paths};
 use crate::term::printer::Printer;
 use crate::term::progress::Progress;
+use crate::world::access;
 use crate::world::cancel::Cancel;
 use crate::world::eyes::LiveEyes;
 use crate::world::input::{Input, InputKind};
@@ -33,6 +35,7 @@ use crate::world::live::LiveHands;
 use crate::world::planned::Expected;
 use crate::world::planning::PlanningHands;
 use crate::world::run_log::RunLog;
+use crate::world::shared_state::SharedState;
 use crate::world::space;
 use crate::world::store::Store;
 use crate::world::{Event, Eyes, Hands, Watcher, World};
@@ -107,6 +110,10 @@ pub fn practice_folder() -> Result<tempfile::TempDir> {
 impl Session {
     pub fn open(global: &Global, mode: Mode, runs: bool, printer: &Arc<Printer>) -> Result<Session> {
         let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
+        let wish = loaded.config.shared.as_ref().map(SharedConfig::wish);
+        if let Some(wish) = &wish {
+            access::enter(wish);
+        }
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
@@ -123,10 +130,11 @@ impl Session {
         };
         let practice_root = practice.as_ref().map(|p| p.site.root.clone());
         let database = state.join("state.db");
-        let store = Arc::new(match mode {
+        let store = match mode {
             Mode::Plan => Store::pretended(database)?,
             _ => Store::at(database),
-        });
+        };
+        let store = Arc::new(store.shared_with(SharedState::new(wish, state.clone())));
         let clock = Clock::default();
         let journal = Arc::new(match mode {
             Mode::Plan => Journal::silent(Arc::clone(&store), clock.clone()),

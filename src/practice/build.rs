@@ -119,8 +119,8 @@ fn program(name: &str, node: &Node, content: &Content<'_>) -> String {
 /// The first word of a library, by which programs know a whole one.
 const LIBRARY: &str = "practice-library";
 
-/// Fills and finishes the prefix.
-pub fn finish(prefix: &Path, node: &Node, package: &Package, content: &Content<'_>) -> Result<()> {
+/// Fills the prefix.
+pub fn fill(prefix: &Path, node: &Node, package: &Package, content: &Content<'_>) -> Result<()> {
     for name in &package.programs {
         disk::program(&prefix.join("bin").join(name), &program(name, node, content))?;
     }
@@ -138,8 +138,13 @@ pub fn finish(prefix: &Path, node: &Node, package: &Package, content: &Content<'
     if content.cached {
         disk::write(&metadata.join("binary_distribution"), json!({"relocate_textfiles": []}).to_string())?;
     }
-    let manifest = manifest(prefix)?;
-    disk::write(&metadata.join("install_manifest.json"), Value::Object(manifest).to_string())
+    Ok(())
+}
+
+/// Writes down what is in the prefix.
+pub fn finish(prefix: &Path) -> Result<()> {
+    let manifest = Value::Object(manifest(prefix)?);
+    disk::write(&prefix.join(METADATA).join("install_manifest.json"), manifest.to_string())
 }
 
 pub fn gzip(data: &[u8]) -> Result<Vec<u8>> {

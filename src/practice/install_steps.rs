@@ -7,6 +7,7 @@ use super::catalogue::{Failure, Package};
 use super::disk;
 use super::halt::Halt;
 use super::installer::Installer;
+use super::permissions;
 use super::query;
 use super::record::Node;
 
@@ -101,7 +102,9 @@ impl Installer<'_, '_, '_> {
             libraries: build::libraries(store, catalogue, &self.wanted.nodes, node),
             broken: failure == Some(Failure::Run),
         };
-        build::finish(&prefix, node, package, &content)?;
+        build::fill(&prefix, node, package, &content)?;
+        permissions::set(self.session, &node.name, &prefix)?;
+        build::finish(&prefix)?;
         if fault.damage {
             build::damage(&prefix, package)?;
         }

@@ -30,6 +30,7 @@ mod installer;
 mod mirror;
 mod module_text;
 mod modules;
+mod permissions;
 mod query;
 mod record;
 mod session;

@@ -127,7 +127,7 @@ fn installation(root: &Path, executable: &Path) -> Result<()> {
     disk::write(&base.join("concretizer.yaml"), "concretizer:\n  reuse: false\n  unify: true\n")?;
     disk::write(
         &base.join("packages.yaml"),
-        "packages:\n  all:\n    providers:\n      mpi: [openmpi, mpich]\n      blas: [openblas]\n      lapack: [openblas]\n      zlib-api: [zlib-ng, zlib]\n",
+        "packages:\n  all:\n    providers:\n      mpi: [openmpi, mpich]\n      blas: [openblas]\n      lapack: [openblas]\n      zlib-api: [zlib-ng, zlib]\n    permissions:\n      read: world\n      write: user\n",
     )
 }
 
@@ -273,7 +273,8 @@ fn place(store: &Store, catalogue: &Catalogue, nodes: &Nodes, hash: &str) -> Res
         libraries: build::libraries(store, catalogue, nodes, node),
         broken: false,
     };
-    Ok(build::finish(&prefix, node, package, &content)?)
+    build::fill(&prefix, node, package, &content)?;
+    Ok(build::finish(&prefix)?)
 }
 
 fn environment(dir: &Path, name: &str, lock: &Lock, store: &Store) -> Result<(), Halt> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::channels::ChannelConfig;
 use super::policies;
+use super::shared::SharedConfig;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::policy::Policies;
@@ -33,6 +34,12 @@ pub struct SiteConfig {
     /// Environments in folders of their own that Spack does not list: what they need is not removed.
     pub environments: Vec<PathBuf>,
     pub generations: GenerationConfig,
+    /// Whom the site belongs to and who may use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedConfig>,
+    /// Folder of Lmod, which makes the cache of a generation's modules; left out, where Lmod's variables say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmod: Option<PathBuf>,
     pub check: CheckConfig,
     pub limits: Limits,
     /// Who is told, by name.
@@ -134,6 +141,9 @@ impl Loaded {
             .map_err(|e: toml::de::Error| Trouble::new(Kind::Configuration, e.message().to_owned()))?;
         loaded.policies = Arc::new(given);
         loaded.config.limits.check()?;
+        if let Some(shared) = &loaded.config.shared {
+            shared.check()?;
+        }
         for (name, channel) in &loaded.config.notify {
             channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;
         }
@@ -164,7 +174,7 @@ impl Limits {
     }
 }
 
-fn configuration(key: &str, trouble: &Trouble) -> Trouble {
+pub(super) fn configuration(key: &str, trouble: &Trouble) -> Trouble {
     let told = Trouble::new(Kind::Configuration, format!("site file: {key}: {}", trouble.message()));
     trouble.hints().iter().fold(told, Trouble::hint)
 }
@@ -215,7 +225,7 @@ pub fn is_file(workflow: &str) -> bool {
 /// Relative paths belong to the file that names them.
 fn resolve(table: &mut toml::Table, base: &Path) {
     let full = |text: &str| base.join(text).display().to_string();
-    for key in ["spack", "stack", "state"] {
+    for key in ["lmod", "spack", "stack", "state"] {
         if let Some(toml::Value::String(text)) = table.get_mut(key) {
             *text = full(text);
         }

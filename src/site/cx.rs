@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Site {
     /// The practice site's folder, if this is one.
     pub practice: Option<PathBuf>,
     kept: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    /// Seconds that this run waits for others at least.
+    patience: AtomicU64,
 }
 
 impl Site {
@@ -49,7 +52,17 @@ impl Site {
         variables: BTreeMap<String, String>,
         practice: Option<PathBuf>,
     ) -> Self {
-        Site { loaded, state, store, journal, spack, variables, practice, kept: Mutex::default() }
+        Site {
+            loaded,
+            state,
+            store,
+            journal,
+            spack,
+            variables,
+            practice,
+            kept: Mutex::default(),
+            patience: AtomicU64::new(0),
+        }
     }
 
     /// Folder of the log files, one a run.
@@ -89,7 +102,13 @@ impl Site {
 
     /// How long to wait for a lock.
     pub fn lock_limit(&self) -> Duration {
-        limit(self.loaded.config.limits.lock.as_ref(), Duration::from_mins(1))
+        let least = Duration::from_secs(self.patience.load(Ordering::Relaxed));
+        limit(self.loaded.config.limits.lock.as_ref(), Duration::from_mins(1)).max(least)
+    }
+
+    /// Who waits for another instance waits as long for what it works on.
+    pub fn wait_at_least(&self, patience: Duration) {
+        self.patience.fetch_max(patience.as_secs(), Ordering::Relaxed);
     }
 }
 

@@ -6,5 +6,6 @@ pub mod cx;
 pub mod paths;
 pub mod policies;
 pub mod secrets;
+pub mod shared;
 
 pub use cx::Cx;

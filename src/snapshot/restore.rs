@@ -20,11 +20,11 @@ use crate::site::Cx;
 use crate::spack::concretize::Specs;
 use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, refresh};
-use crate::spack::held;
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::mark::{self, Mark, MarkArgs};
 use crate::spack::prefix_manifest::{Contents, damage};
 use crate::spack::session::{Scope, scope};
+use crate::spack::{guard, held};
 use crate::world::Action;
 
 /// Puts an environment back to what it was: by hash, never by solving.
@@ -98,6 +98,8 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string()))
         .await
         .map_err(|t| t.hint("`into` makes a new environment of the snapshot"))?;
+    // Nobody may meet it half restored.
+    let _hold = guard::hold(&cx, &inside).await?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
     let objects = Objects(&cx);
     let mut files = Vec::new();

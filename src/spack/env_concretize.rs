@@ -9,6 +9,7 @@ use super::concretize::{Specs, reuse_option};
 use super::env_lock::{self, warn_of_upgrade};
 use super::env_look::{RootRow, RootState, status_of};
 use super::env_view::mend_interrupted;
+use super::env_view::share_views;
 use super::install::install;
 use super::install_args::{InstallArgs, InstallOptions, InstallResult, TestScope};
 use super::invoke::{self, Invocation};
@@ -143,5 +144,9 @@ pub struct EnvInstallArgs {
 }
 
 pub async fn install_env(cx: Cx, args: EnvInstallArgs) -> Result<InstallResult> {
-    install(cx, InstallArgs { spec: args.specs, env: Some(args.name), options: args.options }).await
+    let (inside, name) = (cx.clone(), args.name.clone());
+    let options = InstallArgs { spec: args.specs, env: Some(args.name), options: args.options };
+    let done = install(cx, options).await?;
+    share_views(&inside, &name).await?;
+    Ok(done)
 }

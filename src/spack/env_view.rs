@@ -11,6 +11,7 @@ use super::guard;
 use super::invoke::{self, Invocation};
 use super::manifest::Manifest;
 use super::session::{Scope, scope};
+use super::share;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::eyes::FileKind;
@@ -69,6 +70,8 @@ pub async fn refresh(cx: Cx, args: RefreshArgs) -> Result<Refreshed> {
             modules.push(root.to_owned());
         }
     }
+    let made = views.iter().flat_map(|root| [root.clone(), trees(root)]).chain(modules.iter().cloned());
+    share::trees(cx, scope, made.collect()).await?;
     Ok(Refreshed { views, modules })
 }
 
@@ -148,6 +151,13 @@ pub fn follow(eyes: &dyn Eyes, root: &Path, most: usize) -> Followed {
         }
     }
     found
+}
+
+/// Gives the views that Spack has made on its way to who may use them.
+pub async fn share_views(cx: &Cx, name: &str) -> Result<()> {
+    let scope = scope(cx, Some(name.to_owned())).await?;
+    let made = view_roots(cx, &scope)?.into_iter().flat_map(|root| [trees(&root), root]);
+    share::trees(cx, &scope, made.collect()).await
 }
 
 /// Where the trees of a view are that its link leads to.

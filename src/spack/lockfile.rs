@@ -1,6 +1,7 @@
 //! `spack.lock` of every version: the roots an environment asked for, the concrete specs that answer them, and
 //! what was copied from the environments that it includes.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,6 +17,7 @@ use crate::world::Eyes;
 
 use super::damage::{corrupt, corrupt_json, offset_in, utf8};
 use super::hash::{self, Verdict};
+use super::lock_skim::{Parts, parts};
 use super::node::{Node, Text};
 
 /// The lock file versions that this build reads.
@@ -52,15 +54,21 @@ impl LockfileText {
     }
 
     pub fn parse(&self) -> Result<Lockfile<'_>> {
+        self.parse_seen(|_| None)
+    }
+
+    /// The same, sooner where much of it stands in another lock as well.
+    pub fn parse_beside(&self, other: &Lockfile<'_>) -> Result<Lockfile<'_>> {
+        let seen: HashMap<&str, &str> =
+            other.group.specs.iter().map(|locked| (&*locked.hash, locked.raw)).collect();
+        self.parse_seen(|hash| seen.get(hash).copied())
+    }
+
+    fn parse_seen<'s>(&self, seen: impl Fn(&str) -> Option<&'s str>) -> Result<Lockfile<'_>> {
         let path = &self.path;
-        let whole: Whole<'_> = match serde_json::from_str(&self.text) {
-            Ok(whole) => whole,
-            Err(error) => {
-                if let Ok(probe) = serde_json::from_str::<Probe>(&self.text) {
-                    known_version(path, probe.meta.lockfile_version)?;
-                }
-                return Err(corrupt_json(path, &self.text, 0, &error));
-            }
+        let whole = match parts(&self.text, seen).and_then(Whole::of_parts) {
+            Some(whole) => whole,
+            None => self.whole()?,
         };
         known_version(path, whole.meta.lockfile_version)?;
         if let Some(kind) = whole.meta.file_type.filter(|kind| &**kind != "spack-lockfile") {
@@ -75,6 +83,16 @@ impl LockfileText {
             specfile_version: whole.meta.specfile_version,
             spack: whole.spack.map(|s| s.version),
             group,
+        })
+    }
+
+    /// Reads what is written in another way, or says what is wrong.
+    fn whole(&self) -> Result<Whole<'_>> {
+        serde_json::from_str(&self.text).or_else(|error| {
+            if let Ok(probe) = serde_json::from_str::<Probe>(&self.text) {
+                known_version(&self.path, probe.meta.lockfile_version)?;
+            }
+            Err(corrupt_json(&self.path, &self.text, 0, &error))
         })
     }
 }
@@ -128,8 +146,7 @@ pub struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn new(roots: Vec<Root<'a>>, specs: Specs<'a>, included: Included<'a>) -> Self {
-        let locked =
-            |(hash, raw): (Text<'a>, &'a RawValue)| Locked { hash, raw: raw.get(), node: OnceLock::new() };
+        let locked = |(hash, raw): (Text<'a>, &'a str)| Locked { hash, raw, node: OnceLock::new() };
         let group = |(path, part): (Text<'a>, Part<'a>)| {
             (path, Group::new(part.roots, part.concrete_specs, part.include_concrete))
         };
@@ -266,6 +283,22 @@ struct Whole<'a> {
     include_concrete: Included<'a>,
 }
 
+impl<'a> Whole<'a> {
+    fn of_parts(parts: Parts<'a>) -> Option<Whole<'a>> {
+        let specs = parts.specs?.into_iter();
+        Some(Whole {
+            meta: serde_json::from_str(parts.meta?).ok()?,
+            spack: parts.spack.map(serde_json::from_str).transpose().ok()?.flatten(),
+            roots: serde_json::from_str(parts.roots?).ok()?,
+            concrete_specs: Specs(specs.map(|(hash, raw)| (Text(Cow::Borrowed(hash)), raw)).collect()),
+            include_concrete: match parts.included {
+                Some(text) => serde_json::from_str(text).ok()?,
+                None => Included::default(),
+            },
+        })
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part<'a> {
@@ -279,7 +312,7 @@ struct Part<'a> {
 
 /// A JSON object in the order of the file.
 #[derive(Default)]
-struct Specs<'a>(Vec<(Text<'a>, &'a RawValue)>);
+struct Specs<'a>(Vec<(Text<'a>, &'a str)>);
 
 #[derive(Default)]
 struct Included<'a>(Vec<(Text<'a>, Part<'a>)>);
@@ -307,7 +340,8 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Specs<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Pairs::<&'de RawValue>(std::marker::PhantomData)).map(Specs)
+        let pairs = deserializer.deserialize_map(Pairs::<&'de RawValue>(std::marker::PhantomData))?;
+        Ok(Specs(pairs.into_iter().map(|(hash, raw)| (hash, raw.get())).collect()))
     }
 }
 

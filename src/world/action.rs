@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::deliver::{Notice, Target, Told};
 use super::planning::Rehearsal;
 use super::process::Listener;
+use super::share::Sharing;
 use crate::base::{digest, redact};
 
 /// Whether something only looks or also changes.
@@ -132,6 +133,9 @@ pub enum Action {
         path: PathBuf,
         target: PathBuf,
     },
+    /// Gives files and folders the group and the modes that the site file says. That something belongs to somebody
+    /// else and stays as it is, is told and no error.
+    Share(Sharing),
     /// Tells somebody outside. That it cannot be delivered is an outcome, not an error.
     Notify {
         message: Notice,
@@ -216,6 +220,7 @@ impl Action {
             Action::MovePath { .. } => "move_path",
             Action::RemovePath { .. } => "remove_path",
             Action::PointLink { .. } => "point_link",
+            Action::Share(_) => "share",
             Action::Notify { .. } => "notify",
         }
     }
@@ -240,6 +245,10 @@ impl Action {
             Action::WriteRecord { what, .. } => what.clone(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
             Action::PointLink { path, target } => format!("{} -> {}", path.display(), target.display()),
+            Action::Share(what) => {
+                let paths: Vec<String> = what.paths.iter().map(|p| p.display().to_string()).collect();
+                format!("{} ({})", paths.join(" "), what.access)
+            }
             Action::Notify { message, target } => {
                 format!("{target}: {}", redact::redact(&message.title))
             }
@@ -265,7 +274,8 @@ impl Action {
             | Action::PointLink { path, .. }
             | Action::RemovePath { path } => vec![path.clone()],
             Action::MovePath { from, to } => vec![from.clone(), to.clone()],
-            Action::Notify { .. } => Vec::new(),
+            // What it changes is no content that a run would rest on.
+            Action::Share(_) | Action::Notify { .. } => Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::journal::Journal;
 use super::own_lock::{self, OwnLock};
 use super::planned::Expected;
 use super::proof::Proof;
+use super::share::{Sharing, share};
 use super::{World, calls, deliver, link, process};
 use crate::base::{Kind, Result, Trouble, atomic};
 
@@ -33,7 +34,14 @@ impl LiveHands {
         LiveHands { expected: Some(expected), ..LiveHands::new(Some(journal)) }
     }
 
+    /// Our own records come into a folder that other admins of the site can write to as well.
+    async fn ready(&self) -> Result<()> {
+        let Some(journal) = self.journal.clone() else { return Ok(()) };
+        blocking(move || journal.store().shared().ready().map(drop)).await.map(drop)
+    }
+
     async fn change(&self, world: &World, action: Action) -> Result<Outcome> {
+        self.ready().await?;
         let Some(journal) = self.journal.as_deref() else { return act(world, action, &self.temporary).await };
         let identity = Identity::of(&action, &self.naming);
         if let Some(expected) = &self.expected {
@@ -83,7 +91,10 @@ impl Hands for LiveHands {
     }
 
     fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
-        Box::pin(act(world, action, &self.temporary))
+        Box::pin(async move {
+            self.ready().await?;
+            act(world, action, &self.temporary).await
+        })
     }
 
     fn lock<'a>(
@@ -92,7 +103,10 @@ impl Hands for LiveHands {
         what: &'a str,
         patience: Duration,
     ) -> Performing<'a, Option<OwnLock>> {
-        Box::pin(async move { own_lock::own(&path, what, patience).await.map(Some) })
+        Box::pin(async move {
+            self.ready().await?;
+            own_lock::own(&path, what, patience).await.map(Some)
+        })
     }
 }
 
@@ -116,7 +130,7 @@ impl Left {
             Action::RemovePath { .. } => Left::Gone,
             Action::MovePath { .. } => Left::Moved,
             Action::PointLink { target, .. } => Left::Pointed(target.clone()),
-            Action::RunProgram { .. } | Action::Notify { .. } => Left::Unknown,
+            Action::RunProgram { .. } | Action::Share(_) | Action::Notify { .. } => Left::Unknown,
         }
     }
 
@@ -162,10 +176,30 @@ async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Res
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
         Action::PointLink { path, target } => blocking(move || link::point(&path, &target)).await,
+        Action::Share(what) => {
+            let world = world.clone();
+            blocking(move || shared(&world, &what)).await
+        }
         Action::Notify { message, target } => {
             Ok(Outcome::Told(deliver::deliver(world, message, target).await))
         }
     }
+}
+
+fn shared(world: &World, what: &Sharing) -> Result<()> {
+    let done = share(what)?;
+    if let Some(first) = done.foreign.first() {
+        let others = match done.foreign.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        world.warn(format!(
+            "{}{others} belong to somebody else and are not as the site file says ({})",
+            first.display(),
+            what.access
+        ));
+    }
+    Ok(())
 }
 
 /// Folders that go when the hands do, at the end of the process.

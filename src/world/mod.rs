@@ -1,6 +1,7 @@
 //! Every look at the machine and every change to it. A domain operation is given a [`World`] and touches
 //! nothing else; whether a change is made, recorded or refused is decided here alone.
 
+pub mod access;
 pub mod action;
 pub mod ask;
 pub mod calls;
@@ -27,6 +28,8 @@ pub mod planning;
 pub mod process;
 pub mod proof;
 pub mod run_log;
+pub mod share;
+pub mod shared_state;
 pub mod space;
 pub mod steps;
 pub mod store;

@@ -243,7 +243,7 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             }
             overlay.point(&path, &target);
         }
-        Action::RunProgram { .. } | Action::Notify { .. } => {}
+        Action::RunProgram { .. } | Action::Share(_) | Action::Notify { .. } => {}
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .mode(0o600)
+        .mode(super::access::log_mode())
         .open(path)
         .map_err(|e| Trouble::io("write", path, e))
 }

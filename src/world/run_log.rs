@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::access::log_mode;
 use super::{Event, Watcher};
 use crate::base::clock::Clock;
 use crate::base::{Result, Trouble, redact};
@@ -31,7 +32,7 @@ impl RunLog {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
-            .mode(0o600)
+            .mode(log_mode())
             .open(path)
             .map_err(|e| Trouble::io("write", path, e))?;
         let _ = self.file.set(Mutex::new(file));

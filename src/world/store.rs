@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::shared_state::SharedState;
 use crate::base::{Kind, Result, Trouble};
 
 /// Forward-only steps; a step that was released never changes.
@@ -58,12 +59,23 @@ CREATE INDEX runs_by_script ON runs(script, started);
 pub struct Store {
     path: PathBuf,
     connection: Mutex<Option<Connection>>,
+    shared: SharedState,
 }
 
 impl Store {
     /// Nothing is opened yet: a command that keeps no state must not pay for it.
     pub fn at(path: PathBuf) -> Self {
-        Store { path, connection: Mutex::new(None) }
+        Store { path, connection: Mutex::new(None), shared: SharedState::default() }
+    }
+
+    /// One in a folder that several admins use.
+    pub fn shared_with(self, shared: SharedState) -> Self {
+        Store { shared, ..self }
+    }
+
+    /// Who uses the folder of the database.
+    pub fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     pub fn path(&self) -> &Path {
@@ -81,7 +93,7 @@ impl Store {
                 .map_err(fail)?;
         }
         migrate(&mut copy, &path)?;
-        Ok(Store { path, connection: Mutex::new(Some(copy)) })
+        Ok(Store { path, connection: Mutex::new(Some(copy)), shared: SharedState::default() })
     }
 
     /// Runs `work` on the database, opening it first if need be.
@@ -89,6 +101,7 @@ impl Store {
         let mut slot =
             self.connection.lock().map_err(|_| Trouble::new(Kind::Internal, "state database lock"))?;
         if slot.is_none() {
+            self.shared.ready()?;
             *slot = Some(open(&self.path)?);
         }
         match slot.as_mut() {

@@ -170,6 +170,11 @@
 ---@field package_hash? ValueDiff The hash of the recipe, if it changed.
 ---@field build_spec? ValueDiff The hash of what it was built as, where it is or was spliced.
 
+---The environment that is held.
+---@class (exact) HeldEnvironment
+---@field name string
+---@field path string
+
 ---Whether and where an environment has a view.
 ---@alias ViewChoice boolean | string
 
@@ -252,6 +257,17 @@ function env.status(name) end
 ---@return PackageDiff[]
 ---@overload fun(arguments: env.diff.Arguments): PackageDiff[]
 function env.diff(from, to) end
+
+---@class (exact) env.hold.Arguments
+---@field name string Name of the environment, or its folder.
+
+---Keeps an environment to this run until it ends: other moonstacks neither change it nor take a snapshot of it in between.
+---
+---Reads. Example: `env.hold("science")`
+---@param name string Name of the environment, or its folder.
+---@return HeldEnvironment
+---@overload fun(arguments: env.hold.Arguments): HeldEnvironment
+function env.hold(name) end
 
 ---@class (exact) env.create.Options
 ---@field independent? boolean A folder that Spack does not list, instead of a name.

@@ -9,6 +9,7 @@
 ---@field installed InstalledRow[] What was installed for it.
 ---@field views string[] Roots of its views.
 ---@field modules string[] Roots of its module files.
+---@field lmod_cache? string The folder of Lmod's cache of them, where Lmod is here.
 ---@field seconds number
 
 ---A generation that is solved, and how it differs.
@@ -173,12 +174,12 @@ function generation.build(name, options) end
 
 ---@class (exact) generation.prove.Options
 ---@field number? integer Which one; left out, the newest that is built.
----@field deep? boolean Compare every installed file with Spack's manifest of it.
+---@field deep? boolean Read every installed file; otherwise only those whose time is not that of the installation.
 
 ---@class (exact) generation.prove.Arguments: generation.prove.Options
 ---@field name? string Name of the generations.
 
----Proves a generation: every hash of its lock is installed with its prefix, its programs and libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that are there, its modules are there. Proven while users are on it, it counts as good.
+---Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that are there, its modules are there, and those for whom the site file has it can read them. Proven while users are on it, it counts as good.
 ---
 ---Changes the site. Example: `generation.adopt("science") generation.prove("science") print(generation.prove("science", { deep = true }).ok)`
 ---@param name? string Name of the generations.

@@ -117,6 +117,7 @@
 ---@field from Source
 ---@field mirror? string The mirror that has it.
 ---@field why string What was found.
+---@field damaged boolean It is on record as installed, and does not serve any more.
 
 ---Whether a snapshot could be restored.
 ---@class (exact) Restorable
@@ -266,7 +267,7 @@ function snapshot.show(snapshot) end
 function snapshot.log(env) end
 
 ---@class (exact) snapshot.check.Options
----@field deep? boolean Compare every installed file with Spack's manifest of it.
+---@field deep? boolean Read every installed file; otherwise only those whose time is not that of the installation.
 
 ---@class (exact) snapshot.check.Arguments: snapshot.check.Options
 ---@field snapshot string `NAME@NUMBER`, `NAME@last`, `NAME@good`, `NAME`, or the beginning of its id.
@@ -298,6 +299,7 @@ function snapshot.diff(from, to) end
 ---@field only? Part Only this part.
 ---@field configuration? boolean Also the configuration files of the site and the user, as far as they hold no secrets.
 ---@field allow_drift? boolean Build what no mirror has, although its recipe has changed since.
+---@field deep? boolean Read every installed file; otherwise only those whose time is not that of the installation.
 ---@field cache_only? boolean Only from build caches; never build.
 ---@field no_check_signature? boolean Accept binaries without a valid signature.
 ---@field fake? boolean Record packages without building them; for tests of a site.

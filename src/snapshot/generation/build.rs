@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entrance;
 use super::ledger::{Entry, Ledger, Progress};
+use super::lmod;
+use super::place::Place;
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
@@ -15,6 +17,7 @@ use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, mend, refresh, view_roots};
 use crate::spack::install_args::{InstallOptions, InstalledRow};
 use crate::spack::session::scope;
+use crate::spack::share;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -50,13 +53,20 @@ pub struct Built {
     pub views: Vec<PathBuf>,
     /// Roots of its module files.
     pub modules: Vec<PathBuf>,
+    /// The folder of Lmod's cache of them, where Lmod is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmod_cache: Option<PathBuf>,
     pub seconds: f64,
 }
 
 pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
     let begun = std::time::Instant::now();
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
     let number = chosen(&ledger, args.number)?;
+    let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
+    // It may have been removed while somebody else had it.
+    let ledger = Ledger::read(&cx, ledger.place)?;
+    chosen(&ledger, Some(number))?;
     let path = ledger.place.generation(number);
     let name = path.display().to_string();
     let options = InstallOptions {
@@ -77,10 +87,13 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
             install_env(cx.clone(), EnvInstallArgs { name: name.clone(), specs: None, options }).await?;
         let made = refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
         entrance::write(&cx, &inside, &ledger.place, number).await?;
-        Ok::<_, Trouble>((installed, made))
+        let lmod_cache = lmod::cache(&cx, &inside, &ledger.place, number).await?;
+        share::trees(&cx, &inside, vec![path.clone()]).await?;
+        Ok::<_, Trouble>((installed, made, lmod_cache))
     };
     match done.await {
-        Ok((installed, made)) => {
+        Ok((installed, made, lmod_cache)) => {
+            let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
             ledger
                 .change(&cx, number, |entry| {
                     entry.progress = entry.progress.max(Progress::Built);
@@ -97,22 +110,32 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
                 installed: installed.installed,
                 views: made.views,
                 modules: made.modules,
+                lmod_cache,
                 seconds: begun.elapsed().as_secs_f64(),
             })
         }
         Err(trouble) => {
             // A cancel is no fault of the generation; it can be built again.
             if !trouble.is(Kind::Cancelled) {
-                let why = trouble.message().to_owned();
-                ledger
-                    .change(&cx, number, |entry| {
-                        entry.progress = Progress::Broken;
-                        entry.why = Some(why);
-                    })
-                    .await?;
+                broken(&cx, &args.name, number, trouble.message()).await;
             }
             Err(trouble)
         }
+    }
+}
+
+/// Notes that it could not be built. That the note fails must not hide why.
+async fn broken(cx: &Cx, name: &str, number: u64, why: &str) {
+    let note = async {
+        let (mut ledger, _turn) = Ledger::locked(cx, name).await?;
+        let change = |entry: &mut Entry| {
+            entry.progress = Progress::Broken;
+            entry.why = Some(why.to_owned());
+        };
+        ledger.change(cx, number, change).await
+    };
+    if let Err(other) = note.await {
+        cx.world.warn(format!("generation {number} of {name} is not marked as broken: {}", other.message()));
     }
 }
 
@@ -142,7 +165,7 @@ pub struct AdoptArgs {
 
 pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
     let name = args.name.unwrap_or_else(|| args.env.rsplit('/').next().unwrap_or(&args.env).to_owned());
-    let ledger = Ledger::read(&cx, super::place::Place::of(&cx, &name)?)?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &name)?)?;
     // What an adoption left that failed is no generation that anybody could have meant.
     let whole = |(_, entry): &(&u64, &Entry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);
     let published = ledger.publications().first().map(|first| first.number);

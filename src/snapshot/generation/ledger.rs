@@ -150,6 +150,12 @@ impl Ledger {
         self.kept.last
     }
 
+    /// Lets others at the generations of the line while this one is worked on, which may take hours: users must be able
+    /// to go back meanwhile. Gives the turn at this generation.
+    pub async fn work_on(cx: &Cx, place: &Place, number: u64) -> Result<Option<OwnLock>> {
+        guard::named(cx, &format!("generation {}", place.generation(number).display())).await
+    }
+
     pub fn entries(&self) -> &BTreeMap<u64, Entry> {
         &self.kept.generations
     }

@@ -38,6 +38,16 @@ impl Place {
         self.folder.join(number.to_string())
     }
 
+    /// The folders that lead to a generation and that are ours: a folder in which others have something is not.
+    pub fn way_to(&self, cx: &Cx, number: u64) -> Vec<PathBuf> {
+        let (stack, own) = (cx.site.stack(), ["generations", "current"]);
+        let names = cx.world.eyes.list(&stack).unwrap_or_default();
+        let is_ours = stack == cx.site.state || names.iter().all(|name| own.contains(&name.as_str()));
+        let generations = stack.join(own[0]);
+        let below = [generations, self.folder.clone(), self.generation(number)];
+        is_ours.then_some(stack).into_iter().chain(below).collect()
+    }
+
     /// What the link of users holds: relative, so that the whole may be mounted elsewhere.
     pub fn target(&self, number: u64) -> PathBuf {
         Path::new("../generations").join(&self.name).join(number.to_string())

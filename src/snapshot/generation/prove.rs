@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
 use super::linkage::{self, Installed};
+use super::place::Place;
+use super::reach;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::state;
@@ -15,11 +17,13 @@ use crate::spack::held::{self, closure};
 use crate::spack::locked::LockContents;
 use crate::spack::prefix_manifest::{Contents, damage};
 use crate::spack::session::{Scope, scope};
+use crate::spack::share;
 use crate::world::Eyes;
 
-/// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and libraries find the
-/// libraries that they need, whole and in the versions that they need, its views lead to files that are there, its
-/// modules are there. Proven while users are on it, it counts as good.
+/// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and
+/// libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that
+/// are there, its modules are there, and those for whom the site file has it can read them. Proven while users are on
+/// it, it counts as good.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProveArgs {
@@ -58,7 +62,7 @@ pub enum Depth {
 }
 
 pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
     let number = match args.number {
         Some(number) => number,
         None => ledger.newest(Progress::Built).ok_or_else(|| {
@@ -66,7 +70,10 @@ pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
         })?,
     };
     let depth = if args.deep { Depth::Files } else { Depth::Linkage };
+    let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
+    let ledger = Ledger::read(&cx, ledger.place)?;
     let proof = look(&cx, &ledger, number, depth).await?;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
     let current = ledger.place.current(&cx)? == Some(number);
     let problem = proof.problems.first().cloned();
     ledger
@@ -89,7 +96,7 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, depth: Depth) -> Result
         .hint(format!("moonstack generation build {} --number {number}", ledger.place.name)));
     }
     let inside = scope(cx, Some(ledger.place.generation(number).display().to_string())).await?;
-    let name = ledger.place.name.clone();
+    let (name, link) = (ledger.place.name.clone(), ledger.place.link.clone());
     cx.blocking(move |cx| {
         let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, files: 0, links: 0 };
         installed(&cx, &inside, depth, &mut proof)?;
@@ -99,6 +106,9 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, depth: Depth) -> Result
                 view(&*cx.world.eyes, &root, &mut proof);
             }
             modules(&cx, &inside, &mut proof)?;
+            if let Some(access) = share::access(&cx)? {
+                proof.problems.extend(reach::look(&cx, &inside, &access, &link)?);
+            }
         }
         proof.ok = proof.problems.is_empty();
         Ok(proof)

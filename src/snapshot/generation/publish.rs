@@ -9,6 +9,7 @@ use super::ledger::{Ledger, Progress};
 use super::prove::{self, Depth};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::spack::share;
 use crate::world::proof::Proof;
 use crate::world::{Action, calls};
 
@@ -106,6 +107,7 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
     if before != Some(number) {
         if let Some(folder) = place.link.parent().filter(|folder| !cx.world.eyes.is_folder(folder)) {
             cx.world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
+            share::folders(cx, vec![folder.to_owned()]).await?;
         }
         let promised = Published {
             name: place.name.clone(),

@@ -63,8 +63,9 @@ pub struct Removed {
 }
 
 pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
+    let place = Place::of(&cx, &args.name)?;
+    let _work = Ledger::work_on(&cx, &place, args.number).await?;
     let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
-    let place = ledger.place.clone();
     guarded(&cx, &ledger, args.number, args.force)?;
     let outside = scope(&cx, None).await?;
     let (again, within, keep) = (outside.clone(), place.clone(), args.keep_specs);

@@ -18,10 +18,11 @@ use crate::spack::invoke::{self, Invocation};
 use crate::spack::lock_diff::rows::PackageDiff;
 use crate::spack::locked::LockContents;
 use crate::spack::manifest_edit::with_specs;
+use crate::spack::manifest_permissions::with_permissions;
 use crate::spack::manifest_redirect::redirected;
 use crate::spack::session::{Scope, scope};
 use crate::spack::spec::{Dialect, Spec};
-use crate::spack::{environment, failure, held};
+use crate::spack::{environment, failure, held, share};
 use crate::world::{Action, calls};
 
 /// Begins the next generation: what users are on, changed as asked, and solved. Installs nothing.
@@ -71,7 +72,7 @@ pub struct Solved {
 }
 
 pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    let (mut ledger, turn) = Ledger::locked(&cx, &args.name).await?;
     let source = source(&cx, &ledger.place, args.from.as_deref()).await?;
     needs_tracking(&source)?;
     let from = source.inside()?.clone();
@@ -83,7 +84,13 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
         Some(number) => number,
         None => ledger.begin(&cx, from.path.display().to_string(), args.description.clone()).await?,
     };
-    match prepare(&cx, &ledger.place, number, &source, &args).await {
+    // Nobody else knows of this one yet; who waits for the line need not wait for the solver.
+    let place = ledger.place.clone();
+    drop(turn);
+    let _work = Ledger::work_on(&cx, &place, number).await?;
+    let prepared = prepare(&cx, &place, number, &source, &args).await;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    match prepared {
         Ok(solved) => {
             ledger.change(&cx, number, |entry| entry.progress = Progress::Solved).await?;
             Ok(solved)
@@ -140,10 +147,11 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     let (folder, from) = (place.generation(number), source.inside()?);
     let eyes = &*cx.world.eyes;
     let text = eyes.read_text(&from.manifest_file())?;
-    let manifest = manifest(source, &text, &folder, args)?;
+    let manifest = permitted(cx, place, source, manifest(source, &text, &folder, args)?)?;
     if !eyes.is_folder(&folder) {
         cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
     }
+    share::folders(cx, place.way_to(cx, number)).await?;
     copy_includes(cx, source, &folder).await?;
     cx.world.perform(Action::write(folder.join("spack.yaml"), manifest.into_bytes())).await?;
     if from.has_lock && (args.as_is || !args.all) {
@@ -225,6 +233,22 @@ fn manifest(source: &Scope, text: &str, folder: &std::path::Path, args: &SolveAr
         with_specs(text, &args.specs, drops).ok_or_else(|| unchanged("the specs"))?
     };
     redirected(&text, folder, &sets).ok_or_else(|| unchanged("the view"))
+}
+
+/// With what Spack has to know of permissions, so that it gives prefixes to whom the site file says.
+fn permitted(cx: &Cx, place: &Place, source: &Scope, text: String) -> Result<String> {
+    let ours = place.folder.parent().unwrap_or(&place.folder);
+    let permissions = share::permissions(cx, source, ours)?;
+    if permissions.is_empty() {
+        return Ok(text);
+    }
+    Ok(with_permissions(&text, &permissions).unwrap_or_else(|| {
+        cx.world.warn(
+            "the manifest cannot be told of permissions so that all else stays; \
+             write packages:all:permissions into Spack's configuration",
+        );
+        text
+    }))
 }
 
 fn parsed(text: &str, dialect: Dialect) -> Result<()> {

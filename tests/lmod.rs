@@ -1,0 +1,121 @@
+//! Lmod's cache of a generation: made with the real Lmod where there is one (`LMOD_PKG`, `LMOD_DIR` or a usual place), and
+//! with a stand-in for when it fails.
+
+mod runs_bed;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use runs_bed::Bed;
+
+/// A practice site that makes modules for Lmod, and a site file.
+fn with_modules(text: &str) -> Bed {
+    let mut bed = Bed::practice();
+    let file = bed.root.join("site.toml");
+    std::fs::write(&file, text).unwrap();
+    bed.site.push(format!("--site={}", file.display()));
+    let modules =
+        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
+    std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
+    bed
+}
+
+/// The folder of a real Lmod.
+fn lmod() -> Option<PathBuf> {
+    let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let usual = ["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod"].map(PathBuf::from);
+    let with_parents = told.flat_map(|folder| [folder.join(".."), folder]).chain(usual);
+    let found = with_parents.into_iter().find(|f| f.join("libexec/update_lmod_system_cache_files").is_file());
+    if found.is_none() {
+        println!("skipped: there is no Lmod; LMOD_PKG names its folder");
+    }
+    found
+}
+
+/// A made-up program in the place of Lmod's.
+fn stand_in(bed: &Bed, text: &str) -> PathBuf {
+    let folder = bed.root.join("lmod/libexec");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("update_lmod_system_cache_files");
+    std::fs::write(&program, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+fn cache(bed: &Bed) -> PathBuf {
+    bed.state().join("generations/science/1/modules/lmod-cache")
+}
+
+#[test]
+fn a_generation_has_a_cache_that_lmod_believes() {
+    let Some(lmod) = lmod() else { return };
+    let bed = with_modules(&format!("lmod = '{}'\n", lmod.display()));
+    let built = bed.json(&["generation", "adopt", "science"]);
+    assert_eq!(built["lmod_cache"], cache(&bed).display().to_string());
+    bed.ok(&["-q", "generation", "prove", "science"]);
+    bed.ok(&["-q", "generation", "publish", "science"]);
+    let link = bed.state().join("current/science");
+    let root = link.join("modules/lmod");
+    let mut platforms = std::fs::read_dir(&root).unwrap().flatten().map(|entry| entry.path().join("Core"));
+    let core = platforms.find(|path| path.is_dir()).unwrap();
+    let text = std::fs::read_to_string(link.join("modules/lmod-cache/spiderT.lua")).unwrap();
+    assert!(text.contains(&format!("[\"{}\"]", core.display())), "{text}");
+    // What only the cache says is what Lmod shows: it did not look into the folders.
+    let cache = cache(&bed);
+    let text =
+        text.replace("[\"zlib-ng/", "[\"from-the-cache/").replace("[\"zlib-ng\"]", "[\"from-the-cache\"]");
+    std::fs::write(cache.join("spiderT.lua"), text).unwrap();
+    let rc = bed.root.join("lmodrc.lua");
+    let at = link.join("modules/lmod-cache");
+    let text = format!(
+        "scDescriptT = {{ {{ [\"dir\"] = \"{0}\", [\"timestamp\"] = \"{0}/timestamp\" }} }}\n",
+        at.display()
+    );
+    std::fs::write(&rc, text).unwrap();
+    let output = Command::new(lmod.join("libexec/lmod"))
+        .args(["bash", "-t", "spider"])
+        .env("MODULEPATH", &core)
+        .env("LMOD_RC", &rc)
+        .env("HOME", &bed.root)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("from-the-cache/"), "{said}{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_plan_and_the_run_make_the_same_cache() {
+    let bed = with_modules("lmod = 'lmod'\n");
+    stand_in(&bed, "printf 'spiderT = {}' > \"$2/spiderT.lua\"; touch \"$4\"");
+    let script = bed.script("adopt.lua", "generation.adopt('science')");
+    let plan = bed.json(&["plan", &script]);
+    bed.ok(&["run", &script]);
+    let run = bed.last_run();
+    assert_eq!(runs_bed::identities(&plan["actions"]), runs_bed::identities(&run["journal"]));
+    assert!(plan["actions"].to_string().contains("update_lmod_system_cache_files"), "{plan}");
+    assert_eq!(std::fs::read_to_string(cache(&bed).join("spiderT.lua")).unwrap(), "spiderT = {}");
+    assert!(cache(&bed).join("timestamp").exists());
+}
+
+#[test]
+fn a_cache_that_cannot_be_made_is_a_warning() {
+    for failing in ["echo 'spider is ill' >&2; exit 1", "exit 0"] {
+        let bed = with_modules("lmod = 'lmod'\n");
+        stand_in(&bed, "printf 'spiderT = {}' > \"$2/spiderT.lua\"; touch \"$4\"");
+        bed.ok(&["-q", "generation", "adopt", "science"]);
+        assert!(cache(&bed).exists());
+        stand_in(&bed, failing);
+        let output = bed.run(&["generation", "build", "science", "--number", "1"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("has no cache for Lmod"), "{said}");
+        assert_eq!(said.contains("spider is ill"), failing.contains("ill"), "{said}");
+        assert!(!cache(&bed).exists(), "the old one would hide what is new");
+        bed.ok(&["-q", "generation", "prove", "science"]);
+    }
+    let bed = with_modules("lmod = '/no/such/folder'\n");
+    let output = bed.run(&["generation", "adopt", "science"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("which `lmod` of the site file names"));
+    assert!(!Path::new(&cache(&bed)).exists());
+}
