@@ -134,6 +134,10 @@ fn whole_commands(
 
 #[test]
 fn the_same_hashes_as_spack() {
-    let differ: Vec<String> = lab::sites().iter().flat_map(|site| compare(site)).collect();
+    let sites = lab::sites();
+    let differ: Vec<String> = std::thread::scope(|scope| {
+        let asked: Vec<_> = sites.iter().map(|site| scope.spawn(move || compare(site))).collect();
+        asked.into_iter().flat_map(|asked| asked.join().unwrap()).collect()
+    });
     assert!(differ.is_empty(), "{} differ:\n{}", differ.len(), differ.join("\n"));
 }

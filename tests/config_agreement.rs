@@ -455,21 +455,25 @@ fn setups(site: &Path, tmp: &Path) -> Vec<Setup> {
 
 #[test]
 fn agrees_with_spack() {
-    let mut wrong = Vec::new();
-    for site in lab::sites() {
-        let tmp = tempfile::tempdir().unwrap();
-        let folder = tmp.path().canonicalize().unwrap();
-        let mut score = Score::default();
-        let all = setups(&site, &folder);
-        for setup in &all {
-            compare(setup, &mut score);
-        }
-        for setup in all.iter().take(2) {
-            compare_commands(setup, &mut score);
-        }
-        println!("{}: {} values agree, {} differ", site.display(), score.agreed, score.wrong.len());
-        score.wrong.iter().for_each(|w| println!("  {w}"));
-        wrong.extend(score.wrong.into_iter().map(|w| format!("{}: {w}", site.display())));
-    }
+    let sites = lab::sites();
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let asked: Vec<_> = sites.iter().map(|site| scope.spawn(move || site_agrees(site))).collect();
+        asked.into_iter().flat_map(|asked| asked.join().unwrap()).collect()
+    });
     assert!(wrong.is_empty(), "{} values differ:\n  {}", wrong.len(), wrong.join("\n  "));
+}
+
+fn site_agrees(site: &Path) -> Vec<String> {
+    let tmp = tempfile::tempdir().unwrap();
+    let folder = tmp.path().canonicalize().unwrap();
+    let mut score = Score::default();
+    let all = setups(site, &folder);
+    for setup in &all {
+        compare(setup, &mut score);
+    }
+    for setup in all.iter().take(2) {
+        compare_commands(setup, &mut score);
+    }
+    println!("{}: {} values agree, {} differ", site.display(), score.agreed, score.wrong.len());
+    score.wrong.into_iter().map(|w| format!("{}: {w}", site.display())).collect()
 }

@@ -1,6 +1,8 @@
 //! Lmod's cache of a generation: made with the real Lmod where there is one (`LMOD_PKG`, `LMOD_DIR` or a usual place), and
 //! with a stand-in for when it fails.
 
+#[path = "common/modules.rs"]
+mod modules;
 mod runs_bed;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,18 +23,6 @@ fn with_modules(text: &str) -> Bed {
     bed
 }
 
-/// The folder of a real Lmod.
-fn lmod() -> Option<PathBuf> {
-    let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
-    let usual = ["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod"].map(PathBuf::from);
-    let with_parents = told.flat_map(|folder| [folder.join(".."), folder]).chain(usual);
-    let found = with_parents.into_iter().find(|f| f.join("libexec/update_lmod_system_cache_files").is_file());
-    if found.is_none() {
-        println!("skipped: there is no Lmod; LMOD_PKG names its folder");
-    }
-    found
-}
-
 /// A made-up program in the place of Lmod's.
 fn stand_in(bed: &Bed, text: &str) -> PathBuf {
     let folder = bed.root.join("lmod/libexec");
@@ -49,7 +39,7 @@ fn cache(bed: &Bed) -> PathBuf {
 
 #[test]
 fn a_generation_has_a_cache_that_lmod_believes() {
-    let Some(lmod) = lmod() else { return };
+    let Some(lmod) = modules::lmod_package() else { return };
     let bed = with_modules(&format!("lmod = '{}'\n", lmod.display()));
     let built = bed.json(&["generation", "adopt", "science"]);
     assert_eq!(built["lmod_cache"], cache(&bed).display().to_string());

@@ -16,7 +16,7 @@ use super::{look, verify};
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::locked::LockContents;
-use crate::spack::mirror_look;
+use crate::spack::mirror_look::{self, Signature};
 use crate::spack::prefix_manifest::{self, Contents};
 use crate::spack::row::SpecRow;
 
@@ -56,6 +56,9 @@ pub struct HashCheck {
     /// The mirror that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
+    /// Whether what the mirror has was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// What was found.
     pub why: String,
     /// It is on record as installed, and does not serve any more.
@@ -270,6 +273,7 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look
         hash: state.hash.clone(),
         from,
         mirror,
+        signature: None,
         why,
         damaged: local.damaged.contains(&state.hash),
     };
@@ -280,7 +284,8 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look
         return check(Source::Gone, why.clone(), None);
     }
     if let Some(found) = found.get(&state.hash) {
-        return check(Source::Mirror, why.clone(), Some(found.mirror.clone()));
+        let there = check(Source::Mirror, why.clone(), Some(found.mirror.clone()));
+        return HashCheck { signature: Some(found.signature), ..there };
     }
     match (&state.recipe, local.recipes.get(&state.name).and_then(Option::as_ref)) {
         (_, None) => check(Source::Gone, format!("{why}, and no repository has a recipe"), None),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::mirrors::Mirror;
 use super::paths::file_url_path;
@@ -20,11 +21,37 @@ use crate::world::{Eyes, ask};
 const AT_ONCE: usize = 16;
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// How a file begins that was signed as a whole.
+const SIGNED: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+
 /// A mirror that holds a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub mirror: String,
     pub bytes: Option<u64>,
+    pub signature: Signature,
+}
+
+/// Whether somebody has signed a binary. Spack checks the signature itself when it installs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    Signed,
+    Unsigned,
+    /// Unsigned in a mirror whose signatures are checked: Spack does not take it.
+    Lacking,
+    /// Nobody looked.
+    Unknown,
+}
+
+impl Signature {
+    fn of(is_signed: bool, mirror: &Mirror) -> Signature {
+        match (is_signed, mirror.signed) {
+            (true, _) => Signature::Signed,
+            (false, true) => Signature::Lacking,
+            (false, false) => Signature::Unsigned,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +100,7 @@ async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut Looked)
         specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
     let url = mirror.fetch.url.clone();
     if url.starts_with("file://") {
-        into_folder(cx, &PathBuf::from(file_url_path(&url)), &missing, &mirror.name, looked);
+        into_folder(cx, &PathBuf::from(file_url_path(&url)), &missing, mirror, looked);
     } else if (url.starts_with("http://") || url.starts_with("https://")) && !mirror.fetch.url_had_credentials
     {
         on_the_web(mirror, missing, looked).await;
@@ -91,13 +118,13 @@ pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
             looked.not_looked.push(format!("mirror {} was not asked", mirror.name));
             continue;
         };
-        into_folder(cx, Path::new(&root), specs, &mirror.name, &mut looked);
+        into_folder(cx, Path::new(&root), specs, &mirror, &mut looked);
     }
     Ok(looked)
 }
 
 /// What nobody has of the specs, looked for in a folder.
-fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &str, looked: &mut Looked) {
+fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked: &mut Looked) {
     for row in specs {
         if !looked.found.contains_key(&row.hash)
             && let Some(found) = in_folder(&*cx.world.eyes, root, row, mirror)
@@ -108,19 +135,23 @@ fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &str, looked: &
 }
 
 /// A spec in a folder, with the size of its archive.
-fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &str) -> Option<Found> {
-    let found = |bytes| Found { mirror: mirror.to_owned(), bytes };
+fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Option<Found> {
+    let found = |bytes, is_signed| Found {
+        mirror: mirror.name.clone(),
+        bytes,
+        signature: Signature::of(is_signed, mirror),
+    };
     if let Ok(text) = eyes.read_text(&root.join(current_name(row))) {
         let archive = archive(&text);
         // A manifest without its archive is of no use.
         let name = archive.as_ref().and_then(Blob::name).map(|name| root.join(name));
         let whole = name.is_none_or(|blob| eyes.is_file(&blob));
-        return whole.then(|| found(archive.map(|blob| blob.content_length)));
+        return whole.then(|| found(archive.map(|blob| blob.content_length), text.starts_with(SIGNED)));
     }
     let (spec, archive) = old_names(row)?;
-    let signed = format!("{spec}.sig");
-    let there = [spec, signed].iter().any(|name| eyes.is_file(&root.join(name)));
-    there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size)))
+    let is_signed = eyes.is_file(&root.join(format!("{spec}.sig")));
+    let there = is_signed || eyes.is_file(&root.join(spec));
+    there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size), is_signed))
 }
 
 async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) {
@@ -133,7 +164,10 @@ async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) 
     while let Some((hash, answer)) = answers.next().await {
         match answer {
             Ok(status) if (200..300).contains(&status) => {
-                looked.found.insert(hash, Found { mirror: mirror.name.clone(), bytes: None });
+                looked.found.insert(
+                    hash,
+                    Found { mirror: mirror.name.clone(), bytes: None, signature: Signature::Unknown },
+                );
             }
             Ok(_) => {}
             Err(trouble) => silent = Some(trouble.message().to_owned()),

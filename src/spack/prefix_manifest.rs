@@ -165,6 +165,13 @@ mod tests {
     use super::*;
     use crate::world::eyes::LiveEyes;
 
+    /// A file of an hour ago: what is written in the same tick of the clock has the same time.
+    fn aged(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        let then = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+
     #[test]
     fn every_way_to_differ() {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -172,7 +179,7 @@ mod tests {
         let prefix = dir.path().join("p");
         std::fs::create_dir_all(prefix.join(".spack")).unwrap();
         for name in ["kept", "edited", "moded", "gone"] {
-            std::fs::write(prefix.join(name), "one").unwrap();
+            aged(&prefix.join(name), "one");
         }
         symlink("kept", prefix.join("link")).unwrap();
         let mut manifest = serde_json::Map::new();
@@ -224,7 +231,7 @@ mod tests {
         std::fs::create_dir_all(prefix.join(".spack")).unwrap();
         std::fs::write(prefix.join(RECORD), "{}").unwrap();
         let file = prefix.join("library");
-        std::fs::write(&file, "one").unwrap();
+        aged(&file, "one");
         let meta = std::fs::metadata(&file).unwrap();
         let row = serde_json::json!({"mode": meta.mode(), "owner": meta.uid(), "group": meta.gid(), "size": meta.size(),
             "hash": content_hash(&LiveEyes, &file).unwrap(), "time": meta.mtime() as f64 + 1e-9 * meta.mtime_nsec() as f64});
@@ -233,6 +240,8 @@ mod tests {
         prefix
     }
 
+    type Change<'a> = &'a dyn Fn(&Path);
+
     #[test]
     fn what_counts_as_damage() {
         use std::fs::{File, Permissions, remove_dir_all, remove_file, set_permissions, write};
@@ -240,7 +249,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let touch = |p: &Path, at| File::options().write(true).open(p).unwrap().set_modified(at).unwrap();
         let long_ago = UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-        type Change<'a> = &'a dyn Fn(&Path);
         let cases: &[(&str, Change<'_>, bool, bool)] = &[
             ("nothing", &|_| (), false, false),
             ("added", &|p| write(p.join("new.pyc"), "").unwrap(), false, false),

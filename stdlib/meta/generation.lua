@@ -310,7 +310,7 @@ function generation.unpin(name, number) end
 ---@class (exact) generation.prune.Arguments: generation.prune.Options
 ---@field name? string Name of the generations; left out, all of them.
 
----Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site file decides, and without it all go that were never good. Whatever it says: pinned ones stay, and what users are on, were on within the grace period, or would go back to.
+---Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the grace period, or would go back to.
 ---
 ---Changes the site. Example: `generation.prune({ keep = 3, dry_run = true })`
 ---@param name? string Name of the generations; left out, all of them.

@@ -109,6 +109,9 @@
 ---@field marks string[] `good`, `pinned` and its tags.
 ---@field description? string
 
+---Whether somebody has signed a binary. Spack checks the signature itself when it installs.
+---@alias Signature "signed" | "unsigned" | "lacking" | "unknown"
+
 ---A hash that is not installed as it was.
 ---@class (exact) HashCheck
 ---@field name string
@@ -116,6 +119,7 @@
 ---@field hash string
 ---@field from Source
 ---@field mirror? string The mirror that has it.
+---@field signature? Signature Whether what the mirror has was signed.
 ---@field why string What was found.
 ---@field damaged boolean It is on record as installed, and does not serve any more.
 

@@ -17,12 +17,22 @@ pub fn environment_modules() -> Option<ModuleProgram> {
     Some(ModuleProgram { path, env: Vec::new() })
 }
 
-/// Lmod in its usual place, or where `MOONSTACK_LMOD` has its `libexec`: Debian does not install it beside the other.
+/// The folder of Lmod where its variables say, or in its usual place. Debian does not install it beside Environment
+/// Modules.
+pub fn lmod_package() -> Option<PathBuf> {
+    let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let usual = ["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod"].map(PathBuf::from);
+    let with_parents = told.flat_map(|folder| [folder.join(".."), folder]).chain(usual);
+    let found = with_parents.into_iter().find(|f| f.join("libexec/update_lmod_system_cache_files").is_file());
+    if found.is_none() {
+        println!("skipped: there is no Lmod; LMOD_PKG names its folder");
+    }
+    found
+}
+
 pub fn lmod() -> Option<ModuleProgram> {
-    let named = std::env::var_os("MOONSTACK_LMOD").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| PathBuf::from("/usr/share/lmod/lmod/libexec"));
-    let path = folder.join("lmod");
-    path.is_file().then(|| ModuleProgram { path, env: vec![("LMOD_DIR", folder)] })
+    let folder = lmod_package()?.join("libexec");
+    Some(ModuleProgram { path: folder.join("lmod"), env: vec![("LMOD_DIR", folder)] })
 }
 
 fn which(name: &str) -> Option<PathBuf> {

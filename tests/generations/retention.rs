@@ -98,12 +98,11 @@ fn prune_removes_what_nothing_keeps() {
     };
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let said = prune("", &["--keep", "1", "--dry-run"]);
-    assert_eq!(numbers(&said["removed"]), [3]);
+    assert_eq!(numbers(&said["removed"]), [1, 2, 3]);
     let kept = why(&said);
-    assert_eq!(kept[..2], ["1: it was good", "2: it was good"]);
-    assert!(kept[2].contains("rollback would go to it") && kept[3].contains("newest 1"), "{kept:?}");
+    assert!(kept[0].contains("rollback would go to it") && kept[1].contains("newest 1"), "{kept:?}");
     assert_eq!(bed.tree(), tree, "a dry run changed something");
-    assert!(numbers(&prune("", &["--keep", "4", "--dry-run"])["removed"]).is_empty());
+    assert!(numbers(&prune("", &["--keep", "5", "--dry-run"])["removed"]).is_empty());
     assert_eq!(numbers(&prune("[policy]\nkeep = 'name == \"other\"'\n", &["--dry-run"])["removed"]), [0; 0]);
     let policy = "[policy]\nkeep = 'kind != \"generation\" || rank < 4'\n";
     assert_eq!(numbers(&prune(policy, &["--keep", "1", "--dry-run"])["removed"]), [1]);

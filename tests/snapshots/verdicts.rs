@@ -43,6 +43,17 @@ fn lists_and_shows_say_from_where_it_would_come() {
     assert_eq!(verdict(&bed), "installed");
     std::fs::remove_dir_all(prefix(&bed, "zlib-ng")).unwrap();
     assert_eq!(verdict(&bed), "mirror");
+    let signature = || {
+        let output = bed.run(&["--json", "snapshot", "check", "science@1"]);
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        checked["missing"][0]["signature"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(signature(), "unsigned");
+    let mirrors = bed.root.join("site/config/mirrors.yaml");
+    let unsigned = std::fs::read_to_string(&mirrors).unwrap();
+    std::fs::write(&mirrors, unsigned.replace("signed: false", "signed: true")).unwrap();
+    assert_eq!(signature(), "lacking");
+    std::fs::write(&mirrors, unsigned).unwrap();
     std::fs::remove_dir_all(prefix(&bed, "fftw")).unwrap();
     assert_eq!(verdict(&bed), "source");
     let file = recipe(&bed, "fftw");

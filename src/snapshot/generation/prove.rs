@@ -143,8 +143,12 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
         proof.problems.extend(problems);
         let contents = if depth == Depth::Files { Contents::All } else { Contents::Touched };
         for one in &installed {
-            let why = damage(eyes, &one.prefix, contents);
-            proof.problems.extend(why.map(|why| format!("{}: {why}", one.title())));
+            // One line a package: what is damaged for the loader was changed, too.
+            let told = format!("{}: ", one.title());
+            if proof.problems.iter().any(|problem| problem.starts_with(&told)) {
+                continue;
+            }
+            proof.problems.extend(damage(eyes, &one.prefix, contents).map(|why| format!("{told}{why}")));
         }
     }
     Ok(())

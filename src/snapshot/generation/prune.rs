@@ -13,8 +13,8 @@ use crate::site::Cx;
 use crate::snapshot::look::seconds;
 
 /// Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site
-/// file decides, and without it all go that were never good. Whatever it says: pinned ones stay, and what users are
-/// on, were on within the grace period, or would go back to.
+/// file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the
+/// grace period, or would go back to.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PruneArgs {
@@ -100,7 +100,7 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
 
 fn wanted(cx: &Cx, ledger: &Ledger, number: u64, entry: &Entry, rank: usize) -> Result<Option<String>> {
     if !cx.site.loaded.config.policy.contains_key("keep") {
-        return Ok(entry.good.then(|| "it was good".to_owned()));
+        return Ok(None);
     }
     let now = cx.world.clock.seconds();
     let facts = Keep {
