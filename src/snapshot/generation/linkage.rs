@@ -115,6 +115,10 @@ impl Told {
         let library = lack.needs.unwrap_or_default();
         let excused = lack.foreign || !native || allowed.has(&library);
         let (cause, words) = match lack.how {
+            // It may have been installed so, as by `spack install --fake`; it matters to who needs it.
+            How::Damaged(path, _) if library.is_empty() && eyes.stat(&path).is_ok_and(|s| s.size == 0) => {
+                return;
+            }
             How::Damaged(path, why) => {
                 let words = if library.is_empty() {
                     format!("{whose} is damaged: {why}")
