@@ -83,7 +83,8 @@ end
 -- In generations: build beside, prove, publish, look again.
 local function by_generation(o)
   local line = o.name or o.env
-  local users_on, begun
+  ---@type integer?, integer?
+  local users_on, begun = nil, nil
   for _, row in ipairs(generation.list()) do
     if row.name == line then
       if row.current then users_on = row.number end
