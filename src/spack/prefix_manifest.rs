@@ -67,7 +67,12 @@ pub fn damage(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Option<Stri
     let spoilt = |kinds: &[&str]| kinds.iter().any(|kind| ["deleted", "link", "size", "hash"].contains(kind));
     let mut files = found.iter().filter(|(_, kinds)| spoilt(kinds));
     let (first, kinds) = files.next()?;
-    let what = if kinds.contains(&"deleted") { "is gone" } else { "was changed" };
+    let empty = || kinds.contains(&"size") && eyes.stat(Path::new(first)).is_ok_and(|stat| stat.size == 0);
+    let what = match kinds.contains(&"deleted") {
+        true => "is gone",
+        false if empty() => "is empty",
+        false => "was changed",
+    };
     Some(match files.count() {
         0 => format!("{first} {what}"),
         more => format!("{first} {what}, and {more} more of its files"),
