@@ -14,12 +14,8 @@ use runs_bed::Bed;
 /// A practice site that makes modules for Lmod, and a site file.
 fn with_modules(text: &str) -> Bed {
     let mut bed = Bed::practice();
-    let file = bed.root.join("site.toml");
-    std::fs::write(&file, text).unwrap();
-    bed.site.push(format!("--site={}", file.display()));
-    let modules =
-        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
-    std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
+    bed.use_site_file(text);
+    bed.make_modules();
     bed
 }
 

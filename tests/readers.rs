@@ -16,9 +16,7 @@ use runs_bed::{Bed, share};
 /// Users are on the second generation of two that differ in programs and modules.
 fn two_generations() -> Bed {
     let bed = Bed::practice();
-    let modules =
-        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
-    std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
+    bed.make_modules();
     bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "openblas"]);
     bed
 }

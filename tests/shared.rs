@@ -35,12 +35,8 @@ fn another_group() -> Option<Group> {
 fn shared(text: &str) -> Bed {
     let mut bed = Bed::practice();
     std::fs::set_permissions(&bed.root, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let file = bed.root.join("site.toml");
-    std::fs::write(&file, text).unwrap();
-    bed.site.push(format!("--site={}", file.display()));
-    let modules =
-        "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
-    std::fs::write(bed.root.join("site/config/modules.yaml"), modules).unwrap();
+    bed.use_site_file(text);
+    bed.make_modules();
     bed
 }
 

@@ -62,6 +62,20 @@ impl Bed {
         bed
     }
 
+    /// Every call is given this site file.
+    pub fn use_site_file(&mut self, text: &str) {
+        let file = self.root.join("site.toml");
+        std::fs::write(&file, text).unwrap();
+        self.site.push(format!("--site={}", file.display()));
+    }
+
+    /// From now on there are module files of both kinds.
+    pub fn make_modules(&self) {
+        let text =
+            "modules:\n  default:\n    enable: [tcl, lmod]\n    lmod:\n      core_compilers: [gcc@13.2.0]\n";
+        std::fs::write(self.root.join("site/config/modules.yaml"), text).unwrap();
+    }
+
     /// The same path with everything as at the beginning.
     pub fn renew(&self) {
         for name in ["site", "out"] {
