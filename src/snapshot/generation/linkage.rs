@@ -51,18 +51,20 @@ pub fn look(eyes: &dyn Eyes, config: &Config, installed: &[Installed<'_>]) -> Re
             told.add(eyes, installed, one, lack, &allowed, native);
         }
     }
-    Ok((linkage.followed, told.lines.iter().map(Line::text).collect()))
+    Ok((linkage.followed, told.lines.iter().filter(|line| line.matters).map(Line::text).collect()))
 }
 
 struct Line {
     text: String,
     /// How many more files need what this one needs.
     more: usize,
+    /// An empty library may have been installed so, as by `spack install --fake`; it matters to who needs it.
+    matters: bool,
 }
 
 impl Line {
     fn new(text: String) -> Line {
-        Line { text, more: 0 }
+        Line { text, more: 0, matters: true }
     }
 
     fn text(&self) -> String {
@@ -114,18 +116,18 @@ impl Told {
         let whose = format!("{}: {file}", owner.title());
         let library = lack.needs.unwrap_or_default();
         let excused = lack.foreign || !native || allowed.has(&library);
+        let needs = !library.is_empty();
+        let mut matters = true;
         let (cause, words) = match lack.how {
-            // It may have been installed so, as by `spack install --fake`; it matters to who needs it.
-            How::Damaged(path, _) if library.is_empty() && eyes.stat(&path).is_ok_and(|s| s.size == 0) => {
-                return;
-            }
             How::Damaged(path, why) => {
-                let words = if library.is_empty() {
-                    format!("{whose} is damaged: {why}")
-                } else {
+                let words = if needs {
                     format!("{whose} needs {library}, and {} is damaged: {why}", path.display())
+                } else {
+                    format!("{whose} is damaged: {why}")
                 };
-                let cause = eyes.stat(&path).map(|stat| Cause::File(stat.device, stat.inode));
+                let stat = eyes.stat(&path);
+                matters = needs || stat.as_ref().is_ok_and(|stat| stat.size > 0);
+                let cause = stat.map(|stat| Cause::File(stat.device, stat.inode));
                 (cause.unwrap_or(Cause::Library(library.clone())), words)
             }
             How::Nowhere(met) => {
@@ -156,13 +158,14 @@ impl Told {
         };
         if let Some(line) = self.by.get(&cause).and_then(|at| self.lines.get_mut(*at)) {
             line.more += 1;
+            line.matters |= matters;
             // What is damaged says more than what needs it.
-            if library.is_empty() {
+            if !needs {
                 line.text = words;
             }
         } else {
             self.by.insert(cause, self.lines.len());
-            self.lines.push(Line::new(words));
+            self.lines.push(Line { matters, ..Line::new(words) });
         }
     }
 
