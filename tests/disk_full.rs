@@ -51,19 +51,6 @@ impl Drop for Small {
     }
 }
 
-/// The program that users start and the generation that they are on.
-fn used(bed: &Bed) -> Result<(String, u64), String> {
-    let link = bed.state().join("current/science");
-    let output =
-        Command::new(link.join("view/bin/h5dump")).arg("--version").output().map_err(|e| e.to_string())?;
-    let target = std::fs::read_link(&link).map_err(|e| e.to_string())?;
-    let number = target.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
-    match (output.status.success(), number) {
-        (true, Some(number)) => Ok((String::from_utf8_lossy(&output.stdout).trim().to_owned(), number)),
-        _ => Err(format!("{output:?}")),
-    }
-}
-
 /// What is there in the end, apart from times and numbers of attempts.
 fn outcome(bed: &Bed) -> Value {
     let current = bed.json(&["generation", "show", "science"]);
@@ -77,7 +64,7 @@ fn outcome(bed: &Bed) -> Value {
     ]);
     let pinned = bed.json(&["snapshot", "list"]).as_array().unwrap().iter().any(|row| row["pinned"] == true);
     let verified = bed.json(&["snapshot", "verify"]);
-    serde_json::json!({ "ok": proof["ok"], "says": used(bed).unwrap().0, "pinned": pinned, "snapshots": verified["ok"] })
+    serde_json::json!({ "ok": proof["ok"], "says": bed.used().unwrap().0, "pinned": pinned, "snapshots": verified["ok"] })
 }
 
 fn adopted(bed: &Bed) {
@@ -112,7 +99,7 @@ fn a_full_disk_leaves_users_whole_and_the_upgrade_goes_on_with_room() {
         disk.leave(part * attempt as u64 + dice.below(part));
         let output = bed.run(&UPGRADE);
         let told = || format!("attempt {attempt}: {}", String::from_utf8_lossy(&output.stderr));
-        let (said, number) = used(&bed).unwrap_or_else(|e| panic!("{}: {e}", told()));
+        let (said, number) = bed.used().unwrap_or_else(|e| panic!("{}: {e}", told()));
         assert!(
             number == 1 && said.contains("1.14") || number == 2 && said.contains("1.12"),
             "{said}: {}",

@@ -2,6 +2,8 @@
 //! them on one whole generation and can be gone on with, and a removal takes nothing that somebody else uses.
 //! `MOONSTACK_KILLS=200 cargo test --test generations` is the long proof, `MOONSTACK_SEED` another sequence.
 
+#[path = "generations/listing.rs"]
+mod listing;
 #[path = "generations/retention.rs"]
 mod retention;
 mod runs_bed;
@@ -22,24 +24,6 @@ fn two_generations() -> Bed {
     bed
 }
 
-/// What the program says that users start, and where the view that they went through was.
-fn used(bed: &Bed) -> Result<(String, String), String> {
-    let link = bed.state().join("current/science");
-    let output = Command::new(link.join("view/bin/h5dump")).arg("--version").output();
-    let output = output.map_err(|e| format!("the program does not start: {e}"))?;
-    if !output.status.success() {
-        return Err(format!("the program failed: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    let manifest =
-        std::fs::read_to_string(link.join("spack.yaml")).map_err(|e| format!("the manifest: {e}"))?;
-    Ok((String::from_utf8_lossy(&output.stdout).trim().to_owned(), manifest))
-}
-
-fn current(bed: &Bed) -> u64 {
-    let target = std::fs::read_link(bed.state().join("current/science")).unwrap();
-    target.file_name().unwrap().to_string_lossy().parse().unwrap()
-}
-
 #[test]
 fn nobody_sees_a_hole() {
     let bed = two_generations();
@@ -50,7 +34,7 @@ fn nobody_sees_a_hole() {
                 scope.spawn(|| {
                     let mut seen = BTreeSet::new();
                     while !done.load(Ordering::Relaxed) {
-                        seen.insert(used(&bed).map(|(said, _)| said));
+                        seen.insert(bed.used().map(|(said, _)| said));
                         reads.fetch_add(1, Ordering::Relaxed);
                     }
                     seen
@@ -81,7 +65,7 @@ fn a_program_that_runs_keeps_its_tree() {
     let running =
         Command::new("sh").args(["-c", &script]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     bed.ok(&["-q", "generation", "rollback", "science", "--to", "1"]);
-    assert_eq!(current(&bed), 1);
+    assert_eq!(bed.used().unwrap().1, 1);
     let output = running.wait_with_output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("/generations/science/2/"));
@@ -109,7 +93,7 @@ fn an_upgrade_that_is_killed_leaves_users_whole_and_goes_on() {
         let _ = child.kill();
         child.wait().unwrap();
         if adopted || bed.state().join("current/science").is_symlink() {
-            let (said, _) = used(&bed).unwrap_or_else(|e| panic!("attempt {attempt}: {e}"));
+            let (said, _) = bed.used().unwrap_or_else(|e| panic!("attempt {attempt}: {e}"));
             assert!(said.contains("1.14") || said.contains("1.12"), "{said}");
         }
         everything_is_listed(&bed);
@@ -146,8 +130,8 @@ fn a_library_that_is_damaged_after_its_installation_never_gets_to_users() {
     let reason = "generation 2 was not published: it is not whole: hdf5@1.12";
     assert!(told.contains("users stay on generation 1 of science") && told.contains(reason), "{told}");
     assert!(told.contains("lib/libhdf5.so is empty"), "{told}");
-    assert_eq!(current(&bed), 1);
-    assert!(used(&bed).unwrap().0.contains("1.14"));
+    let (said, number) = bed.used().unwrap();
+    assert!(number == 1 && said.contains("1.14"), "{number}: {said}");
 }
 
 /// What is there in the end, apart from times.
@@ -160,7 +144,7 @@ fn outcome(bed: &Bed) -> Value {
         .map(|row| serde_json::json!([row["number"], row["current"], row["progress"], row["good"]]))
         .collect();
     let pinned = bed.json(&["snapshot", "list"]).as_array().unwrap().iter().any(|row| row["pinned"] == true);
-    serde_json::json!({ "generations": rows, "pinned": pinned, "says": used(bed).unwrap().0 })
+    serde_json::json!({ "generations": rows, "pinned": pinned, "says": bed.used().unwrap().0 })
 }
 
 /// Every folder of a generation, and every environment that Spack knows for one, is in the list.
@@ -229,9 +213,9 @@ fn an_upgrade_that_was_killed_may_be_started_anew() {
         let told = || format!("attempt {attempt}: {}", String::from_utf8_lossy(&again.stderr));
         // It may have been done already, or there is nothing left to upgrade.
         assert_eq!(again.status.code(), Some(0), "{}", told());
-        let (said, _) = used(&bed).unwrap_or_else(|e| panic!("{}: {e}", told()));
+        let (said, _) = bed.used().unwrap_or_else(|e| panic!("{}: {e}", told()));
         assert!(said.contains("1.12"), "{said} {}", told());
-        let number = current(&bed).to_string();
+        let number = bed.used().unwrap().1.to_string();
         let proof = bed.json(&["generation", "prove", "science", "--number", &number, "--deep"]);
         assert_eq!(proof["ok"], true, "{proof}");
         everything_is_listed(&bed);
@@ -291,7 +275,7 @@ fn a_removal_never_takes_what_others_use() {
                 assert_eq!(gone.status.code(), Some(4));
                 assert!(lost.is_empty());
             }
-            used(&bed).unwrap();
+            bed.used().unwrap();
         }
     }
 }

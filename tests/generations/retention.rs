@@ -117,9 +117,9 @@ fn prune_removes_what_nothing_keeps() {
     for (number, there) in [(1, false), (2, true), (3, false), (4, true)] {
         assert_eq!(bed.state().join(format!("generations/science/{number}")).exists(), there, "{number}");
     }
-    crate::used(&bed).unwrap();
+    bed.used().unwrap();
     bed.ok(&["-q", "generation", "rollback", "science"]);
-    crate::used(&bed).unwrap();
+    bed.used().unwrap();
     assert_eq!(error(&bed, &["generation", "prune", "sciense"]).0, 2);
 }
 

@@ -124,6 +124,20 @@ impl Bed {
         self.command(args).stdout(Stdio::null()).stderr(said).spawn().unwrap()
     }
 
+    /// What the program says that users of `science` start, and the generation that they are on.
+    pub fn used(&self) -> Result<(String, u64), String> {
+        let link = self.state().join("current/science");
+        let output = Command::new(link.join("view/bin/h5dump")).arg("--version").output();
+        let output = output.map_err(|e| format!("the program does not start: {e}"))?;
+        std::fs::read(link.join("spack.yaml")).map_err(|e| format!("the manifest: {e}"))?;
+        let target = std::fs::read_link(&link).map_err(|e| format!("the link: {e}"))?;
+        let number = target.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+        match (output.status.success(), number) {
+            (true, Some(number)) => Ok((String::from_utf8_lossy(&output.stdout).trim().to_owned(), number)),
+            _ => Err(format!("{}: {output:?}", target.display())),
+        }
+    }
+
     /// What processes that were only started have said.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.root.join("said")).unwrap_or_default()

@@ -16,3 +16,4 @@ pub mod publish;
 pub mod reach;
 pub mod remove;
 pub mod solve;
+mod track;

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::guards;
 use super::ledger::Ledger;
 use super::place::Place;
+use super::track::untrack;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::shelf::Shelf;
 use crate::snapshot::verify;
 use crate::spack::held::Named;
-use crate::spack::invoke::{self, Invocation};
 use crate::spack::locked::LockContents;
 use crate::spack::row::SpecRow;
 use crate::spack::session::{Scope, scope};
 use crate::spack::uninstall;
-use crate::spack::{environment, failure, guard};
+use crate::spack::{environment, guard};
 use crate::world::Action;
 
 /// Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
@@ -221,24 +221,6 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
         }
     }
     Ok(out)
-}
-
-/// Lets Spack forget it; the folder stays.
-async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
-    let outside = scope(cx, None).await?;
-    let folder = place.generation(number);
-    let known = environment::list(&*cx.world.eyes, &outside.config)?;
-    let Some(info) = known.into_iter().find(|e| e.path == folder) else { return Ok(()) };
-    let link = outside.config.environments_root()?.path.join(&info.name);
-    let words = ["env", "untrack", "-y", &info.name].map(str::to_owned);
-    let invocation = Invocation { touches: vec![link.clone()], ..Invocation::changes(words) };
-    let answer = invoke::run(cx, &outside, invocation).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    if cx.world.eyes.exists(&link) {
-        let message = format!("{} ended well, but {} is still there", answer.title, link.display());
-        return Err(answer.about(Trouble::new(Kind::NotDone, message)));
-    }
-    Ok(())
 }
 
 /// Untracks a generation and removes its folder.

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, Progress};
 use super::place::Place;
+use super::track::track;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::env_concretize::{ConcretizeArgs, concretize};
 use crate::spack::env_diff::{DiffArgs, diff};
 use crate::spack::env_view::{mend, view_roots};
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::invoke::{self, Invocation};
 use crate::spack::lock_diff::rows::PackageDiff;
 use crate::spack::locked::LockContents;
 use crate::spack::manifest_edit::with_specs;
@@ -22,7 +22,7 @@ use crate::spack::manifest_permissions::with_permissions;
 use crate::spack::manifest_redirect::redirected;
 use crate::spack::session::{Scope, scope};
 use crate::spack::spec::{Dialect, Spec};
-use crate::spack::{environment, failure, held, share};
+use crate::spack::{held, share};
 use crate::world::{Action, calls};
 
 /// Begins the next generation: what users are on, changed as asked, and solved. Installs nothing.
@@ -279,27 +279,4 @@ async fn copy_includes(cx: &Cx, source: &Scope, folder: &std::path::Path) -> Res
         }
     }
     Ok(())
-}
-
-/// Lets Spack know it.
-async fn track(cx: &Cx, place: &Place, number: u64) -> Result<()> {
-    let outside = scope(cx, None).await?;
-    let (name, folder) = (place.tracked(number), place.generation(number));
-    let known = environment::list(&*cx.world.eyes, &outside.config)?;
-    if known.iter().any(|e| e.path == folder) {
-        return Ok(());
-    }
-    let words = ["env", "track", "-y", "-n", &name, &folder.display().to_string()].map(str::to_owned);
-    let link = outside.config.environments_root()?.path.join(&name);
-    let invocation = Invocation { touches: vec![link], ..Invocation::changes(words) };
-    let answer = invoke::run(cx, &outside, invocation).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    let outside = outside.as_now(cx).await?;
-    if environment::list(&*cx.world.eyes, &outside.config)?.iter().any(|e| e.path == folder) {
-        return Ok(());
-    }
-    Err(answer.about(Trouble::new(
-        Kind::NotDone,
-        format!("{} ended well, but Spack does not list {}", answer.title, folder.display()),
-    )))
 }
