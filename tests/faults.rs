@@ -3,11 +3,14 @@
 
 #[path = "faults/bed.rs"]
 mod bed;
+#[path = "common/dice.rs"]
+mod dice;
 
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
-use bed::{Bed, Dice, said, spread};
+use bed::{Bed, said, spread};
+use dice::Dice;
 use moonstack::world::lock::{self, Mode, Range};
 use serde_json::Value;
 
@@ -31,8 +34,8 @@ fn offset_within(error: &Value, length: usize, case: &str) {
 fn a_cut_off_database_is_an_error_at_every_length() {
     let beds = beds();
     let length = std::fs::read(beds[0].index()).unwrap().len();
-    let mut dice = Dice::new(SEED);
-    let mut cuts: Vec<usize> = (0..47).map(|_| dice.below(length)).collect();
+    let mut dice = Dice::seeded(SEED);
+    let mut cuts: Vec<usize> = (0..47).map(|_| dice.index(length)).collect();
     cuts.extend([0, 1, length - 1]);
     spread(&beds, &cuts, |bed, cut| {
         let whole = std::fs::read(bed.index()).unwrap();
@@ -70,8 +73,8 @@ fn differences(place: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
 fn a_flipped_byte_never_passes_unseen() {
     let beds = beds();
     let length = std::fs::read(beds[0].index()).unwrap().len();
-    let mut dice = Dice::new(SEED);
-    let flips: Vec<(usize, u8)> = (0..200).map(|_| (dice.below(length), 1 << dice.below(8))).collect();
+    let mut dice = Dice::seeded(SEED);
+    let flips: Vec<(usize, u8)> = (0..200).map(|_| (dice.index(length), 1 << dice.below(8))).collect();
     let counts = std::sync::Mutex::new((0, 0, 0));
     spread(&beds, &flips, |bed, (at, bit)| {
         let whole = std::fs::read(bed.index()).unwrap();
@@ -161,10 +164,10 @@ fn a_damaged_lock_file_is_an_error() {
     let bed = Bed::new();
     let file = bed.path("site/environments/science/spack.lock");
     let whole = std::fs::read_to_string(&file).unwrap();
-    let mut dice = Dice::new(SEED);
+    let mut dice = Dice::seeded(SEED);
     let status = ["--json", "env", "status", "science"];
     assert_eq!(bed.run(&status).code, 0);
-    for cut in (0..12).map(|_| dice.below(whole.trim_end().len())) {
+    for cut in (0..12).map(|_| dice.index(whole.trim_end().len())) {
         std::fs::write(&file, &whole[..cut]).unwrap();
         let case = format!("cut at {cut} of {}", whole.len());
         let error = bed.run(&status).error(&case);

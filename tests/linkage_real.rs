@@ -5,11 +5,10 @@
 mod lab;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use lab::LabSite;
 use libtest_mimic::Failed;
-use serde_json::Value;
 
 fn main() {
     lab::for_each_release(2, damage);
@@ -17,32 +16,19 @@ fn main() {
 
 struct Bed {
     site: LabSite,
-    state: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Bed {
-    fn run(&self, args: &[&str]) -> Result<Output, Failed> {
-        let mut command = self.site.command(env!("CARGO_BIN_EXE_moonstack"));
-        command.args(args).env("MOONSTACK_STATE", &self.state).stdin(Stdio::null());
-        command.output().map_err(|e| Failed::from(e.to_string()))
-    }
-
-    fn json(&self, args: &[&str]) -> Result<Value, Failed> {
-        let output = self.run(&[&["--json"], args].concat())?;
-        lab::done(&format!("{args:?}"), &output)?;
-        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
-    }
-
     fn prefix(&self, name: &str, version: &str) -> Result<PathBuf, Failed> {
-        let found = self.json(&["find", &format!("{name}@{version}")])?;
+        let found = self.site.json(&["find", &format!("{name}@{version}")])?;
         let prefix = found[0]["prefix"].as_str().ok_or_else(|| format!("no {name}@{version}: {found}"))?;
         Ok(PathBuf::from(prefix))
     }
 
     /// What users get when they start the program.
     fn users(&self) -> Result<String, Failed> {
-        let program = self.state.join("current/tools/view/bin/lab-tool");
+        let program = self.site.state().join("current/tools/view/bin/lab-tool");
         let output = Command::new(&program).output().map_err(|e| format!("{}: {e}", program.display()))?;
         lab::done("lab-tool", &output)?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -123,13 +109,14 @@ fn damage(release: &str, root: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let site = LabSite::make(root, &folder.path().join("site"), false)?;
     add_packages(&site, &cc)?;
-    let bed = Bed { site, state: folder.path().join("state"), _folder: folder };
-    bed.json(&["env", "create", "tools", "lab-tool@1.0"])?;
-    bed.json(&["env", "install", "tools"])?;
-    let upgrade = |spec: &str| bed.run(&["-q", "run", "upgrade-with-snapshot", "tools", spec]);
+    let bed = Bed { site, _folder: folder };
+    bed.site.json(&["env", "create", "tools", "lab-tool@1.0"])?;
+    bed.site.json(&["env", "install", "tools"])?;
+    let upgrade =
+        |spec: &str| bed.site.moonstack(&["-q", "run", "upgrade-with-snapshot", "tools", spec]).output();
     lab::done("the upgrade that goes well", &upgrade("lab-tool@2.0")?)?;
     expect("users are on the new one", &bed.users()?, "2.0")?;
-    let proof = bed.json(&["generation", "prove", "tools", "--number", "2"])?;
+    let proof = bed.site.json(&["generation", "prove", "tools", "--number", "2"])?;
     if proof["ok"] != true || proof["files"].as_u64() < Some(2) {
         return Err(format!("Spack {release}: {proof}").into());
     }
@@ -160,7 +147,7 @@ fn damage(release: &str, root: &Path) -> Result<(), Failed> {
             Some(bytes) => std::fs::write(&library, bytes)?,
             None => std::fs::remove_file(&library)?,
         }
-        let proof = bed.json(&["generation", "prove", "tools", "--number", "1"])?;
+        let proof = bed.site.json(&["generation", "prove", "tools", "--number", "1"])?;
         // Program and library are told in one line, the view's links are another matter.
         let problems = proof["problems"].as_array().into_iter().flatten();
         let problems = problems.filter(|problem| !problem.to_string().contains("leads nowhere")).count();
@@ -171,12 +158,13 @@ fn damage(release: &str, root: &Path) -> Result<(), Failed> {
         if proof["ok"] != false || problems != lines || !told.contains(expected) || !both {
             return Err(format!("Spack {release}: {expected}: {proof}").into());
         }
-        let refused = bed.run(&["-q", "generation", "publish", "tools", "--number", "1"])?;
+        let refused =
+            bed.site.moonstack(&["-q", "generation", "publish", "tools", "--number", "1"]).output()?;
         expect("the refusal", &format!("{:?}", refused.status.code()), "Some(4)")?;
         expect("users stay", &bed.users()?, "2.0")?;
     }
     std::fs::write(&library, &whole)?;
-    let proof = bed.json(&["generation", "prove", "tools", "--number", "1"])?;
+    let proof = bed.site.json(&["generation", "prove", "tools", "--number", "1"])?;
     expect("mended", &proof["ok"].to_string(), "true")
 }
 

@@ -3,18 +3,22 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/dice.rs"]
+mod dice;
 #[path = "fuzz/readers.rs"]
 mod readers;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use dice::{Dice, share};
+
 const SEED: u64 = 20_260_101;
 /// Damaged inputs for each reader; `MOONSTACK_MUTATIONS=100000` looks longer, without another build.
 const CASES: usize = 2_500;
 
 fn cases() -> usize {
-    std::env::var("MOONSTACK_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES)
+    share("MOONSTACK_MUTATIONS", CASES)
 }
 /// No input of a few kilobytes may take longer, on a busy machine and without optimisation.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -81,28 +85,17 @@ const WORDS: &[&str] = &[
     "\"build_spec\":",
 ];
 
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-
-    fn range(&mut self, length: usize) -> std::ops::Range<usize> {
-        let start = self.below(length + 1);
-        let longest = if self.below(3) == 0 { length - start } else { (length - start).min(40) };
-        start..start + self.below(longest + 1)
-    }
+fn range(dice: &mut Dice, length: usize) -> std::ops::Range<usize> {
+    let start = dice.index(length + 1);
+    let longest = if dice.below(3) == 0 { length - start } else { (length - start).min(40) };
+    start..start + dice.index(longest + 1)
 }
 
 /// One to five wounds.
 fn damage(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[dice.below(seeds.len())].clone();
+    let mut bytes = seeds[dice.index(seeds.len())].clone();
     for _ in 0..=dice.below(5) {
-        let at = dice.below(bytes.len() + 1);
+        let at = dice.index(bytes.len() + 1);
         match dice.below(8) {
             0 => bytes.truncate(at),
             1 | 2 => {
@@ -110,23 +103,23 @@ fn damage(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
                     *byte ^= 1 << dice.below(8);
                 }
             }
-            3 => drop(bytes.drain(dice.range(bytes.len()))),
+            3 => drop(bytes.drain(range(dice, bytes.len()))),
             4 => {
-                let copy = bytes[dice.range(bytes.len())].to_vec();
+                let copy = bytes[range(dice, bytes.len())].to_vec();
                 bytes.splice(at..at, copy);
             }
             5 => {
-                let other = &seeds[dice.below(seeds.len())];
-                let piece = other[dice.range(other.len())].to_vec();
+                let other = &seeds[dice.index(seeds.len())];
+                let piece = other[range(dice, other.len())].to_vec();
                 bytes.splice(at..at, piece);
             }
             6 => {
-                let word = WORDS[dice.below(WORDS.len())].repeat(1 + dice.below(3));
+                let word = WORDS[dice.index(WORDS.len())].repeat(1 + dice.index(3));
                 bytes.splice(at..at, word.into_bytes());
             }
             _ => {
                 // The same word many times over: depth, and lengths that double.
-                let word = WORDS[dice.below(WORDS.len())].repeat(1 << dice.below(11));
+                let word = WORDS[dice.index(WORDS.len())].repeat(1 << dice.below(11));
                 bytes.splice(at..at, word.into_bytes());
             }
         }
@@ -151,7 +144,7 @@ fn recorded(prefix: &str) -> Vec<Vec<u8>> {
 }
 
 fn survive(seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
-    let mut dice = Dice(SEED);
+    let mut dice = Dice::seeded(SEED);
     for seed in seeds {
         read(seed);
     }

@@ -6,7 +6,6 @@
 mod lab;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use lab::LabSite;
 use libtest_mimic::Failed;
@@ -35,19 +34,10 @@ fn main() {
 struct Bed {
     site: LabSite,
     out: PathBuf,
-    state: PathBuf,
     folder: tempfile::TempDir,
 }
 
 impl Bed {
-    fn json(&self, args: &[&str]) -> Result<Value, Failed> {
-        let mut command = self.site.command(env!("CARGO_BIN_EXE_moonstack"));
-        command.arg("--json").args(args).env("MOONSTACK_STATE", &self.state).stdin(Stdio::null());
-        let output = command.output().map_err(|e| Failed::from(e.to_string()))?;
-        lab::done(&format!("{args:?}"), &output)?;
-        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
-    }
-
     fn words(&self, name: &str) -> Vec<String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workflows").join(format!("{name}.lua"));
         let text = std::fs::read_to_string(&path).unwrap();
@@ -72,7 +62,7 @@ impl Bed {
 fn plans(release: &str, root: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let site = LabSite::make(root, &folder.path().join("site"), false)?;
-    let bed = Bed { site, out: folder.path().join("out"), state: folder.path().join("state"), folder };
+    let bed = Bed { site, out: folder.path().join("out"), folder };
     // What Spack makes at its first call is not the plan's doing.
     bed.site.spack(&["spec", "lab-hdf5"])?;
     let all = std::env::var("MOONSTACK_PLANS").is_ok_and(|v| v == "all");
@@ -91,8 +81,8 @@ fn plans(release: &str, root: &Path) -> Result<(), Failed> {
             return Err(format!("Spack {release}: {name}: planning changed something").into());
         }
         call(&bed, &with("run"))?;
-        let id = bed.json(&["runs", "-n", "1"])?[0]["id"].to_string();
-        let run = bed.json(&["runs", "show", &id])?;
+        let id = bed.site.json(&["runs", "-n", "1"])?[0]["id"].to_string();
+        let run = bed.site.json(&["runs", "show", &id])?;
         let (expected, done) = (identities(&plan["actions"]), identities(&run["journal"]));
         if expected != done {
             return Err(format!("Spack {release}: {name}:\nplan {expected:#?}\nrun {done:#?}").into());
@@ -106,8 +96,8 @@ fn plans(release: &str, root: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-fn call(bed: &Bed, words: &[String]) -> Result<Value, Failed> {
-    bed.json(&words.iter().map(String::as_str).collect::<Vec<_>>())
+fn call(bed: &Bed, words: &[String]) -> Result<Value, String> {
+    bed.site.json(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn identities(actions: &Value) -> Vec<String> {

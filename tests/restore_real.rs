@@ -10,7 +10,6 @@ mod lab;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Instant;
 
 use dice::{Dice, share};
@@ -33,7 +32,6 @@ const MANIFEST: &str = "spack:\n  include: [here.yaml]\n  specs: [lab-app@1.0, l
 struct Bed<'a> {
     site: &'a LabSite,
     env: PathBuf,
-    state: PathBuf,
 }
 
 /// What has to be the same again.
@@ -49,14 +47,6 @@ struct Picture {
 }
 
 impl Bed<'_> {
-    fn moonstack(&self, args: &[&str]) -> Result<Value, Failed> {
-        let mut command = self.site.command(env!("CARGO_BIN_EXE_moonstack"));
-        command.arg("--json").args(args).env("MOONSTACK_STATE", &self.state).stdin(Stdio::null());
-        let output = command.output()?;
-        lab::done(&format!("{args:?}"), &output)?;
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-
     fn spack(&self, args: &[&str]) -> Result<String, Failed> {
         Ok(self.site.spack(args)?)
     }
@@ -244,7 +234,7 @@ fn sequences(release: &str, root: &Path) -> Done {
     let folder = tempfile::tempdir()?;
     let path = folder.path().canonicalize()?;
     let site = LabSite::make(root, &path.join("site"), false)?;
-    let bed = Bed { site: &site, env: path.join("site/environments/stack"), state: path.join("state") };
+    let bed = Bed { site: &site, env: path.join("site/environments/stack") };
     let modules = MODULES.replace("SITE", &site.folder.display().to_string());
     fs::write(site.folder.join("config/modules.yaml"), modules)?;
     bed.spack(&["env", "create", "stack"])?;
@@ -252,13 +242,13 @@ fn sequences(release: &str, root: &Path) -> Done {
     fs::write(bed.env.join("spack.yaml"), MANIFEST)?;
     bed.within(&["concretize"])?;
     bed.within(&["install"])?;
-    bed.moonstack(&["eval", "env.refresh('stack')"])?;
+    bed.site.json(&["eval", "env.refresh('stack')"])?;
     let wanted = bed.picture()?;
     assert!(
         wanted.find.len() >= 7 && wanted.view.contains("bin/lab-app") && wanted.modules.contains("lmod"),
         "{wanted:?}"
     );
-    bed.moonstack(&["snapshot", "create", "stack", "--pin"])?;
+    bed.site.json(&["snapshot", "create", "stack", "--pin"])?;
     let mut dice = Dice::new();
     for sequence in 0..share("MOONSTACK_SEQUENCES", 1) {
         let mut done = Vec::new();
@@ -268,8 +258,8 @@ fn sequences(release: &str, root: &Path) -> Done {
         let told =
             |text: String| Failed::from(format!("Spack {release}, sequence {sequence}: {done:?}: {text}"));
         let begin = Instant::now();
-        let restored = bed.moonstack(&["snapshot", "restore", "stack@1", "--configuration"]);
-        restored.map_err(|e| told(format!("{:?}", e.message())))?;
+        let restored = bed.site.json(&["snapshot", "restore", "stack@1", "--configuration"]);
+        restored.map_err(told)?;
         println!("Spack {release}, {sequence}: {} ({:.1} s)", done.join(", "), begin.elapsed().as_secs_f64());
         let now = bed.picture()?;
         if now != wanted {

@@ -5,11 +5,14 @@
 
 #[path = "unattended/bed.rs"]
 mod bed;
+#[path = "common/dice.rs"]
+mod dice;
 
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use bed::{Site, ask, taken, trial};
+use dice::Dice;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use libtest_mimic::Arguments;
@@ -89,31 +92,20 @@ fn systemds(calendar: &str, zone: &str, from: &Zoned, count: usize) -> Vec<Times
     out.lines().filter_map(utc).collect()
 }
 
-/// The same numbers each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn field(&mut self, min: u64, max: u64) -> String {
-        let one = |dice: &mut Dice| min + dice.roll(max - min + 1);
-        match self.roll(5) {
-            0 | 1 => String::from("*"),
-            2 => one(self).to_string(),
-            3 => {
-                let (a, b) = (one(self), one(self));
-                format!("{}-{}/{}", a.min(b), a.max(b), 1 + self.roll(4))
-            }
-            _ => format!("{},{},{}", one(self), one(self), one(self)),
-        }
+/// A field of a crontab's line.
+fn field(dice: &mut Dice, min: u64, max: u64) -> String {
+    let mut one = || min + dice.below(max - min + 1);
+    let (a, b, c) = (one(), one(), one());
+    match dice.below(5) {
+        0 | 1 => String::from("*"),
+        2 => a.to_string(),
+        3 => format!("{}-{}/{}", a.min(b), a.max(b), 1 + dice.below(4)),
+        _ => format!("{a},{b},{c}"),
     }
 }
 
 fn same_times() {
-    let mut dice = Dice(7);
+    let mut dice = Dice::seeded(7);
     let mut all: Vec<String> = [
         "hourly",
         "daily 02:00",
@@ -137,7 +129,8 @@ fn same_times() {
     .map(|s| (*s).to_owned())
     .collect();
     for _ in 0..60 {
-        let fields = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)].map(|(min, max)| dice.field(min, max));
+        let fields =
+            [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)].map(|(min, max)| field(&mut dice, min, max));
         all.push(fields.join(" "));
     }
     let mut compared = 0;

@@ -8,14 +8,13 @@ mod dice;
 mod lab;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use dice::{Dice, share};
 use lab::LabSite;
 use libtest_mimic::Failed;
-use serde_json::Value;
 
 fn main() {
     lab::for_each_release(2, upgrades);
@@ -30,24 +29,14 @@ const MANIFEST: &str =
 struct Bed<'a> {
     release: &'static str,
     site: &'a LabSite,
-    state: PathBuf,
 }
 
 impl Bed<'_> {
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.site.command(env!("CARGO_BIN_EXE_moonstack"));
-        command.args(args).env("MOONSTACK_STATE", &self.state).stdin(Stdio::null());
-        command
-    }
-
-    fn json(&self, args: &[&str]) -> Result<Value, Failed> {
-        let output = self.command(&[&["--json"], args].concat()).output()?;
-        lab::done(&format!("{args:?}"), &output)?;
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-
     fn upgrade(&self, args: &[&str]) -> Result<Output, Failed> {
-        Ok(self.command(&[&["-q", "run", "upgrade-with-snapshot", "stack"], args].concat()).output()?)
+        Ok(self
+            .site
+            .moonstack(&[&["-q", "run", "upgrade-with-snapshot", "stack"], args].concat())
+            .output()?)
     }
 
     /// The upgrade ends so; gives what it said.
@@ -65,7 +54,7 @@ impl Bed<'_> {
 
     /// What the program of the view says, the generation it is of, and that this generation is whole.
     fn used(&self) -> Result<(u64, String), Failed> {
-        let link = self.state.join("current/stack");
+        let link = self.site.state().join("current/stack");
         let output = Command::new(link.join("view/bin/lab-app")).output()?;
         lab::done("lab-app", &output)?;
         let target = fs::read_link(&link)?;
@@ -88,10 +77,10 @@ impl Bed<'_> {
 
     /// Every folder of a generation is in the list, and every environment that Spack knows for one.
     fn everything_is_listed(&self) -> Done {
-        let rows = self.json(&["generation", "list"])?;
+        let rows = self.site.json(&["generation", "list"])?;
         let listed: Vec<String> =
             rows.as_array().into_iter().flatten().map(|row| row["number"].to_string()).collect();
-        for entry in fs::read_dir(self.state.join("generations/stack"))?.flatten() {
+        for entry in fs::read_dir(self.site.state().join("generations/stack"))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.path().is_dir() && !listed.contains(&name) {
                 return Err(format!("generation {name} is not listed: {listed:?}").into());
@@ -110,7 +99,7 @@ fn upgrades(release: &'static str, root: &Path) -> Done {
     let folder = tempfile::tempdir()?;
     let path = folder.path().canonicalize()?;
     let site = LabSite::make(root, &path.join("site"), false)?;
-    let bed = Bed { release, site: &site, state: path.join("state") };
+    let bed = Bed { release, site: &site };
     fs::write(site.folder.join("config/modules.yaml"), MODULES)?;
     site.spack(&["env", "create", "stack"])?;
     fs::write(site.folder.join("environments/stack/spack.yaml"), MANIFEST)?;
@@ -172,7 +161,7 @@ fn killed(bed: &Bed<'_>, took: Duration) -> Done {
         let spec = format!("lab-big kib={}", 20 + attempt);
         let (before, _) = bed.used()?;
         let words = ["-q", "run", "upgrade-with-snapshot", "stack", &spec];
-        let mut child = bed.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut child = bed.site.moonstack(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         std::thread::sleep(Duration::from_micros(dice.below(took.as_micros() as u64)));
         child.kill()?;
         child.wait()?;
@@ -181,26 +170,27 @@ fn killed(bed: &Bed<'_>, took: Duration) -> Done {
             return Err(format!("users were on {before} and are on {on}").into());
         }
         bed.everything_is_listed()?;
-        let run = bed.json(&["runs", "-n", "1"])?[0].clone();
+        let run = bed.site.json(&["runs", "-n", "1"])?[0].clone();
         if run["state"] != "ok" {
             hit += 1;
             let id = run["id"].to_string();
-            lab::done("resume", &bed.command(&["-q", "runs", "resume", &id]).output()?)?;
+            lab::done("resume", &bed.site.moonstack(&["-q", "runs", "resume", &id]).output()?)?;
         }
         let wanted = format!("kib={}", 20 + attempt);
-        let manifest = fs::read_to_string(bed.state.join("current/stack/spack.yaml"))?;
+        let manifest = fs::read_to_string(bed.site.state().join("current/stack/spack.yaml"))?;
         let (on, _) = bed.used()?;
         if !manifest.contains(&wanted) && on == before {
             // It was killed before it was on record.
             bed.ends(&[&spec], 0)?;
         }
-        let manifest = fs::read_to_string(bed.state.join("current/stack/spack.yaml"))?;
+        let manifest = fs::read_to_string(bed.site.state().join("current/stack/spack.yaml"))?;
         if !manifest.contains(&wanted) {
             return Err(format!("users are on generation {on}, without {spec}").into());
         }
         let (on, said) = bed.used()?;
         bed.users_are_on(on, "lab-app 2.0").map_err(|e| format!("{e:?} {said}"))?;
-        let proof = bed.json(&["generation", "prove", "stack", "--number", &on.to_string(), "--deep"])?;
+        let proof =
+            bed.site.json(&["generation", "prove", "stack", "--number", &on.to_string(), "--deep"])?;
         if proof["ok"] != true {
             return Err(format!("generation {on} is not whole: {proof}").into());
         }

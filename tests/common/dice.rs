@@ -12,7 +12,12 @@ pub struct Dice(u64);
 
 impl Dice {
     pub fn new() -> Dice {
-        Dice(share("MOONSTACK_SEED", 20_261_121) as u64)
+        Dice::seeded(share("MOONSTACK_SEED", 20_261_121) as u64)
+    }
+
+    /// The same sequence each time.
+    pub fn seeded(seed: u64) -> Dice {
+        Dice(seed)
     }
 
     pub fn below(&mut self, limit: u64) -> u64 {
@@ -20,8 +25,13 @@ impl Dice {
         (self.0 >> 33) % limit.max(1)
     }
 
+    /// A place in something of that length.
+    pub fn index(&mut self, length: usize) -> usize {
+        self.below(length as u64) as usize
+    }
+
     /// One of several.
     pub fn one_of(&mut self, all: &[&'static str]) -> &'static str {
-        all[self.below(all.len() as u64) as usize]
+        all[self.index(all.len())]
     }
 }

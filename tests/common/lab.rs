@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -87,6 +87,27 @@ impl LabSite {
         }
         command.envs(&self.env);
         command
+    }
+
+    /// What the executable keeps of it: beside it, so that it is no part of the site.
+    pub fn state(&self) -> PathBuf {
+        self.folder.with_file_name("state")
+    }
+
+    /// The executable within the site.
+    pub fn moonstack(&self, words: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_moonstack"));
+        command.args(words).env("MOONSTACK_STATE", self.state()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn json(&self, words: &[&str]) -> Result<serde_json::Value, String> {
+        let output = self.moonstack(&[&["--json"], words].concat()).output().map_err(|e| e.to_string())?;
+        done(&format!("{words:?}"), &output)?;
+        if output.stdout.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
+        serde_json::from_slice(&output.stdout).map_err(|e| format!("{words:?}: {e}"))
     }
 
     pub fn spack(&self, words: &[&str]) -> Result<String, String> {

@@ -124,22 +124,6 @@ impl Said {
     }
 }
 
-/// Numbers that are the same in every run.
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.max(1))
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
-
 /// Runs each case, as many at a time as there are beds.
 pub fn spread<C: Sync>(beds: &[Bed], cases: &[C], one: impl Fn(&Bed, &C) + Sync) {
     let next = std::sync::atomic::AtomicUsize::new(0);

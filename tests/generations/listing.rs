@@ -31,7 +31,10 @@ fn the_name_of_somebody_elses_environment_is_not_taken() {
     symlink("/gone/physics", &gone).unwrap();
     for (name, words) in [
         ("science", "another environment by the name 'science-g1' of this generation: in "),
-        ("physics", "another environment by the name 'physics-g1' of this generation: it leads to /gone/physics"),
+        (
+            "physics",
+            "another environment by the name 'physics-g1' of this generation: it leads to /gone/physics",
+        ),
     ] {
         let output = bed.run(&["-q", "generation", "adopt", "science", "--name", name]);
         let told = String::from_utf8_lossy(&output.stderr);

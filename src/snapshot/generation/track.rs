@@ -43,7 +43,9 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
         // Spack does not see an entry that leads to no environment, and would not take it away.
         let (_, link) = entry(&outside, place, number)?;
         return match leads(cx, &link) {
-            Some(target) if target == folder => cx.world.perform(Action::RemovePath { path: link }).await.map(drop),
+            Some(target) if target == folder => {
+                cx.world.perform(Action::RemovePath { path: link }).await.map(drop)
+            }
             _ => Ok(()),
         };
     };
@@ -101,7 +103,8 @@ async fn free(cx: &Cx, place: &Place, number: u64, name: &str, link: &Path) -> R
                 Some(target) => format!("it leads to {}", target.display()),
                 None => format!("in {}", link.display()),
             };
-            let message = format!("Spack knows another environment by the name '{name}' of this generation: {what}");
+            let message =
+                format!("Spack knows another environment by the name '{name}' of this generation: {what}");
             Err(Trouble::new(Kind::Exists, message).hint(format!(
                 "`spack env untrack {name}` or `spack env remove {name}` gives the name back; \
                  --name makes another line of generations"
