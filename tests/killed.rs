@@ -193,8 +193,8 @@ fn a_run_that_is_asked_to_end_takes_back_what_it_did_and_leaves_nothing_running(
         let status = child.wait().unwrap();
         slowest = slowest.max(begin.elapsed());
         assert_eq!(status.code(), Some(130), "round {round}");
-        assert!(bed.out().join("first-undone").exists(), "round {round}");
-        assert!(bed.out().join("second-undone").exists(), "round {round}");
+        assert!(bed.out().join("first-undone").exists(), "round {round}: {}", bed.said());
+        assert!(bed.out().join("second-undone").exists(), "round {round}: {}", bed.said());
         assert!(still_running(&bed).is_empty(), "round {round}: {:?}", still_running(&bed));
         let run = bed.last_run();
         assert_eq!(run["state"], "cancelled", "round {round}");

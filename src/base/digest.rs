@@ -1,6 +1,6 @@
 //! SHA-256 of bytes, files and trees.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -16,14 +16,17 @@ pub fn bytes(data: &[u8]) -> String {
 
 pub fn file(path: &Path) -> Result<String> {
     let fail = |e| Trouble::io("read", path, e);
-    let mut file = std::fs::File::open(path).map_err(fail)?;
+    // A buffer that is filled without being cleared before: most files are small, and clearing would cost more.
+    let mut file = BufReader::with_capacity(64 * 1024, std::fs::File::open(path).map_err(fail)?);
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
     loop {
-        match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(HEXLOWER.encode(&hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
+        let read = file.fill_buf().map_err(fail)?;
+        if read.is_empty() {
+            return Ok(HEXLOWER.encode(&hasher.finalize()));
         }
+        hasher.update(read);
+        let length = read.len();
+        file.consume(length);
     }
 }
 

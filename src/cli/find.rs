@@ -7,14 +7,14 @@ use anstyle::AnsiColor;
 
 use super::args::Find;
 use super::setup::Session;
+use crate::base::pieces::pieces;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::spack::look::{self, FindArgs, StateName};
 use crate::spack::row::Row;
 use crate::spack::stores::{Entry, Stores};
 use crate::term::printer::Printer;
 
-/// Rows are written on so many threads at most, and so few are not worth another one.
-const THREADS: usize = 8;
+/// So few rows are not worth another thread.
 const FEWEST: usize = 1000;
 
 pub async fn find(session: &Session, args: &Find) -> Result<u8> {
@@ -57,19 +57,8 @@ impl Style {
 
     /// The whole answer in pieces, made on several threads where there is much of it.
     fn pieces(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-        let each = entries.len().div_ceil(threads).max(FEWEST);
-        let mut pieces = std::thread::scope(|scope| {
-            let mut chunks = entries.chunks(each);
-            let first = chunks.next().unwrap_or_default();
-            let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || self.piece(stores, chunk))).collect();
-            let mut pieces = vec![self.piece(stores, first)?];
-            for other in others {
-                let ended = |_| Err(Trouble::new(Kind::Internal, "a thread that writes rows ended early"));
-                pieces.push(other.join().unwrap_or_else(ended)?);
-            }
-            Ok(pieces)
-        })?;
+        let pieces = pieces(entries, FEWEST, |chunk| self.piece(stores, chunk));
+        let mut pieces = pieces.into_iter().collect::<Result<Vec<_>>>()?;
         if self.json {
             // Every row follows a comma; before the first the list begins instead.
             match pieces.first_mut().and_then(|piece| piece.first_mut()) {

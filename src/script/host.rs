@@ -3,13 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use mlua::{
-    Function, HookTriggers, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, Table, Value, VmState,
-};
+use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, Table, Value};
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, check, help, module, steps, task};
+use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -63,12 +61,7 @@ impl Host {
         for (name, text) in HANDMADE {
             lua.load(*text).set_name(format!("@moonstack/{name}.lua")).call::<()>(&host)?;
         }
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(10_000), |_, _| {
-            if Cancel::current().is_some_and(|scope| scope.is_cancelled()) {
-                return Err(raise(Trouble::cancelled()));
-            }
-            Ok(VmState::Continue)
-        })?;
+        interrupt::install(&lua)?;
         let handler =
             lua.create_function(|lua, failed: Value| Ok(Value::Error(Box::new(annotate(lua, &failed)))))?;
         Ok(Host { lua, cx, registry, loader, raw_xpcall, handler, globals: allow_globals, declared, ending })

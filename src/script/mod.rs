@@ -5,6 +5,7 @@ mod check;
 pub mod error;
 pub mod help;
 pub mod host;
+mod interrupt;
 pub mod loader;
 pub mod module;
 mod steps;

@@ -1,13 +1,14 @@
 //! What moonstack itself knew of each hash of an environment: where it was, whether users had asked for it, which
 //! recipe it came from. Spack's lock says none of this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::RepositoryRecord;
+use crate::base::pieces::pieces;
 use crate::base::{Result, digest};
 use crate::spack::held::{Store, closure};
 use crate::spack::locate;
@@ -44,7 +45,7 @@ pub struct HashState {
 /// The state of all hashes of a lock, sorted by hash.
 pub fn of(eyes: &dyn Eyes, store: &Store, lock: &LockContents, repositories: &[PathBuf]) -> Vec<HashState> {
     let needed = closure(&lock.specs, lock.root_hashes());
-    let mut recipes: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    let recipes = recipe_digests(eyes, lock, repositories);
     lock.specs
         .values()
         .map(|row| {
@@ -56,10 +57,7 @@ pub fn of(eyes: &dyn Eyes, store: &Store, lock: &LockContents, repositories: &[P
             };
             let recipe = match external {
                 Some(_) => None,
-                None => recipes
-                    .entry(row.name.as_str())
-                    .or_insert_with(|| recipe_digest(eyes, repositories, &row.name))
-                    .clone(),
+                None => recipes.get(row.name.as_str()).cloned().flatten(),
             };
             HashState {
                 hash: row.hash.clone(),
@@ -92,6 +90,20 @@ pub fn repositories(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<RepositoryReco
         out.push(RepositoryRecord { namespace: repo.name, path: repo.path, commit });
     }
     Ok(out)
+}
+
+/// Of each package that Spack builds. There are several files to read for each, so that it is done side by side.
+fn recipe_digests<'l>(
+    eyes: &dyn Eyes,
+    lock: &'l LockContents,
+    repositories: &[PathBuf],
+) -> BTreeMap<&'l str, Option<String>> {
+    let built = lock.specs.values().filter(|row| row.external.is_none());
+    let names: Vec<&str> = built.map(|row| row.name.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+    let digests = |names: &[&'l str]| -> Vec<_> {
+        names.iter().map(|name| (*name, recipe_digest(eyes, repositories, name))).collect()
+    };
+    pieces(&names, 8, digests).into_iter().flatten().collect()
 }
 
 /// Digest of a recipe with everything beside it, patches above all; byte code is left out.

@@ -80,8 +80,12 @@ impl<'e> RepositoryRecipes<'e> {
 /// The file of a package's recipe in one repository.
 pub fn recipe_of(eyes: &dyn Eyes, repository: &Path, package: &str) -> Option<PathBuf> {
     let module = package.replace('-', "_");
-    [package.to_owned(), format!("_{module}"), module]
+    // Where all is as usual, the first is it; the last are for names that Python cannot import.
+    let names = [package.to_owned(), module.clone(), format!("_{module}")];
+    let usual = usize::from(names[0] == names[1]);
+    names
         .iter()
+        .skip(usual)
         .map(|name| repository.join("packages").join(name).join("package.py"))
         .find(|path| eyes.is_file(path))
 }

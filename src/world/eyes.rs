@@ -88,10 +88,12 @@ pub trait Eyes: Send + Sync {
 const LARGE: u64 = 4 * 1024 * 1024;
 
 fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
+    let mut file = std::fs::File::open(path)?;
     let size = file.metadata()?.len();
     if size < LARGE {
-        return std::fs::read(path);
+        let mut bytes = Vec::with_capacity(size as usize);
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes);
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
     let half = bytes.len() / 2;

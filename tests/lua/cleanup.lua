@@ -46,3 +46,21 @@ for name, attempt in pairs{
   assert(kind == "timeout", name)
 end
 assert(#after == 0, table.concat(after, " ") .. " swallowed the cancel")
+
+-- However long a cancelled task cleans up, those that wait for it wait, and then clean up themselves.
+local ended, undone = false, false
+local in_time = pcall(task.timeout, "5ms", function()
+  run.step("patient", function()
+    run.compensate(function() time.sleep("1ms") undone = true end)
+    task.all{ function()
+      local _ <close> = defer(function()
+        for _ = 1, 3000 do time.sleep("0.1ms") end
+        ended = true
+      end)
+      time.sleep("10s")
+    end }
+  end)
+end)
+assert(not in_time and ended and undone, tostring(ended) .. " " .. tostring(undone))
+-- A loop that never waits ends with its scope nevertheless.
+assert(not pcall(task.timeout, "5ms", function() while true do end end))
