@@ -11,7 +11,7 @@ use lab::LabSite;
 use libtest_mimic::Failed;
 
 fn main() {
-    lab::for_each_release(2, damage);
+    lab::for_each_release(damage);
 }
 
 struct Bed {

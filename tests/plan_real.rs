@@ -28,7 +28,7 @@ const ALL: &[&str] = &[
 const SPECS: &[(&str, &str)] = &[("small", "lab-zlib"), ("big", "lab-hdf5~mpi"), ("new", "lab-hwloc@2.9")];
 
 fn main() {
-    lab::for_each_release(2, plans);
+    lab::for_each_release(plans);
 }
 
 struct Bed {

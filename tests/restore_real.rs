@@ -19,7 +19,7 @@ use moonstack::base::digest;
 use serde_json::Value;
 
 fn main() {
-    lab::for_each_release(2, sequences);
+    lab::for_each_release(sequences);
 }
 
 type Done = Result<(), Failed>;

@@ -17,7 +17,7 @@ use lab::LabSite;
 use libtest_mimic::Failed;
 
 fn main() {
-    lab::for_each_release(2, upgrades);
+    lab::for_each_release(upgrades);
 }
 
 type Done = Result<(), Failed>;

@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub const RELEASES: [&str; 3] = ["0.23", "1.1", "1.2"];
 
 /// The main function of a test that is one trial a release, ignored where its Spack is not.
-pub fn for_each_release(threads: usize, test: fn(&'static str, &Path) -> Result<(), Failed>) -> ! {
+pub fn for_each_release(test: fn(&'static str, &Path) -> Result<(), Failed>) -> ! {
     let trials = RELEASES
         .iter()
         .map(|release| {
@@ -23,7 +23,7 @@ pub fn for_each_release(threads: usize, test: fn(&'static str, &Path) -> Result<
         })
         .collect();
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(threads);
+    arguments.test_threads.get_or_insert(RELEASES.len());
     libtest_mimic::run(&arguments, trials).exit()
 }
 
