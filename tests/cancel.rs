@@ -153,3 +153,21 @@ fn messages_arrive_with_their_fields() {
     assert_eq!((*level, text.as_str(), fields["seconds"].as_i64()), (Level::Warn, "slow", Some(90)));
     assert_eq!(told.len(), 2);
 }
+
+#[test]
+fn a_script_is_stopped_wherever_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("moonstack/endless.lua");
+    std::fs::create_dir(script.parent().unwrap()).unwrap();
+    std::fs::write(&script, "while true do end\n").unwrap();
+    let begin = Instant::now();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_moonstack"))
+        .arg(format!("--practice={}", folder.path().join("site").display()))
+        .args(["run", "--timeout", "500ms", "moonstack/endless.lua"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("time limit"), "{told}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}

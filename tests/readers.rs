@@ -1,6 +1,7 @@
 //! Readers while their stack is switched, by the means that users have: programs of the view, a shell that enters, and
 //! `module` of Environment Modules and of Lmod where the machine has them, all through `current/NAME`. Nobody meets an
-//! error, and who enters sees one whole generation. `MOONSTACK_READS=1000 cargo test --test readers` is the long proof.
+//! error, and who enters sees one whole generation. `MOONSTACK_READS=3000 cargo test --test readers` is the long proof, and
+//! with `MOONSTACK_READERS=1000` so many look at the same time.
 
 #[path = "common/modules.rs"]
 mod modules;
@@ -110,12 +111,15 @@ fn nobody_sees_a_hole_and_who_enters_no_mixture() {
         }
     }
     let (switches, least) = (share("MOONSTACK_SWITCHES", 50), share("MOONSTACK_READS", 150));
+    let many = share("MOONSTACK_READERS", ways.len());
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut wrong: BTreeSet<String> = BTreeSet::new();
     std::thread::scope(|scope| {
         let readers: Vec<_> = ways
             .iter()
             .zip(&whole)
+            .cycle()
+            .take(many)
             .map(|(way, whole)| {
                 let (done, reads, name) = (&done, &reads, &way.name);
                 scope.spawn(move || {
@@ -138,7 +142,8 @@ fn nobody_sees_a_hole_and_who_enters_no_mixture() {
             turn += 1;
         }
         done.store(true, Ordering::Relaxed);
-        println!("{} reads in {} ways during {turn} switches", reads.load(Ordering::Relaxed), ways.len());
+        let seen = reads.load(Ordering::Relaxed);
+        println!("{many} readers, {seen} reads in {} ways during {turn} switches", ways.len());
         wrong = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
     });
     assert!(wrong.is_empty(), "{} kinds of trouble: {wrong:#?}", wrong.len());

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
 use super::error::raise;
-use super::{module, value};
+use super::{module, ours, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::api::perform::{self, Next};
@@ -106,7 +106,7 @@ fn here(lua: &Lua) -> Option<String> {
         lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let file = source.source.as_deref()?.strip_prefix('@')?.to_owned();
-            if file.starts_with("moonstack/") {
+            if ours::is_ours(&file) {
                 return None;
             }
             debug.current_line().map(|line| format!("{file}:{line}"))

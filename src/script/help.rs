@@ -7,8 +7,8 @@ use mlua::{Function, Lua, Result as LuaResult, Table, Value};
 use super::error::raise;
 use super::host::Print;
 use super::loader::{Loader, MODULES, documented};
-use super::module;
 use super::workflow::Workflow;
+use super::{module, ours};
 use crate::api::Registry;
 use crate::base::{Result, Trouble};
 use crate::reference::LuaText;
@@ -102,7 +102,7 @@ fn of_table(lua: &Lua, registry: &Registry, loader: &Loader, table: &Table) -> R
         Some(module) if registry.modules().contains(&module) => return about(registry, loader, module),
         _ => {}
     }
-    let module = MODULES.iter().find(|m| holds(lua, table, &format!("@moonstack/{}.lua", m.name)));
+    let module = MODULES.iter().find(|m| holds(lua, table, &ours::chunk(m.name)));
     match module {
         Some(module) => about(registry, loader, module.name),
         None => {

@@ -7,7 +7,7 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, T
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, check, help, interrupt, module, steps, task};
+use super::{bind, check, help, interrupt, module, ours, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -57,9 +57,9 @@ impl Host {
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
         let ending = steps::install(&lua, &host, &cx, &loader, &raw_pcall)?;
-        lua.load(include_str!("prelude.lua")).set_name("@moonstack/prelude.lua").call::<()>(&host)?;
+        lua.load(include_str!("prelude.lua")).set_name(ours::chunk("prelude")).call::<()>(&host)?;
         for (name, text) in HANDMADE {
-            lua.load(*text).set_name(format!("@moonstack/{name}.lua")).call::<()>(&host)?;
+            lua.load(*text).set_name(ours::chunk(name)).call::<()>(&host)?;
         }
         interrupt::install(&lua)?;
         let handler =

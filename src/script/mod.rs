@@ -8,6 +8,7 @@ pub mod host;
 mod interrupt;
 pub mod loader;
 pub mod module;
+mod ours;
 mod steps;
 pub mod task;
 pub mod trial;

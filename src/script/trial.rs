@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{self, raise};
 use super::host::Uncompiled;
 use super::loader::Source;
-use super::{Host, value};
+use super::{Host, ours, value};
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::cancel::Cancel;
@@ -181,7 +181,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
         })?,
     )?;
     let text = include_str!("trial.lua");
-    Ok((lua.load(text).set_name("@moonstack/trial.lua").into_function()?, context))
+    Ok((lua.load(text).set_name(ours::chunk("trial")).into_function()?, context))
 }
 
 /// What the Lua side says: what happened, to which case, its seconds, its error, and its function.
