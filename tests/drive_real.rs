@@ -40,7 +40,6 @@ const STEPS: &[(&str, Check)] = &[
 ];
 
 fn main() {
-    // Most of the time somebody waits for a build that sleeps.
     lab::for_each_release(steps);
 }
 

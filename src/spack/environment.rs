@@ -121,14 +121,17 @@ impl Walk<'_> {
 }
 
 fn describe(eyes: &dyn Eyes, name: &str, path: &Path) -> EnvironmentInfo {
-    let linked = eyes.lstat(path).is_ok_and(|s| s.kind == FileKind::Link);
-    let target = linked.then(|| eyes.read_link(path).ok()).flatten();
-    let path = match (target, path.parent()) {
-        (Some(target), Some(parent)) => normal(&parent.join(target)),
-        _ => path.to_owned(),
-    };
-    let kind = if linked { EnvironmentKind::Tracked } else { EnvironmentKind::Managed };
-    info(eyes, name, path, kind)
+    match leads_to(eyes, path) {
+        Some(folder) => info(eyes, name, folder, EnvironmentKind::Tracked),
+        None => info(eyes, name, path.to_owned(), EnvironmentKind::Managed),
+    }
+}
+
+/// The folder that a tracked environment's entry leads to, whether it is there or not.
+pub fn leads_to(eyes: &dyn Eyes, entry: &Path) -> Option<PathBuf> {
+    let is_link = eyes.lstat(entry).is_ok_and(|s| s.kind == FileKind::Link);
+    let target = is_link.then(|| eyes.read_link(entry).ok()).flatten()?;
+    Some(normal(&entry.parent()?.join(target)))
 }
 
 fn info(eyes: &dyn Eyes, name: &str, path: PathBuf, kind: EnvironmentKind) -> EnvironmentInfo {

@@ -23,6 +23,7 @@ pub fn for_each_release(test: fn(&'static str, &Path) -> Result<(), Failed>) -> 
         })
         .collect();
     let mut arguments = Arguments::from_args();
+    // Side by side also where there are fewer cores: much of the time somebody waits for a build that sleeps.
     arguments.test_threads.get_or_insert(RELEASES.len());
     libtest_mimic::run(&arguments, trials).exit()
 }

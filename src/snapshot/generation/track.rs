@@ -7,11 +7,9 @@ use super::place::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::invoke::{self, Invocation};
-use crate::spack::paths::normal;
 use crate::spack::session::{Scope, scope};
 use crate::spack::{environment, failure};
 use crate::world::Action;
-use crate::world::eyes::FileKind;
 
 /// Lets Spack know it.
 pub async fn track(cx: &Cx, place: &Place, number: u64) -> Result<()> {
@@ -42,7 +40,7 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
     let Some(name) = listed(cx, &outside, &folder)? else {
         // Spack does not see an entry that leads to no environment, and would not take it away.
         let (_, link) = entry(&outside, place, number)?;
-        return match leads(cx, &link) {
+        return match environment::leads_to(&*cx.world.eyes, &link) {
             Some(target) if target == folder => {
                 cx.world.perform(Action::RemovePath { path: link }).await.map(drop)
             }
@@ -74,21 +72,13 @@ fn entry(outside: &Scope, place: &Place, number: u64) -> Result<(String, PathBuf
     Ok((name, link))
 }
 
-/// Where an entry leads.
-fn leads(cx: &Cx, link: &Path) -> Option<PathBuf> {
-    let eyes = &*cx.world.eyes;
-    let is_link = eyes.lstat(link).is_ok_and(|stat| stat.kind == FileKind::Link);
-    let target = is_link.then(|| eyes.read_link(link).ok()).flatten()?;
-    Some(normal(&link.parent()?.join(target)))
-}
-
 /// Sees to it that the name can be had. What is left of a generation whose folder is gone is taken away; Spack, which
 /// does not list it, would fail at it with "File exists".
 async fn free(cx: &Cx, place: &Place, number: u64, name: &str, link: &Path) -> Result<()> {
     if !cx.world.eyes.exists(link) {
         return Ok(());
     }
-    let target = leads(cx, link);
+    let target = environment::leads_to(&*cx.world.eyes, link);
     let ours = Path::new("generations").join(&place.name).join(number.to_string());
     match target {
         Some(target) if !cx.world.eyes.exists(&target) && target.ends_with(&ours) => {
