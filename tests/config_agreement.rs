@@ -350,12 +350,20 @@ fn environments(root: &Path, folder: &Path) -> PathBuf {
     write(&environment.join("inner/config.yaml"), "config:\n  build_jobs: 12\n  checksum: true\n");
     write(&environment.join("single.yaml"), "config:\n  verify_ssl: false\n  checksum: false\n");
     let managed = root.join("../environments");
-    for name in ["e1", "e-2", "group/nested", "group/more/deep"] {
+    for name in ["e1", "e-2", "group/nested", "group/more/deep", "e1/v1.2/no-name", "../outside/below"] {
         write(&managed.join(name).join("spack.yaml"), "spack:\n  specs: [lab-zlib]\n  view: false\n");
     }
     write(&managed.join("empty/README"), "no environment");
     write(&managed.join(".hidden/spack.yaml"), "spack:\n  specs: []\n");
-    std::os::unix::fs::symlink(&environment, managed.join("tracked")).unwrap();
+    std::fs::create_dir(managed.join("linked")).unwrap();
+    for (to, at) in [
+        (environment.as_path(), "tracked"),
+        (Path::new("../../outside"), "e1/away"),
+        (Path::new("../e1/spack.yaml"), "linked/spack.yaml"),
+        (Path::new("nowhere"), "dangling"),
+    ] {
+        std::os::unix::fs::symlink(to, managed.join(at)).unwrap();
+    }
     environment
 }
 

@@ -75,7 +75,7 @@ pub fn list(eyes: &dyn Eyes, config: &Config) -> Result<Vec<EnvironmentInfo>> {
     if eyes.is_folder(&root) {
         let nested = config.release.abilities().nested_env_names;
         let mut walk = Walk { eyes, release: config.release, nested, trail: Vec::new(), out: &mut out };
-        walk.folder(&root, "")?;
+        walk.folder(&root, eyes.entries(&root)?, "")?;
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(out)
@@ -85,38 +85,66 @@ struct Walk<'a> {
     eyes: &'a dyn Eyes,
     release: Release,
     nested: bool,
-    /// Device and inode of the folders above, so that a link to one of them ends the walk.
-    trail: Vec<(u64, u64)>,
+    /// The folders above, so that a link to one of them ends the walk.
+    trail: Vec<PathBuf>,
     out: &'a mut Vec<EnvironmentInfo>,
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<()> {
-        let stat = self.eyes.stat(folder)?;
-        let identity = (stat.device, stat.inode);
-        if self.trail.contains(&identity) || self.trail.len() > 40 {
-            return Ok(());
-        }
-        self.trail.push(identity);
-        for entry in self.eyes.list(folder)? {
+    /// Where environments nest, a walk goes through everything below, also the views and modules of tracked ones
+    /// with their thousands of links: it looks only at what can be in a name.
+    fn folder(&mut self, folder: &Path, entries: Vec<(String, FileKind)>, prefix: &str) -> Result<()> {
+        self.trail.push(folder.to_owned());
+        for (entry, kind) in entries {
             let path = folder.join(&entry);
-            if (self.nested && entry.starts_with('.')) || !self.eyes.is_folder(&path) {
+            let name = if prefix.is_empty() { entry } else { format!("{prefix}/{entry}") };
+            // Nothing below a folder whose name is not valid has a valid name.
+            if !valid_name(&name, self.release) || !self.leads_on(&path, kind) {
                 continue;
             }
-            let name = if prefix.is_empty() { entry } else { format!("{prefix}/{entry}") };
-            if valid_name(&name, self.release) && is_environment(self.eyes, &path) {
-                self.out.push(describe(self.eyes, &name, &path));
-            }
-            if self.nested {
-                // A folder that may not be read hides what is in it, from Spack as well.
-                match self.folder(&path, &name) {
-                    Err(trouble) if !trouble.is(Kind::Permission) => return Err(trouble),
-                    _ => {}
+            if !self.nested {
+                if is_environment(self.eyes, &path) {
+                    self.out.push(describe(self.eyes, &name, &path));
                 }
+                continue;
+            }
+            match self.eyes.entries(&path) {
+                Ok(below) => {
+                    if self.has_manifest(&path, &below) {
+                        self.out.push(describe(self.eyes, &name, &path));
+                    }
+                    self.folder(&path, below, &name)?;
+                }
+                // A folder that may not be read hides what is in it, from Spack as well.
+                Err(trouble) if trouble.is(Kind::Permission) || trouble.is(Kind::NotFound) => {}
+                Err(trouble) => return Err(trouble),
             }
         }
         self.trail.pop();
         Ok(())
+    }
+
+    fn has_manifest(&self, folder: &Path, entries: &[(String, FileKind)]) -> bool {
+        entries.iter().any(|(name, kind)| match kind {
+            FileKind::File => name == "spack.yaml",
+            FileKind::Link => name == "spack.yaml" && self.eyes.is_file(&folder.join(name)),
+            FileKind::Folder | FileKind::Other => false,
+        })
+    }
+
+    /// Whether it is a folder that the walk is not in already.
+    fn leads_on(&self, path: &Path, kind: FileKind) -> bool {
+        match kind {
+            FileKind::Folder => true,
+            FileKind::Link => {
+                let Ok(target) = self.eyes.stat(path) else { return false };
+                let above = |folder: &PathBuf| {
+                    self.eyes.stat(folder).is_ok_and(|s| (s.device, s.inode) == (target.device, target.inode))
+                };
+                target.kind == FileKind::Folder && self.trail.len() <= 40 && !self.trail.iter().any(above)
+            }
+            FileKind::File | FileKind::Other => false,
+        }
     }
 }
 
@@ -175,6 +203,31 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::eyes::LiveEyes;
+
+    #[test]
+    fn a_walk_ends_where_links_lead_in_a_circle() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for name in ["a", "a/b", "a/v1.2", "a/v1.2/c", "d"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+            std::fs::write(root.join(name).join("spack.yaml"), "spack: {}\n").unwrap();
+        }
+        for (to, at) in
+            [("..", "a/up"), (".", "a/b/self"), ("../d", "a/d"), ("../a/b", "d/b"), ("self", "self")]
+        {
+            std::os::unix::fs::symlink(to, root.join(at)).unwrap();
+        }
+        let names = |release: &str| {
+            let (release, mut out) = (Release::parse(release).unwrap(), Vec::new());
+            let nested = release.abilities().nested_env_names;
+            let mut walk = Walk { eyes: &LiveEyes, release, nested, trail: Vec::new(), out: &mut out };
+            walk.folder(root, LiveEyes.entries(root).unwrap(), "").unwrap();
+            out.into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("0.23.0"), ["a", "d"]);
+        assert_eq!(names("1.2.0"), ["a", "a/b", "a/d", "a/d/b", "d", "d/b"]);
+    }
 
     #[test]
     fn names_by_release() {

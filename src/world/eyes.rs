@@ -21,6 +21,20 @@ pub enum FileKind {
     Other,
 }
 
+impl FileKind {
+    fn of(kind: std::fs::FileType) -> Self {
+        if kind.is_symlink() {
+            Self::Link
+        } else if kind.is_dir() {
+            Self::Folder
+        } else if kind.is_file() {
+            Self::File
+        } else {
+            Self::Other
+        }
+    }
+}
+
 /// The part of a file's metadata that anybody here asks for.
 #[derive(Debug, Clone)]
 pub struct Stat {
@@ -48,8 +62,8 @@ pub trait Eyes: Send + Sync {
     fn open(&self, path: &Path) -> Result<Box<dyn Read>>;
     /// For what is read in parts.
     fn open_parts(&self, path: &Path) -> Result<Box<dyn Parts>>;
-    /// Names in a folder, sorted.
-    fn list(&self, path: &Path) -> Result<Vec<String>>;
+    /// What is in a folder, sorted by name. The kinds come with the listing, so that a walk need not look at each.
+    fn entries(&self, path: &Path) -> Result<Vec<(String, FileKind)>>;
     /// Without following a link at the end of the path.
     fn lstat(&self, path: &Path) -> Result<Stat>;
     /// Following links.
@@ -59,6 +73,11 @@ pub trait Eyes: Send + Sync {
     fn digest(&self, path: &Path) -> Result<String>;
     /// SHA-256 over a whole folder, see [`digest::tree`].
     fn tree_digest(&self, path: &Path) -> Result<String>;
+
+    /// Names in a folder, sorted.
+    fn list(&self, path: &Path) -> Result<Vec<String>> {
+        Ok(self.entries(path)?.into_iter().map(|(name, _)| name).collect())
+    }
 
     fn read_text(&self, path: &Path) -> Result<String> {
         String::from_utf8(self.read(path)?).map_err(|e| {
@@ -141,17 +160,8 @@ pub struct LiveEyes;
 impl LiveEyes {
     fn convert(meta: &std::fs::Metadata) -> Stat {
         use std::os::unix::fs::MetadataExt as _;
-        let kind = meta.file_type();
         Stat {
-            kind: if kind.is_symlink() {
-                FileKind::Link
-            } else if kind.is_dir() {
-                FileKind::Folder
-            } else if kind.is_file() {
-                FileKind::File
-            } else {
-                FileKind::Other
-            },
+            kind: FileKind::of(meta.file_type()),
             size: meta.len(),
             mode: meta.mode() & 0o7777,
             uid: meta.uid(),
@@ -180,14 +190,21 @@ impl Eyes for LiveEyes {
         Ok(Box::new(OpenFile { file, size }))
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<String>> {
+    fn entries(&self, path: &Path) -> Result<Vec<(String, FileKind)>> {
         let fail = |e| Trouble::io("list", path, e);
-        let mut names = Vec::new();
+        let mut entries = Vec::new();
         for entry in std::fs::read_dir(path).map_err(fail)? {
-            names.push(entry.map_err(fail)?.file_name().to_string_lossy().into_owned());
+            let entry = entry.map_err(fail)?;
+            // Some file systems keep no kinds with their names; what goes away before it is looked at is not there.
+            let kind = match entry.file_type() {
+                Ok(kind) => FileKind::of(kind),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(fail(e)),
+            };
+            entries.push((entry.file_name().to_string_lossy().into_owned(), kind));
         }
-        names.sort();
-        Ok(names)
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(entries)
     }
 
     fn lstat(&self, path: &Path) -> Result<Stat> {

@@ -1,7 +1,7 @@
 //! What a plan pretends to have changed: files, folders and removals laid over the real ones. Later looks of the
 //! same plan see them; nothing is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -293,19 +293,25 @@ impl Eyes for LayeredEyes {
         self.through(path, "read", |p| LiveEyes.open_parts(p), whole)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<String>> {
-        let mut names: BTreeSet<String> =
-            self.through(path, "list", |p| LiveEyes.list(p), |_| Ok(Vec::new()))?.into_iter().collect();
+    fn entries(&self, path: &Path) -> Result<Vec<(String, FileKind)>> {
+        let mut entries: BTreeMap<String, FileKind> =
+            self.through(path, "list", |p| LiveEyes.entries(p), |_| Ok(Vec::new()))?.into_iter().collect();
         let folder = self.0.place(path, true);
         for (at, entry) in self.0.entries().iter().filter(|(at, _)| at.parent() == Some(folder.as_path())) {
             let Some(name) = at.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
-            if matches!(entry, Entry::Gone) {
-                names.remove(&name);
-            } else {
-                names.insert(name);
+            match entry {
+                Entry::Gone => {
+                    entries.remove(&name);
+                }
+                Entry::Moved(from) => {
+                    entries.insert(name, LiveEyes.lstat(from)?.kind);
+                }
+                entry => {
+                    entries.insert(name, Self::stat_of(entry).map_err(|e| Trouble::io("list", at, e))?.kind);
+                }
             }
         }
-        Ok(names.into_iter().collect())
+        Ok(entries.into_iter().collect())
     }
 
     fn lstat(&self, path: &Path) -> Result<Stat> {

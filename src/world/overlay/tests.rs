@@ -32,7 +32,11 @@ fn later_looks_see_what_was_pretended_and_the_disk_does_not() {
     overlay.point(&root.join("x/link"), Path::new("../moved"));
     assert_eq!(eyes.read_link(&root.join("x/link")).unwrap(), Path::new("../moved"));
     assert_eq!(eyes.lstat(&root.join("x/link")).unwrap().kind, FileKind::Link);
-    assert_eq!(eyes.list(&root.join("x/link")).unwrap(), ["b", "new"]);
+    let kinds = [("b".to_owned(), FileKind::Folder), ("new".to_owned(), FileKind::File)];
+    assert_eq!(eyes.entries(&root.join("x/link")).unwrap(), kinds);
+    let outer: Vec<FileKind> = eyes.entries(root).unwrap().into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(outer, [FileKind::Folder, FileKind::Folder]);
+    assert_eq!(eyes.entries(&root.join("x")).unwrap(), [("link".to_owned(), FileKind::Link)]);
     assert_eq!(eyes.read(&root.join("x/link/b/one")).unwrap(), b"1");
     overlay.write(&root.join("x/link/late"), b"l".to_vec(), None);
     assert_eq!(eyes.list(&root.join("moved")).unwrap(), ["b", "late", "new"]);
