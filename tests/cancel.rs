@@ -70,6 +70,30 @@ const SHAPES: &[(&str, usize, &str)] = &[
         2,
         "local _ <close> = guard() task.timeout('2h', function() local _ <close> = guard() time.sleep('1h') end)",
     ),
+    ("an endless loop", 1, "local _ <close> = guard() while true do end"),
+    (
+        "an endless loop in a task, a coroutine and a callback",
+        4,
+        "local _ <close> = guard()
+         task.map({ 1 }, function()
+           local _ <close> = guard()
+           coroutine.wrap(function()
+             local _ <close> = guard()
+             string.gsub('x', 'x', function() local _ <close> = guard() while true do end end)
+           end)()
+         end)",
+    ),
+    (
+        "several cleanups of an endless loop",
+        3,
+        "local _ <close> = guard() local _ <close> = guard()
+         do local _ <close> = guard() local n = 0 while true do n = n + 1 end end",
+    ),
+    (
+        "a loop of cleanups",
+        1,
+        "local _ <close> = guard() while true do local _ <close> = defer(function() end) end",
+    ),
     (
         "a sort",
         1,

@@ -7,6 +7,7 @@ pub mod both;
 pub mod clock;
 pub mod digest;
 pub mod nearest;
+pub mod ours;
 pub mod pieces;
 pub mod redact;
 pub mod text_diff;

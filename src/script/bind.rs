@@ -6,11 +6,11 @@ use std::rc::Rc;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
 use super::error::raise;
-use super::{module, ours, value};
+use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::api::perform::{self, Next};
-use crate::base::{Kind, Trouble};
+use crate::base::{Kind, Trouble, ours};
 use crate::site::Cx;
 use crate::world::Effect;
 use crate::world::cancel::Cancel;

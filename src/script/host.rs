@@ -7,14 +7,19 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, T
 
 use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
-use super::{bind, check, help, interrupt, module, ours, steps, task};
+use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, ours};
 use crate::site::Cx;
 use crate::world::cancel::Cancel;
 
-/// Declared by hand and written in Lua; each places its functions with `host.place`.
-const HANDMADE: &[(&str, &str)] = &[("check", include_str!("check.lua")), ("run", include_str!("run.lua"))];
+/// What a machine begins with, in this order. What is declared by hand is placed with `host.place`.
+const TEXTS: &[(&str, &str)] = &[
+    ("cleanup", include_str!("cleanup.lua")),
+    ("prelude", include_str!("prelude.lua")),
+    ("check", include_str!("check.lua")),
+    ("run", include_str!("run.lua")),
+];
 
 /// How long the compensations of a run may take together.
 const UNDO_LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
@@ -57,8 +62,8 @@ impl Host {
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
         let ending = steps::install(&lua, &host, &cx, &loader, &raw_pcall)?;
-        lua.load(include_str!("prelude.lua")).set_name(ours::chunk("prelude")).call::<()>(&host)?;
-        for (name, text) in HANDMADE {
+        host.raw_set("look", interrupt::look(&lua)?)?;
+        for (name, text) in TEXTS {
             lua.load(*text).set_name(ours::chunk(name)).call::<()>(&host)?;
         }
         interrupt::install(&lua)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::ours;
+use crate::base::ours;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::world::Eyes;
 

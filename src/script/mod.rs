@@ -8,7 +8,6 @@ pub mod host;
 mod interrupt;
 pub mod loader;
 pub mod module;
-mod ours;
 mod steps;
 pub mod task;
 pub mod trial;

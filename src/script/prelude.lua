@@ -50,22 +50,6 @@ function coroutine.wrap(f)
   return function(...) return give(carry(thread, co_resume(thread, ...))) end
 end
 
--- Cleanup that runs when a block ends, and may wait although its scope is cancelled.
-local cleanup = {
-  __close = function(self, failed)
-    host.shield()
-    local result = pack(raw_pcall(self.run))
-    host.unshield()
-    if not result[1] then
-      if failed ~= nil then host.warn("cleanup failed: " .. tostring(result[2])) else raw_error(result[2], 0) end
-    end
-  end,
-}
-function defer(f)
-  if type(f) ~= "function" then fail("usage", "defer takes a function") end
-  return setmetatable({ run = f }, cleanup)
-end
-
 -- The drivers are in Rust; a failure comes back as a value, so that an error table stays a table.
 local function raising(f)
   return function(...) return give(f(...)) end

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::error::{self, raise};
 use super::host::Uncompiled;
 use super::loader::Source;
-use super::{Host, ours, value};
+use super::{Host, value};
 use crate::base::trouble::Place;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, ours};
 use crate::world::cancel::Cancel;
 
 /// What is known of a test file before it runs.

@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::base::trouble::Place;
-use crate::base::{Trouble, redact};
+use crate::base::{Trouble, ours, redact};
 
 /// How it is to be shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -113,7 +113,7 @@ fn calls(traceback: &str) -> Vec<String> {
         .lines()
         .map(str::trim)
         .filter(|l| !l.is_empty() && !l.starts_with("stack traceback") && !l.starts_with("[C]"))
-        .filter(|l| !l.starts_with("prelude") && !l.starts_with('=') && !l.starts_with("..."))
+        .filter(|l| !ours::is_ours(l) && !l.starts_with('=') && !l.starts_with("..."))
         .take(12)
         .map(str::to_owned)
         .collect()
@@ -122,6 +122,20 @@ fn calls(traceback: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_calls_only_those_of_scripts_are_told() {
+        let own = format!("\t{}:9: in function 'pcall'", ours::file("prelude"));
+        let text = [
+            "stack traceback:",
+            "\t[C]: in ?",
+            "\tsite.lua:2: in upvalue 'f'",
+            &own,
+            "\t...",
+            "\t=x:1: in ?",
+        ];
+        assert_eq!(calls(&text.join("\n")), ["site.lua:2: in upvalue 'f'"]);
+    }
 
     #[test]
     fn a_word_is_found_whole() {

@@ -64,3 +64,18 @@ end)
 assert(not in_time and ended and undone, tostring(ended) .. " " .. tostring(undone))
 -- A loop that never waits ends with its scope nevertheless.
 assert(not pcall(task.timeout, "5ms", function() while true do end end))
+-- Wherever in such a loop it is stopped, each cleanup that was asked for has run.
+for round = 1, 200 do
+  local asked, cleaned = 0, 0
+  assert(not pcall(task.timeout, "1ms", function()
+    while true do
+      pcall(function()
+        local _ <close> = defer(function() cleaned = cleaned + 1 end)
+        asked = asked + 1
+        for _ = 1, round do end
+        error("x")
+      end)
+    end
+  end))
+  assert(asked > 0 and cleaned >= asked, asked .. " asked, " .. cleaned .. " cleaned")
+end
