@@ -3,6 +3,8 @@
 
 #[path = "snapshots/archives.rs"]
 mod archives;
+#[path = "snapshots/back.rs"]
+mod back;
 #[path = "snapshots/bed.rs"]
 mod bed;
 #[path = "snapshots/hostile.rs"]

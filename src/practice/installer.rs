@@ -23,6 +23,8 @@ pub struct Installer<'s, 'a, 'b> {
     only_dependencies: bool,
     pub(super) stage_root: PathBuf,
     cached: BTreeSet<String>,
+    /// What is asked for and not marked.
+    implicit: BTreeSet<String>,
     /// Hash to what is printed of it at the end.
     failed: BTreeMap<String, String>,
 }
@@ -44,10 +46,18 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
             show_log: options.has("--show-log-on-error"),
             only_package: options.value("--only") == Some("package"),
             only_dependencies: options.value("--only") == Some("dependencies"),
+            implicit: BTreeSet::new(),
             stage_root,
             cached,
             failed: BTreeMap::new(),
         })
+    }
+
+    /// Within an environment only its roots are marked, whatever else is asked for.
+    pub fn marks_only(mut self, roots: &BTreeSet<&str>) -> Self {
+        let asked = self.wanted.roots.iter().filter(|hash| !roots.contains(hash.as_str()));
+        self.implicit = asked.cloned().collect();
+        self
     }
 
     /// What must be there, dependencies first: build dependencies only of what is built.
@@ -108,7 +118,8 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
 
     /// One package. The inner error is what Spack repeats at the end.
     fn one(&mut self, node: &Node, n: usize, of: usize) -> Result<Result<(), String>, Halt> {
-        let explicit = self.wanted.roots.contains(&node.hash);
+        let asked = self.wanted.roots.contains(&node.hash);
+        let explicit = asked && !self.implicit.contains(&node.hash);
         if node.external.is_some() {
             if self.session.store.read()?.installed(&node.hash).is_none() {
                 self.write_modules(node, explicit)?;
@@ -119,7 +130,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
         let _lock = self.session.store.lock_prefix(&node.hash, Mode::Write)?;
         let prefix = self.session.store.prefix(node);
         let present = self.session.store.read()?.installed(&node.hash).is_some();
-        if present && !(self.overwrite && explicit) {
+        if present && !(self.overwrite && asked) {
             if explicit {
                 self.record(node, true)?;
             }

@@ -95,7 +95,8 @@ fn in_environment(
     if options.has("--overwrite") {
         confirm_overwrite(session, options)?;
     }
-    let code = Installer::new(session, options, wanted)?.run();
+    let roots = lock.roots.iter().map(|root| root.hash.as_str()).collect();
+    let code = Installer::new(session, options, wanted)?.marks_only(&roots).run();
     verb_env::refresh_view(session, environment)?;
     code
 }

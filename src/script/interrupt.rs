@@ -53,7 +53,7 @@ fn is_cancelled() -> bool {
 
 /// Whether what called the hook may be stopped there.
 fn may_stop(lua: &Lua) -> bool {
-    let source = lua.inspect_stack(1, |debug| debug.source().source.map(|name| name.into_owned()));
+    let source = lua.inspect_stack(1, |debug| debug.source().source.map(std::borrow::Cow::into_owned));
     source.flatten().is_none_or(|name| {
         name != "=__mlua_async_poll" && !WHOLE.iter().any(|whole| name == ours::chunk(whole))
     })

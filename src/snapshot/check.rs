@@ -63,6 +63,8 @@ pub struct HashCheck {
     pub why: String,
     /// It is on record as installed, and does not serve any more.
     pub damaged: bool,
+    /// Needed only to build others: where nothing is built, nobody misses it.
+    pub build_only: bool,
 }
 
 /// Whether a snapshot could be restored.
@@ -86,11 +88,6 @@ pub struct Restorable {
 }
 
 impl Restorable {
-    /// Hashes that are on record as installed and do not serve any more.
-    pub fn damaged(&self) -> Vec<String> {
-        self.missing.iter().filter(|row| row.damaged).map(|row| row.hash.clone()).collect()
-    }
-
     fn begun(kept: &Kept, problems: Vec<String>) -> Restorable {
         Restorable {
             snapshot: kept.snapshot.title(),
@@ -276,6 +273,7 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look
         signature: None,
         why,
         damaged: local.damaged.contains(&state.hash),
+        build_only: state.build_only,
     };
     let Some(why) = local.absent.get(&state.hash) else {
         return check(Source::Installed, String::new(), None);

@@ -3,6 +3,7 @@
 //! of objects that are called by their SHA-256 and kept once.
 
 pub mod archive;
+pub mod bring_back;
 pub mod capture;
 pub mod check;
 pub mod configuration;

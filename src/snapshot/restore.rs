@@ -1,30 +1,26 @@
 //! The way back in place: manifest and lock byte for byte, what is missing by its hash, marks, views and modules as
 //! they were. Everything is read back; what fails puts back what was there before.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bring_back::{Brought, bring_back};
 use super::check::{self, Restorable, Source};
 use super::configuration::{self, ConfigurationFile};
 use super::object::Objects;
 use super::reference;
 use super::restore_into::restore_into;
 use super::shelf::{Kept, Marks};
-use super::state::HashState;
 use super::{capture, look};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::concretize::Specs;
-use crate::spack::env_concretize::{EnvInstallArgs, install_env};
 use crate::spack::env_view::{RefreshArgs, refresh};
-use crate::spack::install_args::{InstallOptions, InstalledRow};
-use crate::spack::mark::{self, Mark, MarkArgs};
-use crate::spack::prefix_manifest::{Contents, damage};
+use crate::spack::guard;
+use crate::spack::install_args::InstalledRow;
 use crate::spack::session::{Scope, scope};
-use crate::spack::{guard, held};
 use crate::world::Action;
 
 /// Puts an environment back to what it was: by hash, never by solving.
@@ -42,6 +38,8 @@ pub struct RestoreArgs {
     pub configuration: bool,
     /// Build what no mirror has, although its recipe has changed since.
     pub allow_drift: bool,
+    /// Leave out what was only needed to build the others.
+    pub no_build_deps: bool,
     /// Read every installed file; otherwise only those whose time is not that of the installation.
     pub deep: bool,
     /// Only from build caches; never build.
@@ -78,6 +76,9 @@ pub struct Restored {
     pub installed: Vec<InstalledRow>,
     /// Hashes whose mark as explicit or implicit was put back.
     pub marked: Vec<String>,
+    /// What was only needed to build others and is not back, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The snapshot of how it was before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -93,7 +94,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let restorable = check::of(&cx, &kept, args.deep).await?;
     refuse(&restorable, &args)?;
     if let Some(into) = &args.into {
-        return restore_into(&cx, &kept, into, &args, &restorable.damaged()).await;
+        return restore_into(&cx, &kept, into, &args, &restorable).await;
     }
     let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string()))
         .await
@@ -120,18 +121,19 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
         }
         inside.spack.forget();
         match args.only {
-            Some(_) => Ok((Vec::new(), Vec::new())),
-            None => bring_back(&cx, &kept, &args, &restorable.damaged()).await,
+            Some(_) => Ok(Brought::default()),
+            None => bring_back(&cx, &kept, &args, &restorable).await,
         }
     };
     match work.await {
-        Ok((installed, marked)) => Ok(Restored {
+        Ok(brought) => Ok(Restored {
             snapshot: title,
             env: kept.snapshot.env.name.clone(),
             path: kept.snapshot.env.path.clone(),
             written: files.into_iter().map(|(path, _)| path).collect(),
-            installed,
-            marked,
+            installed: brought.installed,
+            marked: brought.marked,
+            left_out: brought.left_out,
             before,
             differing: configuration.left,
             seconds: begun.elapsed().as_secs_f64(),
@@ -241,122 +243,6 @@ async fn configuration_changes(
         }
     }
     Ok(out)
-}
-
-/// Installs what is missing, then marks, views and modules; then everything is compared with the record.
-pub async fn bring_back(
-    cx: &Cx,
-    kept: &Kept,
-    args: &RestoreArgs,
-    damaged: &[String],
-) -> Result<(Vec<InstalledRow>, Vec<String>)> {
-    let name = kept.snapshot.env.path.display().to_string();
-    let states = look::states(cx, kept)?;
-    let inside = scope(cx, Some(name.clone())).await?;
-    let store = held::now(cx, &inside).await?;
-    let there = |s: &HashState| s.external || store.get(&s.hash).is_some_and(|h| h.exists(&*cx.world.eyes));
-    let options = InstallOptions {
-        only_concrete: true,
-        cache_only: args.cache_only,
-        no_check_signature: args.no_check_signature,
-        fake: args.fake,
-        jobs: args.jobs,
-        timeout: args.timeout,
-        ..InstallOptions::default()
-    };
-    // What is built next may need what was damaged.
-    let mut installed = again(cx, &name, damaged, &options).await?;
-    if states.iter().any(|s| !s.build_only && s.installed && !there(s)) {
-        let args = EnvInstallArgs { name: name.clone(), specs: None, options };
-        installed.extend(install_env(cx.clone(), args).await?.installed);
-    }
-    let marked = marks(cx, &inside, &states).await?;
-    refresh(cx.clone(), RefreshArgs { name: name.clone() }).await?;
-    compare(cx, kept, &states).await?;
-    Ok((installed, marked))
-}
-
-/// Builds or unpacks again in place what is on record and does not serve any more.
-async fn again(
-    cx: &Cx,
-    name: &str,
-    hashes: &[String],
-    options: &InstallOptions,
-) -> Result<Vec<InstalledRow>> {
-    if hashes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let inside = scope(cx, Some(name.to_owned())).await?;
-    let store = held::now(cx, &inside).await?;
-    let prefix = |hash: &String| store.get(hash).and_then(|held| held.prefix.clone()).map(PathBuf::from);
-    let gone: Vec<PathBuf> =
-        hashes.iter().filter_map(prefix).filter(|path| !cx.world.eyes.exists(path)).collect();
-    // Spack before 1.2 moves the old prefix aside, and fails where there is none.
-    for path in &gone {
-        cx.world.perform(Action::MakeFolder { path: path.clone() }).await?;
-    }
-    let specs = Some(Specs::Many(hashes.iter().map(|hash| format!("/{hash}")).collect()));
-    let options = InstallOptions { overwrite: true, ..options.clone() };
-    let done = install_env(cx.clone(), EnvInstallArgs { name: name.to_owned(), specs, options }).await;
-    if done.is_err() {
-        // An empty folder would look like an installation.
-        for path in
-            gone.into_iter().filter(|path| cx.world.eyes.list(path).is_ok_and(|names| names.is_empty()))
-        {
-            cx.world.perform(Action::RemovePath { path }).await?;
-        }
-    }
-    Ok(done?.installed)
-}
-
-/// Explicit and implicit as recorded.
-async fn marks(cx: &Cx, scope: &Scope, states: &[HashState]) -> Result<Vec<String>> {
-    let store = held::now(cx, scope).await?;
-    let mut out = Vec::new();
-    for state in states.iter().filter(|s| s.installed && !s.external) {
-        let Some(held) = store.get(&state.hash).filter(|h| h.installed && h.local) else { continue };
-        if held.explicit != state.explicit {
-            let as_what = if state.explicit { Mark::Explicit } else { Mark::Implicit };
-            let args = MarkArgs { query: format!("/{}", state.hash), as_what, all: false };
-            mark::mark(cx.clone(), args).await?;
-            out.push(state.hash.clone());
-        }
-    }
-    Ok(out)
-}
-
-/// Reads everything back.
-async fn compare(cx: &Cx, kept: &Kept, states: &[HashState]) -> Result<()> {
-    let record = &kept.snapshot;
-    let inside = scope(cx, Some(record.env.path.display().to_string())).await?;
-    let eyes = &*cx.world.eyes;
-    let mut problems = Vec::new();
-    for (file, path) in
-        [(&record.manifest, inside.inside()?.manifest_file()), (&record.lock, inside.inside()?.lock_file())]
-    {
-        if eyes.digest(&path).ok().as_ref() != Some(&file.object) {
-            problems.push(format!("{} is not as it was", path.display()));
-        }
-    }
-    let store = held::now(cx, &inside).await?;
-    for state in states.iter().filter(|s| s.installed && !s.build_only && !s.external) {
-        match store.get(&state.hash) {
-            Some(held) if held.exists(eyes) && held.explicit != state.explicit => {
-                problems.push(format!("{} is not marked as it was", state.name));
-            }
-            Some(held) if held.exists(eyes) => {
-                let prefix = Path::new(held.prefix.as_deref().unwrap_or_default());
-                let pretends = cx.world.hands.pretends();
-                problems.extend(damage(eyes, prefix, Contents::Touched).filter(|_| !pretends));
-            }
-            _ => problems.push(format!("{}@{} is not installed", state.name, state.version)),
-        }
-    }
-    match problems.first() {
-        None => Ok(()),
-        Some(first) => Err(Trouble::new(Kind::NotDone, format!("{} is not back: {first}", record.title()))
-            .fact("problems", problems)),
-    }
 }
 
 /// The files as they were, and views and modules made of them.

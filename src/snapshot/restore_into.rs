@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bring_back::{Brought, bring_back};
+use super::check::Restorable;
 use super::configuration::{self, ConfigurationFile};
 use super::look;
 use super::object::Objects;
-use super::restore::{Part, RestoreArgs, Restored, bring_back};
+use super::restore::{Part, RestoreArgs, Restored};
 use super::shelf::Kept;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
@@ -28,7 +30,7 @@ pub async fn restore_into(
     kept: &Kept,
     into: &str,
     args: &RestoreArgs,
-    damaged: &[String],
+    restorable: &Restorable,
 ) -> Result<Restored> {
     let begun = std::time::Instant::now();
     if args.configuration || args.only == Some(Part::Configuration) {
@@ -45,21 +47,22 @@ pub async fn restore_into(
         let inside = fresh(cx, &target).await?;
         let mut differing = same_includes(cx, kept, &inside)?;
         copy.snapshot.manifest.object = move_views(cx, &inside, kept).await?;
-        let (installed, marked) = match args.only {
-            Some(_) => (Vec::new(), Vec::new()),
-            None => bring_back(cx, &copy, args, damaged).await?,
+        let brought = match args.only {
+            Some(_) => Brought::default(),
+            None => bring_back(cx, &copy, args, restorable).await?,
         };
         differing.sort();
-        Ok::<_, Trouble>((installed, marked, differing))
+        Ok::<_, Trouble>((brought, differing))
     };
     match work.await {
-        Ok((installed, marked, differing)) => Ok(Restored {
+        Ok((brought, differing)) => Ok(Restored {
             snapshot: kept.snapshot.title(),
             env: target.name,
             path: target.folder,
             written: files.into_iter().map(|(path, _)| path).collect(),
-            installed,
-            marked,
+            installed: brought.installed,
+            marked: brought.marked,
+            left_out: brought.left_out,
             before: None,
             differing,
             seconds: begun.elapsed().as_secs_f64(),

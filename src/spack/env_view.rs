@@ -97,6 +97,17 @@ pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
     mend(cx, &view_roots(cx, &scope.as_now(cx).await?)?).await
 }
 
+/// Removes the trees of views whose link is lost: Spack cannot make the views again over them, and an installation
+/// ends with that.
+pub async fn make_room(cx: &Cx, scope: &Scope) -> Result<()> {
+    let _lock = guard::changing(cx, scope).await?;
+    let eyes = &*cx.world.eyes;
+    for root in view_roots(cx, scope)?.iter().filter(|root| !eyes.exists(root) && eyes.exists(&trees(root))) {
+        clear(cx, root).await?;
+    }
+    Ok(())
+}
+
 /// Trees beside the one that the link leads to: Spack was killed before it pointed the link there, or before it
 /// removed the old one.
 fn half_made(cx: &Cx, root: &Path) -> Vec<PathBuf> {
@@ -129,21 +140,20 @@ pub fn follow(eyes: &dyn Eyes, root: &Path, most: usize) -> Followed {
     let mut found = Followed::default();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        let names = eyes.list(&folder).unwrap_or_else(|trouble| {
+        let entries = eyes.entries(&folder).unwrap_or_else(|trouble| {
             found.problems.push(trouble.message().to_owned());
             Vec::new()
         });
-        for path in names.into_iter().map(|name| folder.join(name)) {
-            match eyes.lstat(&path).map(|stat| stat.kind) {
-                Ok(FileKind::Folder) => folders.push(path),
-                Ok(FileKind::Link) => {
+        for (path, kind) in entries.into_iter().map(|(name, kind)| (folder.join(name), kind)) {
+            match kind {
+                FileKind::Folder => folders.push(path),
+                FileKind::Link => {
                     found.links += 1;
                     if eyes.stat(&path).is_err() {
                         found.problems.push(format!("{} leads nowhere", path.display()));
                     }
                 }
-                Ok(_) => {}
-                Err(trouble) => found.problems.push(trouble.message().to_owned()),
+                FileKind::File | FileKind::Other => {}
             }
         }
         if found.problems.len() >= most {

@@ -7,7 +7,7 @@ use super::chosen::chosen;
 use super::database::State;
 use super::held::{self, Named};
 use super::invoke::{self, Invocation};
-use super::session::scope;
+use super::session::{Scope, scope};
 use super::{failure, guard};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -49,25 +49,33 @@ pub async fn mark(cx: Cx, args: MarkArgs) -> Result<Marked> {
     let found =
         cx.blocking(move |cx| chosen(&cx, &again, &args.query, args.all, &[State::Installed])).await?;
     let specs: Vec<Named> = found.iter().map(Named::of).collect();
-    let changed: Vec<&Named> =
-        found.iter().zip(&specs).filter(|(row, _)| row.explicit != explicit).map(|(_, s)| s).collect();
-    if changed.is_empty() {
-        return Ok(Marked { specs, changed: 0 });
-    }
-    let mut words = vec!["mark".to_owned(), if explicit { "-e" } else { "-i" }.to_owned()];
-    words.extend(changed.iter().map(|s| format!("/{}", s.hash)));
-    let answer = invoke::run(&cx, &scope, Invocation::changes(words)).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    let after = held::now(&cx, &scope).await?;
-    let wrong: Vec<String> = changed
-        .iter()
-        .filter(|s| after.get(&s.hash).is_none_or(|h| h.explicit != explicit))
-        .map(|s| format!("{}/{}", s.name, s.hash))
-        .collect();
-    if !wrong.is_empty() {
-        let message = format!("{} ended well, but is not marked: {}", answer.title, wrong.join(", "));
-        return Err(answer.about(Trouble::new(Kind::NotDone, message)));
-    }
+    let otherwise = found.iter().zip(&specs).filter(|(row, _)| row.explicit != explicit);
+    let changed: Vec<(&str, &str)> =
+        otherwise.map(|(_, named)| (named.name.as_str(), named.hash.as_str())).collect();
+    set(&cx, &scope, &changed, args.as_what).await?;
     let changed = changed.len();
     Ok(Marked { specs, changed })
+}
+
+/// Marks installed specs, each with its name and its hash.
+pub async fn set(cx: &Cx, scope: &Scope, specs: &[(&str, &str)], as_what: Mark) -> Result<()> {
+    if specs.is_empty() {
+        return Ok(());
+    }
+    let explicit = as_what == Mark::Explicit;
+    let mut words = vec!["mark".to_owned(), if explicit { "-e" } else { "-i" }.to_owned()];
+    words.extend(specs.iter().map(|(_, hash)| format!("/{hash}")));
+    let answer = invoke::run(cx, scope, Invocation::changes(words)).await?;
+    failure::check(&*cx.world.eyes, &answer)?;
+    let after = held::now(cx, scope).await?;
+    let wrong: Vec<String> = specs
+        .iter()
+        .filter(|(_, hash)| after.get(*hash).is_none_or(|h| h.explicit != explicit))
+        .map(|(name, hash)| format!("{name}/{hash}"))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} ended well, but is not marked: {}", answer.title, wrong.join(", "));
+    Err(answer.about(Trouble::new(Kind::NotDone, message)))
 }

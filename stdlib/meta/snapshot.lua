@@ -122,6 +122,7 @@
 ---@field signature? Signature Whether what the mirror has was signed.
 ---@field why string What was found.
 ---@field damaged boolean It is on record as installed, and does not serve any more.
+---@field build_only boolean Needed only to build others: where nothing is built, nobody misses it.
 
 ---Whether a snapshot could be restored.
 ---@class (exact) Restorable
@@ -184,6 +185,7 @@
 ---@field written string[] Files that were put back.
 ---@field installed InstalledRow[]
 ---@field marked string[] Hashes whose mark as explicit or implicit was put back.
+---@field left_out? string[] What was only needed to build others and is not back, with the reason.
 ---@field before? string The snapshot of how it was before this.
 ---@field differing string[] Configuration files that are not as they were, and were left.
 ---@field seconds number
@@ -303,6 +305,7 @@ function snapshot.diff(from, to) end
 ---@field only? Part Only this part.
 ---@field configuration? boolean Also the configuration files of the site and the user, as far as they hold no secrets.
 ---@field allow_drift? boolean Build what no mirror has, although its recipe has changed since.
+---@field no_build_deps? boolean Leave out what was only needed to build the others.
 ---@field deep? boolean Read every installed file; otherwise only those whose time is not that of the installation.
 ---@field cache_only? boolean Only from build caches; never build.
 ---@field no_check_signature? boolean Accept binaries without a valid signature.

@@ -15,10 +15,13 @@ fn prefix(bed: &Bed, name: &str) -> PathBuf {
     PathBuf::from(row["prefix"].as_str().unwrap())
 }
 
-fn recipe(bed: &Bed, name: &str) -> PathBuf {
+/// The recipe of a package, and what it says.
+pub fn recipe(bed: &Bed, name: &str) -> (PathBuf, String) {
     let found = walkdir::WalkDir::new(bed.root.join("site/repo")).into_iter().map(Result::unwrap);
     let wanted = format!("packages/{}/package.py", name.replace('-', "_"));
-    found.map(walkdir::DirEntry::into_path).find(|path| path.ends_with(&wanted)).unwrap()
+    let file = found.map(walkdir::DirEntry::into_path).find(|path| path.ends_with(&wanted)).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    (file, text)
 }
 
 /// List, show and check say the same.
@@ -56,8 +59,7 @@ fn lists_and_shows_say_from_where_it_would_come() {
     std::fs::write(&mirrors, unsigned).unwrap();
     std::fs::remove_dir_all(prefix(&bed, "fftw")).unwrap();
     assert_eq!(verdict(&bed), "source");
-    let file = recipe(&bed, "fftw");
-    let text = std::fs::read_to_string(&file).unwrap();
+    let (file, text) = recipe(&bed, "fftw");
     std::fs::write(&file, format!("{text}# another patch\n")).unwrap();
     assert_eq!(verdict(&bed), "drifted");
     std::fs::write(&file, &text).unwrap();

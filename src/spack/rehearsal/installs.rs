@@ -51,7 +51,9 @@ pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) 
     let roots: BTreeSet<String> = if asked.is_empty() {
         locked.root_hashes()
     } else {
-        locked.roots.iter().filter(|r| asked.contains(&r.spec)).map(|r| r.hash.clone()).collect()
+        let named = locked.roots.iter().filter(|r| asked.contains(&r.spec)).map(|r| &r.hash);
+        let by_hash = locked.specs.keys().filter(|hash| asked.contains(&format!("/{hash}")));
+        named.chain(by_hash).cloned().collect()
     };
     if roots.is_empty() && !asked.is_empty() {
         scene.assume("which specs of the environment match was left to Spack");
@@ -59,7 +61,9 @@ pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) 
     let text = LockfileText::of(cx, environment)?;
     let nodes = text.as_ref().map(nodes_of_lock).transpose()?.unwrap_or_default();
     let arrivals = arrivals::of(command, &locked.specs, &roots, &before, Manner::of(command)).await?;
-    pretend(scene, command, &locked.specs, nodes, &roots, arrivals)?;
+    // What is asked for by its hash and is no root stays implicit.
+    let explicit = roots.intersection(&locked.root_hashes()).cloned().collect();
+    pretend(scene, command, &locked.specs, nodes, &explicit, arrivals)?;
     scene.detail("environments", [touched(command, before.specs.keys().ne(locked.specs.keys()))?]);
     Ok(ended(0, ""))
 }
@@ -121,7 +125,7 @@ fn pretend(
     command: &Command<'_>,
     specs: &BTreeMap<String, SpecRow>,
     mut nodes: Nodes,
-    roots: &BTreeSet<String>,
+    explicit: &BTreeSet<String>,
     arrivals: Arrivals,
 ) -> Result<()> {
     let scope = command.scope;
@@ -138,7 +142,7 @@ fn pretend(
     for hash in &arrivals.externals {
         let (Some(row), Some(node)) = (specs.get(hash), nodes.remove(hash)) else { continue };
         let prefix = row.external.as_ref().and_then(|e| e.path.clone());
-        new.push(NewRecord { hash: hash.clone(), node, prefix, explicit: roots.contains(hash) });
+        new.push(NewRecord { hash: hash.clone(), node, prefix, explicit: explicit.contains(hash) });
     }
     for hash in &arrivals.new {
         let (Some(row), Some(node)) = (specs.get(hash), nodes.remove(hash)) else { continue };
@@ -148,10 +152,10 @@ fn pretend(
             hash: hash.clone(),
             node,
             prefix: Some(prefix),
-            explicit: roots.contains(hash),
+            explicit: explicit.contains(hash),
         });
     }
-    let explicit: Vec<String> = roots.iter().cloned().collect();
+    let explicit: Vec<String> = explicit.iter().cloned().collect();
     if !new.is_empty() || !explicit.is_empty() {
         let now = command.cx.world.clock.seconds();
         database_edit::edit(scene, scope, |installs| database_edit::add(installs, new, &explicit, now))?;
