@@ -148,11 +148,22 @@ pub fn done(what: &str, output: &Output) -> Result<(), String> {
     Err(format!("{what}: {}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)))
 }
 
+fn named() -> Option<Vec<PathBuf>> {
+    let named = std::env::var("MOONSTACK_LAB_SITES").ok()?;
+    Some(named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect())
+}
+
+/// The site among those that `MOONSTACK_LAB_SITES` names that has the Spack of this checkout.
+pub fn named_site(root: &Path) -> Option<LabSite> {
+    let opened = named()?.into_iter().filter_map(|folder| LabSite::open(&folder).ok());
+    opened.into_iter().find(|site| site.env.get("SPACK_ROOT").is_some_and(|of| Path::new(of) == root))
+}
+
 /// The populated sites to compare on: those that `MOONSTACK_LAB_SITES` names (separated by ':'), else a small one
 /// for each checkout, made once and kept in the build folder. None on a machine without checkouts.
 pub fn sites() -> Vec<PathBuf> {
-    if let Ok(named) = std::env::var("MOONSTACK_LAB_SITES") {
-        return named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect();
+    if let Some(named) = named() {
+        return named;
     }
     let roots: Vec<(&str, PathBuf)> =
         RELEASES.iter().filter_map(|release| Some((*release, spack(release)?))).collect();
