@@ -59,7 +59,7 @@ pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs, found: &Restor
         found.missing.iter().partition(|row| may_come(row, args));
     let stay: BTreeMap<&str, &str> =
         stay.into_iter().map(|row| (row.hash.as_str(), row.why.as_str())).collect();
-    let wanted: Vec<&HashState> =
+    let mut wanted: Vec<&HashState> =
         states.iter().filter(|s| s.installed && !s.external && !stay.contains_key(s.hash.as_str())).collect();
     make_room(cx, &scope(cx, Some(name.clone())).await?).await?;
     // What is built next may need what was damaged.
@@ -69,25 +69,50 @@ pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs, found: &Restor
         let args = EnvInstallArgs { name: name.clone(), specs: None, options: options.clone() };
         installed.extend(install_env(cx.clone(), args).await?.installed);
     }
-    // Where Spack builds nothing, it does without what is only needed to build.
-    let late: Vec<String> =
-        missing(cx, &name, &wanted).await?.iter().map(|state| format!("/{}", state.hash)).collect();
-    if !late.is_empty() {
-        let specs = Some(Specs::Many(late));
-        let args = EnvInstallArgs { name: name.clone(), specs, options };
-        installed.extend(install_env(cx.clone(), args).await?.installed);
-    }
+    let mut left_out: BTreeMap<&str, String> =
+        stay.iter().map(|(hash, why)| (*hash, (*why).to_owned())).collect();
+    installed.extend(only_to_build(cx, &name, &wanted, options, &mut left_out).await?);
+    wanted.retain(|state| !left_out.contains_key(state.hash.as_str()));
     let inside = scope(cx, Some(name.clone())).await?;
     let marked = marks(cx, &inside, &states).await?;
     refresh(cx.clone(), RefreshArgs { name }).await?;
     compare(cx, kept, &wanted).await?;
-    let left_out = states
-        .iter()
-        .filter(|s| s.installed)
-        .filter_map(|s| stay.get(s.hash.as_str()).map(|why| format!("{}@{}: {why}", s.name, s.version)));
-    let mut left_out: Vec<String> = left_out.collect();
+    let then = states.iter().filter(|state| state.installed);
+    let mut left_out: Vec<String> = then
+        .filter_map(|s| left_out.get(s.hash.as_str()).map(|why| format!("{}@{}: {why}", s.name, s.version)))
+        .collect();
     left_out.sort();
     Ok(Brought { installed, marked, left_out })
+}
+
+/// Where Spack builds nothing, it does without what is only needed to build. Nobody should have to do without the
+/// others because it fails.
+async fn only_to_build<'s>(
+    cx: &Cx,
+    name: &str,
+    wanted: &[&'s HashState],
+    options: InstallOptions,
+    left_out: &mut BTreeMap<&'s str, String>,
+) -> Result<Vec<InstalledRow>> {
+    let late = missing(cx, name, wanted).await?;
+    if late.is_empty() {
+        return Ok(Vec::new());
+    }
+    let specs = Some(Specs::Many(late.iter().map(|state| format!("/{}", state.hash)).collect()));
+    match install_env(cx.clone(), EnvInstallArgs { name: name.to_owned(), specs, options }).await {
+        Ok(done) => Ok(done.installed),
+        Err(trouble) if trouble.is(Kind::Cancelled) => Err(trouble),
+        Err(trouble) => {
+            let lost = missing(cx, name, &late).await?;
+            if lost.iter().any(|state| !state.build_only) {
+                return Err(trouble);
+            }
+            for state in lost {
+                left_out.insert(&state.hash, trouble.message().to_owned());
+            }
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Those that are not installed.

@@ -46,6 +46,14 @@ fn what_was_only_needed_to_build_comes_back_as_well() {
     );
     std::fs::write(&file, text).unwrap();
 
+    let faults = bed.root.join("site/faults.toml");
+    std::fs::write(&faults, "[package.pkgconf]\nfail = 'build'\n").unwrap();
+    let (installed, left) = restore(&bed, &[]);
+    assert!(
+        installed.is_empty() && left.len() == 1 && left[0].contains("pkgconf failed"),
+        "{installed:?} {left:?}"
+    );
+    std::fs::remove_file(&faults).unwrap();
     assert_eq!(restore(&bed, &[]), (vec!["pkgconf".to_owned()], Vec::new()));
     assert_eq!(without_times(bed.json(&["find"])), without_times(find));
 
