@@ -8,7 +8,7 @@ use super::check::{HashCheck, Restorable, Source};
 use super::look;
 use super::restore::RestoreArgs;
 use super::shelf::Kept;
-use super::state::HashState;
+use super::state::{HashState, is_there};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::concretize::Specs;
@@ -119,7 +119,7 @@ async fn only_to_build<'s>(
 async fn missing<'s>(cx: &Cx, name: &str, wanted: &[&'s HashState]) -> Result<Vec<&'s HashState>> {
     let inside = scope(cx, Some(name.to_owned())).await?;
     let store = held::now(cx, &inside).await?;
-    let there = |state: &HashState| store.get(&state.hash).is_some_and(|held| held.exists(&*cx.world.eyes));
+    let there = |state: &HashState| is_there(&*cx.world.eyes, &store, &state.hash, None);
     Ok(wanted.iter().copied().filter(|state| !there(state)).collect())
 }
 

@@ -92,7 +92,7 @@ fn damage(dice: &mut Dice, prefix: &Path) -> Result<String, Failed> {
         .filter(|e| e.file_type().is_file() && !e.path().components().any(|c| c.as_os_str() == ".spack"))
         .map(walkdir::DirEntry::into_path)
         .collect();
-    let Some(file) = files.get(dice.below(files.len() as u64) as usize).filter(|_| dice.below(4) > 0) else {
+    let Some(file) = files.get(dice.index(files.len())).filter(|_| dice.below(4) > 0) else {
         fs::remove_dir_all(prefix)?;
         return Ok(format!("remove {}", prefix.display()));
     };
