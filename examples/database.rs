@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use moonstack::base::{Result, Trouble};
-use moonstack::spack::database::DatabaseText;
-use moonstack::spack::hash::Verdict;
-use moonstack::spack::query::Query;
-use moonstack::spack::row::SpecRow;
 use moonstack::spack::spec::Dialect;
-use moonstack::spack::stores::Stores;
+use moonstack::spack::store::database::DatabaseText;
+use moonstack::spack::store::query::Query;
+use moonstack::spack::store::row::SpecRow;
+use moonstack::spack::store::stores::Stores;
+use moonstack::spack::text::hash::Verdict;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();

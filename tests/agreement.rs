@@ -12,11 +12,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use agreement_queries::{Asked, Generator};
-use moonstack::spack::database::DatabaseText;
-use moonstack::spack::query::Query;
-use moonstack::spack::recipes::RepositoryRecipes;
 use moonstack::spack::spec::{Dialect, Spec};
-use moonstack::spack::stores::Stores;
+use moonstack::spack::store::database::DatabaseText;
+use moonstack::spack::store::query::Query;
+use moonstack::spack::store::recipes::RepositoryRecipes;
+use moonstack::spack::store::stores::Stores;
 use moonstack::world::eyes::LiveEyes;
 
 const QUERIES: usize = 600;

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use moonstack::spack::config::keys;
+use moonstack::spack::config::locate::{Search, locate};
 use moonstack::spack::config::{Config, ConfigInputs};
-use moonstack::spack::locate::{Search, locate};
-use moonstack::spack::manifest::Manifest;
-use moonstack::spack::yaml::{Value as Node, Yaml};
-use moonstack::spack::{environment, known};
+use moonstack::spack::environment;
+use moonstack::spack::environment::manifest::Manifest;
+use moonstack::spack::text::yaml::{Value as Node, Yaml};
 use moonstack::world::eyes::LiveEyes;
 use serde_json::{Value, json};
 
@@ -154,7 +155,7 @@ fn compare(setup: &Setup, score: &mut Score) {
     let mut sections: Vec<&str> =
         theirs["sections"].as_object().unwrap().keys().map(String::as_str).collect();
     sections.sort_unstable();
-    let mut known = known::sections(config.release);
+    let mut known = keys::sections(config.release);
     known.sort_unstable();
     label("sections", json!(known), &json!(sections));
     for (name, value) in theirs["sections"].as_object().unwrap() {
@@ -207,7 +208,7 @@ fn compare_commands(setup: &Setup, score: &mut Score) {
         let arguments: &[&str] =
             if json_option { &["config", "get", "--json", section] } else { &["config", "get", section] };
         let out = setup.spack(arguments, &[]);
-        let theirs = moonstack::spack::yaml::parse_named(&out, "spack config get").unwrap();
+        let theirs = moonstack::spack::text::yaml::parse_named(&out, "spack config get").unwrap();
         let theirs = theirs.get(section).map_or(json!({}), Yaml::to_json);
         score.check(
             &format!("{}: config get {section}", setup.name),
@@ -381,7 +382,7 @@ fn repositories(site: &Path, vars: &Vars, root: &Path, user: &Path, old: bool) {
     let mut repos = setup.load().repos().unwrap();
     repos.retain(|repo| repo.name.as_deref() != Some("builtin"));
     assert!(!repos.is_empty(), "{}", site.display());
-    let list = |repos: &[moonstack::spack::repos::Repo]| {
+    let list = |repos: &[moonstack::spack::config::repos::Repo]| {
         repos.iter().fold("repos:\n".to_owned(), |text, repo| format!("{text}- {}\n", repo.path.display()))
     };
     write(&root.join("etc/spack/repos.yaml"), &list(&repos));

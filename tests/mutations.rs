@@ -178,7 +178,7 @@ fn damaged_yaml_is_survived() {
         .map(|name| std::fs::read(root().join("fuzz/seeds").join(name)).unwrap());
     for seed in &seeds {
         let text = std::str::from_utf8(seed).unwrap();
-        moonstack::spack::yaml::parse(text, Path::new("seed.yaml")).expect("a seed that is sound");
+        moonstack::spack::text::yaml::parse(text, Path::new("seed.yaml")).expect("a seed that is sound");
     }
     survive(&seeds, as_text(readers::yaml));
 }

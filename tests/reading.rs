@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moonstack::base::Kind;
-use moonstack::spack::database::DatabaseText;
-use moonstack::spack::row::{Row, SpecRow};
-use moonstack::spack::skim::Skim;
-use moonstack::spack::stores::Stores;
+use moonstack::spack::store::database::DatabaseText;
+use moonstack::spack::store::row::{Row, SpecRow};
+use moonstack::spack::store::stores::Stores;
+use moonstack::spack::text::json_scan::Skim;
 use moonstack::world::eyes::LiveEyes;
 use proptest::prelude::*;
 

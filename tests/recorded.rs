@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use moonstack::base::Kind;
-use moonstack::spack::database::{Database, DatabaseText};
-use moonstack::spack::hash::Verdict;
-use moonstack::spack::lockfile::LockfileText;
+use moonstack::spack::lock::lockfile::LockfileText;
+use moonstack::spack::store::database::{Database, DatabaseText};
+use moonstack::spack::text::hash::Verdict;
 
 fn fixtures(named: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::base::{Result, Trouble};
 use crate::site::Cx;
+use crate::spack::config::locate::{self, Installation, Search};
+use crate::spack::config::settings::InstallTree;
 use crate::spack::config::{Config, ConfigInputs};
-use crate::spack::locate::{self, Installation, Search};
-use crate::spack::settings::InstallTree;
 
 /// Installation and configuration, or why there is none.
 #[derive(Clone)]

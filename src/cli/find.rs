@@ -9,9 +9,9 @@ use super::args::Find;
 use super::setup::Session;
 use crate::base::pieces::pieces;
 use crate::base::{Kind, Result, Trouble, words};
-use crate::spack::look::{self, FindArgs, StateName};
-use crate::spack::row::Row;
-use crate::spack::stores::{Entry, Stores};
+use crate::spack::read::find::{self, FindArgs, StateName};
+use crate::spack::store::row::Row;
+use crate::spack::store::stores::{Entry, Stores};
 use crate::term::printer::Printer;
 
 /// So few rows are not worth another thread.
@@ -25,7 +25,7 @@ pub async fn find(session: &Session, args: &Find) -> Result<u8> {
         states: if args.missing { vec![StateName::Installed, StateName::Missing] } else { Vec::new() },
     };
     let style = Style::of(&session.printer, args);
-    let work = look::found(session.cx.clone(), wanted, move |stores, entries| {
+    let work = find::found(session.cx.clone(), wanted, move |stores, entries| {
         Ok((entries.len(), style.pieces(stores, entries)?))
     });
     let work = session.scope.enter(session.scope.guard(work));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::setup::Session;
 use crate::base::Result;
 use crate::repl::{ReplOptions, run};
+use crate::spack::drive::session::Scope;
 use crate::spack::environment;
-use crate::spack::session::Scope;
 use crate::world::Action;
 
 pub async fn repl(session: &Session) -> Result<u8> {

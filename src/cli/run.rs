@@ -15,7 +15,7 @@ use crate::script::host::Uncompiled;
 use crate::script::loader::Source;
 use crate::script::workflow::{Instances, Workflow};
 use crate::script::{Host, error, value};
-use crate::spack::session::Spack;
+use crate::spack::drive::session::Spack;
 use crate::term::printer::Detail;
 use crate::world::input::{Input, InputKind};
 use crate::world::journal::{About, Note, host};

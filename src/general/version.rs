@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::base::{Result, Trouble};
 use crate::site::Cx;
-use crate::spack::versions::{Version, VersionList};
+use crate::spack::spec::version::{Version, VersionList};
 
 /// Compares two versions in Spack's order: `develop` is newer than any number, `2.0rc1` older than `2.0`.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use super::disk;
 use super::record::{Node, Nodes, closure, spec_file};
 use super::store::Store;
 use crate::base::{Kind, Result, Trouble};
-use crate::spack::prefix_manifest::content_hash;
+use crate::spack::store::prefix_manifest::content_hash;
 use crate::world::eyes::LiveEyes;
 
 /// The folder for Spack's own files in a prefix.

@@ -277,7 +277,7 @@ fn push_specs(out: &mut String, pad: &str, specs: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spack::manifest_edit::MANIFEST;
+    use crate::spack::environment::manifest::edit::MANIFEST;
 
     #[test]
     fn specs_are_replaced_and_comments_stay() {

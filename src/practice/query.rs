@@ -3,8 +3,8 @@
 
 use super::halt::Halt;
 use super::record::{ALL_TYPES, Node, Nodes, closure};
+use crate::spack::spec::version::VersionList;
 use crate::spack::spec::{Dialect, Edge, Spec, Variant, VariantValue};
-use crate::spack::versions::VersionList;
 
 /// Reads the specs of a command line, in Spack's words for what does not parse.
 pub fn parse(words: &[String]) -> Result<Vec<Spec>, Halt> {

@@ -18,7 +18,7 @@ use super::solve::{Solution, Solver};
 use super::store::Store;
 use super::{MARKER, VERSION, view};
 use crate::base::{Kind, Result, Trouble};
-use crate::spack::manifest_edit::MANIFEST;
+use crate::spack::environment::manifest::edit::MANIFEST;
 
 /// A practice site, and how a process must be started to be on it.
 #[derive(Debug, Clone)]

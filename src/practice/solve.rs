@@ -82,7 +82,7 @@ impl Solver<'_> {
                 let provider = self.provider(virtual_name, &wants);
                 let renamed = list.into_iter().map(|mut s| {
                     s.name = Some(provider.clone());
-                    s.versions = crate::spack::versions::VersionList::any();
+                    s.versions = crate::spack::spec::version::VersionList::any();
                     s
                 });
                 wants.entry(provider.clone()).or_default().extend(renamed);

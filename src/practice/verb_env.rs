@@ -11,7 +11,7 @@ use super::session::{Declared, Options, Session};
 use super::verb_spec::tree;
 use super::verb_track;
 use super::view;
-use crate::spack::manifest_edit::MANIFEST;
+use crate::spack::environment::manifest::edit::MANIFEST;
 
 pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;

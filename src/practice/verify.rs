@@ -10,7 +10,7 @@ use super::query;
 use super::record::Node;
 use super::session::{Options, Session};
 use crate::base::Kind;
-use crate::spack::prefix_manifest;
+use crate::spack::store::prefix_manifest;
 use crate::world::eyes::LiveEyes;
 
 pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {

@@ -11,15 +11,15 @@ use super::shelf::Kept;
 use super::state::{HashState, is_there};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::concretize::Specs;
-use crate::spack::env_concretize::{EnvInstallArgs, install_env};
-use crate::spack::env_view::{RefreshArgs, make_room, refresh};
-use crate::spack::install_args::{InstallOptions, InstalledRow};
-use crate::spack::mark::{self, Mark};
-use crate::spack::prefix_manifest::{Contents, damage};
-use crate::spack::session::Scope;
-use crate::spack::session::scope;
-use crate::spack::{guard, held};
+use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
+use crate::spack::change::env::view::{RefreshArgs, make_room, refresh};
+use crate::spack::change::install::args::{InstallOptions, InstalledRow};
+use crate::spack::change::mark::{self, Mark};
+use crate::spack::drive::session::Scope;
+use crate::spack::drive::session::scope;
+use crate::spack::drive::{installed, locks};
+use crate::spack::read::concretize::Specs;
+use crate::spack::store::prefix_manifest::{Contents, damage};
 use crate::world::Action;
 
 /// What was done.
@@ -118,7 +118,7 @@ async fn only_to_build<'s>(
 /// Those that are not installed.
 async fn missing<'s>(cx: &Cx, name: &str, wanted: &[&'s HashState]) -> Result<Vec<&'s HashState>> {
     let inside = scope(cx, Some(name.to_owned())).await?;
-    let store = held::now(cx, &inside).await?;
+    let store = installed::now(cx, &inside).await?;
     let there = |state: &HashState| is_there(&*cx.world.eyes, &store, &state.hash, None);
     Ok(wanted.iter().copied().filter(|state| !there(state)).collect())
 }
@@ -129,7 +129,7 @@ async fn again(cx: &Cx, name: &str, hashes: &[&str], options: &InstallOptions) -
         return Ok(Vec::new());
     }
     let inside = scope(cx, Some(name.to_owned())).await?;
-    let store = held::now(cx, &inside).await?;
+    let store = installed::now(cx, &inside).await?;
     let prefix = |hash: &&str| store.get(*hash).and_then(|held| held.prefix.clone()).map(PathBuf::from);
     let gone: Vec<PathBuf> =
         hashes.iter().filter_map(prefix).filter(|path| !cx.world.eyes.exists(path)).collect();
@@ -153,10 +153,10 @@ async fn again(cx: &Cx, name: &str, hashes: &[&str], options: &InstallOptions) -
 
 /// Explicit and implicit as recorded.
 async fn marks(cx: &Cx, inside: &Scope, states: &[HashState]) -> Result<Vec<String>> {
-    let store = held::now(cx, inside).await?;
+    let store = installed::now(cx, inside).await?;
     // Also what is no root of the environment.
     let outside = scope(cx, None).await?;
-    let _lock = guard::changing(cx, &outside).await?;
+    let _lock = locks::changing(cx, &outside).await?;
     let mut marked = Vec::new();
     for as_what in [Mark::Explicit, Mark::Implicit] {
         let explicit = as_what == Mark::Explicit;
@@ -187,7 +187,7 @@ async fn compare(cx: &Cx, kept: &Kept, wanted: &[&HashState]) -> Result<()> {
             problems.push(format!("{} is not as it was", path.display()));
         }
     }
-    let store = held::now(cx, &inside).await?;
+    let store = installed::now(cx, &inside).await?;
     for state in wanted {
         match store.get(&state.hash) {
             Some(held) if held.exists(eyes) && held.explicit != state.explicit => {

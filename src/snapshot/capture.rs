@@ -12,12 +12,12 @@ use super::shelf::{Kept, Marks, Shelf};
 use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::spack::drive::installed::Named;
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::drive::{installed, locks};
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::held::Named;
-use crate::spack::locked::LockContents;
-use crate::spack::lockfile::LockfileText;
-use crate::spack::session::{Scope, scope};
-use crate::spack::{guard, held};
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::lockfile::LockfileText;
 use crate::world::lock::{self, Mode, Range};
 
 /// Records what an environment is: lock, manifest, configuration, repositories, and the state of each hash.
@@ -56,7 +56,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<Created> {
     for tag in &args.tags {
         check_tag(tag)?;
     }
-    let _lock = guard::changing(&cx, &scope).await?;
+    let _lock = locks::changing(&cx, &scope).await?;
     let pushed = match &args.ensure {
         Some(mirror) => ensure::ensure(&cx, &scope, mirror, args.partial).await?,
         None => Vec::new(),
@@ -110,7 +110,7 @@ pub async fn take(
     marks: Marks,
     partial: bool,
 ) -> Result<Kept> {
-    let _lock = guard::changing(cx, scope).await?;
+    let _lock = locks::changing(cx, scope).await?;
     write(cx, scope, description, marks, partial).await
 }
 
@@ -165,7 +165,7 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
     };
     let lock = eyes.read(&environment.lock_file())?;
     let contents = LockContents::of(&text.parse()?)?;
-    let store = held::read(cx, scope)?;
+    let store = installed::read(cx, scope)?;
     let states = state::of(eyes, &store, &contents, &scope.config.recipe_folders(eyes)?);
     refuse_missing(&environment.name, &states, partial)?;
     let installation = &scope.spack.installation;

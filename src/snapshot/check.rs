@@ -14,11 +14,11 @@ use super::shelf::Kept;
 use super::state::{self, HashState};
 use super::{look, verify};
 use crate::base::Result;
+use crate::mirror::holdings::{self, Signature};
 use crate::site::Cx;
-use crate::spack::locked::LockContents;
-use crate::spack::mirror_look::{self, Signature};
-use crate::spack::prefix_manifest::{self, Contents};
-use crate::spack::row::SpecRow;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::prefix_manifest::{self, Contents};
+use crate::spack::store::row::SpecRow;
 
 /// Says whether a snapshot could be restored now, and from where.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -146,7 +146,7 @@ pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
             Ok((ground.scope, local))
         })
         .await?;
-    let looked = mirror_look::look(cx, &scope, &local.wanted()).await?;
+    let looked = holdings::look(cx, &scope, &local.wanted()).await?;
     Ok(concluded(out, &local, looked))
 }
 
@@ -159,14 +159,14 @@ pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable>
     let local = local(cx, ground, kept, None)?;
     let wanted = local.wanted();
     let looked = if wanted.is_empty() {
-        mirror_look::Looked::default()
+        holdings::Looked::default()
     } else {
-        mirror_look::nearby(cx, &ground.scope, &wanted)?
+        holdings::nearby(cx, &ground.scope, &wanted)?
     };
     Ok(concluded(Restorable::begun(kept, Vec::new()), &local, looked))
 }
 
-fn concluded(mut out: Restorable, local: &Local, looked: mirror_look::Looked) -> Restorable {
+fn concluded(mut out: Restorable, local: &Local, looked: holdings::Looked) -> Restorable {
     out.not_looked = looked.not_looked;
     out.drift.clone_from(&local.drift);
     out.verdict = Source::Installed;
@@ -263,7 +263,7 @@ fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
     out
 }
 
-fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look::Found>) -> HashCheck {
+fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, holdings::Found>) -> HashCheck {
     let check = |from, why: String, mirror| HashCheck {
         name: state.name.clone(),
         version: state.version.clone(),
@@ -295,7 +295,7 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, mirror_look
 }
 
 /// What is needed to build those that no mirror has, all the way down.
-fn needed_to_build<'a>(local: &'a Local, found: &BTreeMap<String, mirror_look::Found>) -> BTreeSet<&'a str> {
+fn needed_to_build<'a>(local: &'a Local, found: &BTreeMap<String, holdings::Found>) -> BTreeSet<&'a str> {
     let builds = |hash: &str| local.absent.contains_key(hash) && !found.contains_key(hash);
     let mut queue: Vec<&str> =
         local.states.iter().filter(|s| !s.build_only && builds(&s.hash)).map(|s| s.hash.as_str()).collect();

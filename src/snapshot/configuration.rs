@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, redact};
 use crate::site::Cx;
-use crate::spack::session::Scope;
+use crate::spack::drive::session::Scope;
 use crate::world::Eyes;
 
 /// Older releases have the secret beside its name in a list.

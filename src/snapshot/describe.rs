@@ -7,8 +7,8 @@ use super::configuration::ConfigurationFile;
 use super::shelf::Kept;
 use super::state::HashState;
 use crate::base::{Kind, Result, Trouble};
-use crate::spack::locked::LockContents;
-use crate::spack::lockfile::LockfileText;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::lockfile::LockfileText;
 
 /// How each begins.
 pub const HEAD: &[u8] = b"# A snapshot of a Spack environment, described for people.";

@@ -16,10 +16,10 @@ use super::{import, look};
 use crate::base::both::both;
 use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
-use crate::spack::lock_diff::rows::{DiffSummary, PackageDiff, RootsDiff};
-use crate::spack::lock_diff::{self};
-use crate::spack::lockfile::LockfileText;
-use crate::spack::session::Scope;
+use crate::spack::drive::session::Scope;
+use crate::spack::lock::diff;
+use crate::spack::lock::diff::rows::{DiffSummary, PackageDiff, RootsDiff};
+use crate::spack::lock::lockfile::LockfileText;
 
 /// Compares two snapshots, or a snapshot with how its environment is now.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -82,7 +82,7 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<SnapshotDiff> {
 }
 
 fn of(from: &Side, to: &Side) -> Result<SnapshotDiff> {
-    let locks = lock_diff::of_texts(&from.lock, &to.lock)?;
+    let locks = diff::of_texts(&from.lock, &to.lock)?;
     let texts = |a: &Option<String>, b: &Option<String>| match (a, b) {
         (Some(a), Some(b)) => text_diff::unified(&from.title, &to.title, a, b),
         _ => String::new(),
@@ -194,7 +194,7 @@ fn exported(archive: &Archive, file: &str) -> Result<Side> {
 fn live(cx: &Cx, name: &str) -> Result<Side> {
     let scope = Scope::open(cx, Some(name))?;
     let environment = scope.inside()?;
-    let lock = crate::spack::env_look::needs_lock(LockfileText::of(cx, environment)?, environment)?;
+    let lock = crate::spack::read::env_status::needs_lock(LockfileText::of(cx, environment)?, environment)?;
     Ok(Side {
         title: format!("{} now", environment.name),
         lock,

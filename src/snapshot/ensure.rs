@@ -4,11 +4,11 @@ use super::capture;
 use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::held::{self, Named};
-use crate::spack::locked::LockContents;
-use crate::spack::push;
-use crate::spack::row::SpecRow;
-use crate::spack::session::Scope;
+use crate::spack::change::push;
+use crate::spack::drive::installed::{self, Named};
+use crate::spack::drive::session::Scope;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::row::SpecRow;
 
 /// Pushes what the mirror does not have of an environment, and gives what that was. What could not be pushed is found
 /// before anything is.
@@ -19,7 +19,7 @@ pub async fn ensure(cx: &Cx, scope: &Scope, name: &str, partial: bool) -> Result
         .blocking(move |cx| {
             let eyes = &*cx.world.eyes;
             let lock = LockContents::of_environment(eyes, again.inside()?)?.unwrap_or_default();
-            let store = held::read(&cx, &again)?;
+            let store = installed::read(&cx, &again)?;
             let states = state::of(eyes, &store, &lock, &[]);
             Ok((lock, states))
         })

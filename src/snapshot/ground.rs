@@ -13,9 +13,9 @@ use super::shelf::Kept;
 use super::state;
 use crate::base::{Result, Trouble};
 use crate::site::Cx;
-use crate::spack::held::{self, Store};
-use crate::spack::locate;
-use crate::spack::session::Scope;
+use crate::spack::config::locate;
+use crate::spack::drive::installed::{self, Store};
+use crate::spack::drive::session::Scope;
 
 /// The site as one environment sees it.
 pub struct Ground {
@@ -83,7 +83,7 @@ impl Stores {
         let store = if let Some(known) = self.known.get(&key) {
             Arc::clone(known)
         } else {
-            let store = Arc::new(held::read(cx, &scope)?);
+            let store = Arc::new(installed::read(cx, &scope)?);
             self.known.insert(key, Arc::clone(&store));
             store
         };

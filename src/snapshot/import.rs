@@ -15,8 +15,8 @@ use super::state::HashState;
 use super::verify;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::locked::LockContents;
-use crate::spack::lockfile::LockfileText;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::lockfile::LockfileText;
 
 /// Takes in an exported snapshot: with the id that it has, the next number of its environment, and the tag `imported`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

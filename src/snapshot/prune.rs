@@ -13,7 +13,7 @@ use super::shelf::{Kept, Shelf};
 use crate::base::{Kind, Result, Trouble};
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
-use crate::spack::guard;
+use crate::spack::drive::locks;
 
 /// Deletes the snapshots that the policy `keep` does not want; never pinned ones, the last good one, or the newest of
 /// an environment.
@@ -44,7 +44,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
         deleted.snapshots = goes.iter().map(|kept| kept.snapshot.title()).collect();
         return Ok(deleted);
     }
-    let _turn = guard::named(&cx, "snapshots").await?;
+    let _turn = locks::named(&cx, "snapshots").await?;
     for kept in goes {
         let mut shelf = Shelf::of(&cx, &kept.snapshot.env)?;
         // Somebody may have pinned or deleted it since.

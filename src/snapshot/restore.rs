@@ -17,10 +17,10 @@ use super::{capture, look};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::env_view::{RefreshArgs, refresh};
-use crate::spack::guard;
-use crate::spack::install_args::InstalledRow;
-use crate::spack::session::{Scope, scope};
+use crate::spack::change::env::view::{RefreshArgs, refresh};
+use crate::spack::change::install::args::InstalledRow;
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
 use crate::world::Action;
 
 /// Puts an environment back to what it was: by hash, never by solving.
@@ -100,7 +100,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
         .await
         .map_err(|t| t.hint("`into` makes a new environment of the snapshot"))?;
     // Nobody may meet it half restored.
-    let _hold = guard::hold(&cx, &inside).await?;
+    let _hold = locks::hold(&cx, &inside).await?;
     let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
     let objects = Objects(&cx);
     let mut files = Vec::new();

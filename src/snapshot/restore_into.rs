@@ -12,11 +12,11 @@ use super::restore::{Part, RestoreArgs, Restored};
 use super::shelf::Kept;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::spack::env_view::view_roots;
+use crate::spack::change::env::view::view_roots;
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment;
-use crate::spack::guard;
-use crate::spack::manifest_redirect::redirected;
-use crate::spack::session::{Scope, scope};
+use crate::spack::environment::manifest::redirect::redirected;
 use crate::world::{Action, calls};
 
 /// Where the new environment is.
@@ -38,7 +38,7 @@ pub async fn restore_into(
             .hint("`configuration` is for a restore in place"));
     }
     let target = target(cx, into).await?;
-    let _lock = guard::named(cx, &format!("new environment {}", target.folder.display())).await?;
+    let _lock = locks::named(cx, &format!("new environment {}", target.folder.display())).await?;
     refuse_existing(cx, &target)?;
     let files = files(cx, kept, &target.folder)?;
     let work = async {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Snapshot, Subject};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::spack::guard;
+use crate::spack::drive::locks;
 use crate::world::own_lock::OwnLock;
 use crate::world::{Action, Eyes};
 
@@ -217,7 +217,7 @@ impl<'a> Shelf<'a> {
     /// Takes turns with everybody else who changes snapshots, whatever they are of: objects are shared. Gives the
     /// shelf as it is then.
     pub async fn locked(cx: &'a Cx, env: &Subject) -> Result<(Shelf<'a>, Option<OwnLock>)> {
-        let lock = guard::named(cx, "snapshots").await?;
+        let lock = locks::named(cx, "snapshots").await?;
         Ok((Shelf::of(cx, env)?, lock))
     }
 

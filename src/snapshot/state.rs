@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::document::RepositoryRecord;
 use crate::base::pieces::pieces;
 use crate::base::{Result, digest};
-use crate::spack::held::{Store, closure};
-use crate::spack::locate;
-use crate::spack::locked::LockContents;
-use crate::spack::recipes::recipe_of;
-use crate::spack::session::Scope;
+use crate::spack::config::locate;
+use crate::spack::drive::installed::{Store, closure};
+use crate::spack::drive::session::Scope;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::recipes::recipe_of;
 use crate::world::Eyes;
 use crate::world::eyes::FileKind;
 

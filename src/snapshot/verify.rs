@@ -9,8 +9,8 @@ use super::reference;
 use super::shelf::{Kept, Shelf};
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::locked::LockContents;
-use crate::spack::lockfile::LockfileText;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::lockfile::LockfileText;
 
 /// Reads snapshots whole and compares them with their ids: tampering, rot, and parts that are gone.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -1,10 +1,10 @@
 //! Queries that fit a database: made of its names, versions, variants and edges, and now and then of what it
 //! does not hold.
 
-use moonstack::spack::database::State;
-use moonstack::spack::node::Value;
 use moonstack::spack::spec::Dialect;
-use moonstack::spack::stores::{Entry, Stores};
+use moonstack::spack::store::database::State;
+use moonstack::spack::store::node::Value;
+use moonstack::spack::store::stores::{Entry, Stores};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]

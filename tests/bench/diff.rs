@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use moonstack::base::both::both;
-use moonstack::spack::lock_diff;
-use moonstack::spack::lockfile::LockfileText;
+use moonstack::spack::lock::diff;
+use moonstack::spack::lock::lockfile::LockfileText;
 use moonstack::world::eyes::LiveEyes;
 
 /// As in the executable.
@@ -42,7 +42,7 @@ fn measure(what: &str, old: &Path, new: &Path, differing: usize) {
             let read = |path: &Path| LockfileText::read(&LiveEyes, path).unwrap();
             let (a, b) = both(|| read(old), || read(new));
             let looked = begin.elapsed();
-            let diff = lock_diff::of_texts(&a, &b).unwrap();
+            let diff = diff::of_texts(&a, &b).unwrap();
             let took = begin.elapsed();
             assert_eq!((diff.summary.changed, diff.summary.same), (differing, SPECS - differing));
             (took, looked)

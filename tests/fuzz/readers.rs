@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use moonstack::spack::database::DatabaseText;
-use moonstack::spack::lockfile::LockfileText;
-use moonstack::spack::query::Query;
+use moonstack::spack::lock::lockfile::LockfileText;
 use moonstack::spack::spec::{Dialect, Spec};
+use moonstack::spack::store::database::DatabaseText;
+use moonstack::spack::store::query::Query;
 
 /// Every record that comes out can be looked at from all sides.
 pub fn database(bytes: &[u8]) {
@@ -32,7 +32,7 @@ pub fn lockfile(bytes: &[u8]) {
 }
 
 pub fn yaml(text: &str) {
-    if let Ok(tree) = moonstack::spack::yaml::parse(text, Path::new("config.yaml")) {
+    if let Ok(tree) = moonstack::spack::text::yaml::parse(text, Path::new("config.yaml")) {
         let _ = tree.to_json();
     }
 }

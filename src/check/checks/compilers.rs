@@ -9,8 +9,8 @@ use super::super::finding::Finding;
 use super::super::program::{self, Answer, agrees};
 use super::super::site_view::is_executable;
 use crate::base::{Kind, Result};
-use crate::spack::compilers::Compiler;
-use crate::spack::database::DatabaseText;
+use crate::spack::config::compilers::Compiler;
+use crate::spack::store::database::DatabaseText;
 
 pub const CHECK: Check = Check {
     name: "compilers",

@@ -4,7 +4,7 @@ use super::super::definition::{Check, Look, Looking};
 use super::super::finding::Finding;
 use crate::base::Kind;
 use crate::spack::config::Config;
-use crate::spack::known;
+use crate::spack::config::keys;
 
 pub const CHECK: Check = Check {
     name: "configuration",
@@ -40,7 +40,7 @@ fn broken(trouble: &crate::base::Trouble) -> Finding {
 
 fn judge(config: &Config) -> Vec<Finding> {
     let mut out = Vec::new();
-    for section in known::sections(config.release) {
+    for section in keys::sections(config.release) {
         if let Err(trouble) = config.section(section) {
             let finding = broken(&trouble);
             // A file with several sections is reported once.

@@ -7,8 +7,8 @@ use super::super::definition::{Check, Look, Looking};
 use super::super::finding::Finding;
 use super::{database_prefixes, database_records};
 use crate::base::{Kind, Result};
-use crate::spack::database::{Database, DatabaseText};
-use crate::spack::release::Release;
+use crate::spack::config::release::Release;
+use crate::spack::store::database::{Database, DatabaseText};
 
 pub const CHECK: Check = Check {
     name: "database",

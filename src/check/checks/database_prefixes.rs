@@ -7,8 +7,8 @@ use super::super::definition::Look;
 use super::super::finding::{Finding, some};
 use super::database_records::label;
 use crate::base::Result;
-use crate::spack::database::Database;
-use crate::spack::partial;
+use crate::spack::read::unregistered_prefixes;
+use crate::spack::store::database::Database;
 use crate::world::lock::{self, Holder};
 
 pub fn judge(look: &Look, database: &Database<'_>, root: &Path) -> Result<Vec<Finding>> {
@@ -24,7 +24,9 @@ fn missing(look: &Look, database: &Database<'_>, holders: &[Holder]) -> Result<O
     for record in database.records().iter().filter(|r| r.installed) {
         let Some(path) = record.path.as_deref().filter(|p| *p != "None") else { continue };
         let external = database.node(record)?.external.is_some();
-        if external || look.cx.world.eyes.is_folder(Path::new(path)) || partial::is_held(holders, record.hash)
+        if external
+            || look.cx.world.eyes.is_folder(Path::new(path))
+            || unregistered_prefixes::is_held(holders, record.hash)
         {
             continue;
         }
@@ -44,7 +46,7 @@ fn missing(look: &Look, database: &Database<'_>, holders: &[Holder]) -> Result<O
 
 fn unknown(look: &Look, database: &Database<'_>, root: &Path, holders: &[Holder]) -> Option<Finding> {
     let known = database.records().iter().filter_map(|r| r.path.as_deref()).map(Path::new);
-    let strays = partial::unknown(&*look.cx.world.eyes, root, known, holders);
+    let strays = unregistered_prefixes::unknown(&*look.cx.world.eyes, root, known, holders);
     let strays: Vec<String> = strays.iter().map(|prefix| prefix.display().to_string()).collect();
     (!strays.is_empty()).then(|| {
         Finding::warn(format!("prefixes that no record has: {}", some(&strays)))

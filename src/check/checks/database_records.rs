@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::finding::{Finding, some};
 use crate::base::Result;
-use crate::spack::database::{Database, Record};
-use crate::spack::hash::Verdict;
-use crate::spack::query::short;
+use crate::spack::store::database::{Database, Record};
+use crate::spack::store::query::short;
+use crate::spack::text::hash::Verdict;
 
 pub fn judge(database: &Database<'_>, upstreams: &[Database<'_>]) -> Result<Vec<Finding>> {
     let mut counts: HashMap<&str, u64> = HashMap::new();

@@ -7,7 +7,7 @@ use super::super::definition::{Check, Look, Looking};
 use super::super::finding::Finding;
 use super::super::thresholds::Room;
 use crate::base::{Result, words};
-use crate::spack::paths;
+use crate::spack::config::paths;
 use crate::world::space::{self, Space};
 
 pub const CHECK: Check = Check {
@@ -56,7 +56,8 @@ fn places(look: &Look) -> Result<Vec<(String, PathBuf)>> {
     let config = look.view.config()?;
     let mut out = vec![("store".to_owned(), config.install_tree()?.root)];
     let stages = config.build_stage()?;
-    let stage = crate::spack::settings::first_existing(&*look.cx.world.eyes, &stages).or(stages.first());
+    let stage =
+        crate::spack::config::settings::first_existing(&*look.cx.world.eyes, &stages).or(stages.first());
     out.extend(stage.map(|s| ("stage".to_owned(), s.path.clone())));
     out.push(("temporary folder".to_owned(), config.sub.host.tempdir.clone()));
     out.push(("source cache".to_owned(), config.source_cache()?.path));

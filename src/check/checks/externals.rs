@@ -9,7 +9,7 @@ use super::super::program::{self, Answer, agrees};
 use super::super::site_view::is_executable;
 use super::compilers::recorded_version;
 use crate::base::Result;
-use crate::spack::compilers::External;
+use crate::spack::config::compilers::External;
 
 pub const CHECK: Check = Check {
     name: "externals",

@@ -7,8 +7,8 @@ use super::super::definition::{Check, Look, Looking};
 use super::super::finding::{Finding, some};
 use super::database_records::label;
 use crate::base::Result;
-use crate::spack::database::{Database, DatabaseText};
-use crate::spack::partial::lock_offset;
+use crate::spack::read::unregistered_prefixes::lock_offset;
+use crate::spack::store::database::{Database, DatabaseText};
 use crate::world::lock::{self, Holder, Mode};
 use crate::world::lock_test::{Trial, try_locks};
 

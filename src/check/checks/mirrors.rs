@@ -9,8 +9,8 @@ use super::super::definition::{Check, Look, Looking};
 use super::super::finding::Finding;
 use super::mirror_answer::{self, Reached};
 use crate::base::{Kind, Result, words};
-use crate::spack::mirrors::Mirror;
-use crate::spack::paths;
+use crate::spack::config::mirrors::Mirror;
+use crate::spack::config::paths;
 use crate::world::Eyes;
 
 pub const CHECK: Check = Check {

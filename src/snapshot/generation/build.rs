@@ -13,11 +13,11 @@ use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::env_concretize::{EnvInstallArgs, install_env};
-use crate::spack::env_view::{RefreshArgs, mend, refresh, view_roots};
-use crate::spack::install_args::{InstallOptions, InstalledRow};
-use crate::spack::session::scope;
-use crate::spack::share;
+use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
+use crate::spack::change::env::view::{RefreshArgs, mend, refresh, view_roots};
+use crate::spack::change::install::args::{InstallOptions, InstalledRow};
+use crate::spack::change::share;
+use crate::spack::drive::session::scope;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

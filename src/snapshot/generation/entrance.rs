@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::place::Place;
 use crate::base::Result;
 use crate::site::Cx;
+use crate::spack::change::env::view::view_roots;
 use crate::spack::config::Config;
-use crate::spack::env_view::view_roots;
-use crate::spack::session::Scope;
-use crate::spack::yaml::Yaml;
+use crate::spack::drive::session::Scope;
+use crate::spack::text::yaml::Yaml;
 use crate::world::Action;
 
 /// What Spack looks for in a view where its configuration does not say.

@@ -10,7 +10,7 @@ use super::place::Place;
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::guard;
+use crate::spack::drive::locks;
 use crate::world::own_lock::OwnLock;
 use crate::world::{Action, calls};
 
@@ -141,7 +141,7 @@ impl Ledger {
     /// Takes turns with everybody else who works on these generations, and reads how they are then.
     pub async fn locked(cx: &Cx, name: &str) -> Result<(Ledger, Option<OwnLock>)> {
         let place = Place::of(cx, name)?;
-        let lock = guard::named(cx, &format!("generations {}", place.folder.display())).await?;
+        let lock = locks::named(cx, &format!("generations {}", place.folder.display())).await?;
         Ok((Ledger::read(cx, place)?, lock))
     }
 
@@ -153,7 +153,7 @@ impl Ledger {
     /// Lets others at the generations of the line while this one is worked on, which may take hours: users must be able
     /// to go back meanwhile. Gives the turn at this generation.
     pub async fn work_on(cx: &Cx, place: &Place, number: u64) -> Result<Option<OwnLock>> {
-        guard::named(cx, &format!("generation {}", place.generation(number).display())).await
+        locks::named(cx, &format!("generation {}", place.generation(number).display())).await
     }
 
     pub fn entries(&self) -> &BTreeMap<u64, Entry> {

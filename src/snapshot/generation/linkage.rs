@@ -10,7 +10,7 @@ use crate::base::Result;
 use crate::spack::config::Config;
 use crate::spack::linkage::allowed::Allowed;
 use crate::spack::linkage::{How, Lack, Linkage};
-use crate::spack::row::SpecRow;
+use crate::spack::store::row::SpecRow;
 use crate::world::Eyes;
 
 /// A package of the lock, and where it is.
@@ -173,7 +173,7 @@ impl Told {
         self.was.get_or_insert_with(|| {
             let mut out = BTreeMap::new();
             for one in installed {
-                let Ok(text) = eyes.read(&one.prefix.join(crate::spack::prefix_manifest::FILE)) else {
+                let Ok(text) = eyes.read(&one.prefix.join(crate::spack::store::prefix_manifest::FILE)) else {
                     continue;
                 };
                 let Ok(paths) = serde_json::from_slice::<HashMap<String, Skipped>>(&text) else {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::place::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::session::Scope;
+use crate::spack::drive::session::Scope;
 use crate::world::action::Program;
 use crate::world::{Action, Effect};
 

@@ -9,8 +9,8 @@ use super::ledger::{Entry, Ledger, Progress, Publication};
 use super::place::Place;
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::env_diff;
-use crate::spack::lock_diff::rows::PackageDiff;
+use crate::spack::lock::diff::rows::PackageDiff;
+use crate::spack::read::env_diff;
 
 /// Lists generations, oldest first.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

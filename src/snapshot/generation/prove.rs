@@ -12,12 +12,12 @@ use super::reach;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::state;
-use crate::spack::env_view::{follow, view_roots};
-use crate::spack::held::{self, closure};
-use crate::spack::locked::LockContents;
-use crate::spack::prefix_manifest::{Contents, damage};
-use crate::spack::session::{Scope, scope};
-use crate::spack::share;
+use crate::spack::change::env::view::{follow, view_roots};
+use crate::spack::change::share;
+use crate::spack::drive::installed::{self, closure};
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::prefix_manifest::{Contents, damage};
 use crate::world::Eyes;
 
 /// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and
@@ -122,7 +122,7 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
         proof.problems.push("it has no lock".to_owned());
         return Ok(());
     };
-    let store = held::read(cx, scope)?;
+    let store = installed::read(cx, scope)?;
     let mut installed = Vec::new();
     for hash in closure(&lock.specs, lock.root_hashes()) {
         let Some(row) = lock.specs.get(&hash) else { continue };

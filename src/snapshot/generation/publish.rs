@@ -9,7 +9,7 @@ use super::ledger::{Ledger, Progress};
 use super::prove::{self, Depth};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::share;
+use crate::spack::change::share;
 use crate::world::proof::Proof;
 use crate::world::{Action, calls};
 

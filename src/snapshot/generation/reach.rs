@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::locked::LockContents;
-use crate::spack::session::Scope;
-use crate::spack::{held, share};
+use crate::spack::change::share;
+use crate::spack::drive::installed;
+use crate::spack::drive::session::Scope;
+use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes;
 use crate::world::access::Access;
 use crate::world::eyes::{FileKind, Stat};
@@ -45,7 +46,7 @@ pub fn look(cx: &Cx, scope: &Scope, access: &Access, link: &Path) -> Result<Vec<
 /// Prefixes of packages that are for some only, as Spack's configuration says.
 fn restricted(cx: &Cx, scope: &Scope) -> Result<Vec<PathBuf>> {
     let lock = LockContents::of_environment(&*cx.world.eyes, scope.inside()?)?.unwrap_or_default();
-    let store = held::read(cx, scope)?;
+    let store = installed::read(cx, scope)?;
     let mut out = Vec::new();
     for (hash, row) in &lock.specs {
         if share::has_own_permissions(scope, &row.name)? {

@@ -15,12 +15,13 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::shelf::Shelf;
 use crate::snapshot::verify;
-use crate::spack::held::Named;
-use crate::spack::locked::LockContents;
-use crate::spack::row::SpecRow;
-use crate::spack::session::{Scope, scope};
-use crate::spack::uninstall;
-use crate::spack::{environment, guard};
+use crate::spack::change::uninstall;
+use crate::spack::drive::installed::Named;
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::environment;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::row::SpecRow;
 use crate::world::Action;
 
 /// Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
@@ -77,7 +78,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
     }
     untrack(&cx, &place, args.number).await?;
     if !removed.specs.is_empty() {
-        let _store = guard::store(&cx, &outside).await?;
+        let _store = locks::store(&cx, &outside).await?;
         let words = ["uninstall", "-y"].map(str::to_owned).into_iter();
         let hashes = removed.specs.iter().map(|s| format!("/{}", s.hash));
         uninstall::remove(&cx, &outside, words.chain(hashes).collect(), &removed.specs).await?;
@@ -148,7 +149,7 @@ fn plan(cx: &Cx, scope: &Scope, place: &Place, number: u64, keep: bool) -> Resul
 
 /// What an installed spec that stays needs, stays as well, all the way down.
 fn stay_for_dependents(
-    stores: &crate::spack::stores::Stores<'_>,
+    stores: &crate::spack::store::stores::Stores<'_>,
     goes: &mut BTreeSet<String>,
     by: &mut BTreeMap<String, BTreeSet<String>>,
 ) -> Result<()> {

@@ -11,18 +11,19 @@ use super::place::Place;
 use super::track::track;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::env_concretize::{ConcretizeArgs, concretize};
-use crate::spack::env_diff::{DiffArgs, diff};
-use crate::spack::env_view::{mend, view_roots};
+use crate::spack::change::env::concretize::{ConcretizeArgs, concretize};
+use crate::spack::change::env::view::{mend, view_roots};
+use crate::spack::change::share;
+use crate::spack::drive::installed;
+use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::lock_diff::rows::PackageDiff;
-use crate::spack::locked::LockContents;
-use crate::spack::manifest_edit::with_specs;
-use crate::spack::manifest_permissions::with_permissions;
-use crate::spack::manifest_redirect::redirected;
-use crate::spack::session::{Scope, scope};
+use crate::spack::environment::manifest::edit::with_specs;
+use crate::spack::environment::manifest::permissions::with_permissions;
+use crate::spack::environment::manifest::redirect::redirected;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::diff::rows::PackageDiff;
+use crate::spack::read::env_diff::{DiffArgs, diff};
 use crate::spack::spec::{Dialect, Spec};
-use crate::spack::{held, share};
 use crate::world::{Action, calls};
 
 /// Begins the next generation: what users are on, changed as asked, and solved. Installs nothing.
@@ -182,7 +183,7 @@ async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, nam
     let eyes = &*cx.world.eyes;
     let after = LockContents::of_environment(eyes, inside.inside()?)?.unwrap_or_default();
     let before = LockContents::of_environment(eyes, from)?.unwrap_or_default();
-    let store = held::now(cx, &inside).await?;
+    let store = installed::now(cx, &inside).await?;
     let is_new = |hash: &String| !store.get(hash).is_some_and(|held| held.installed);
     let known: std::collections::BTreeSet<&str> =
         before.specs.values().map(|row| row.name.as_str()).collect();

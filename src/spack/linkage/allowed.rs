@@ -6,7 +6,7 @@ use std::path::Path;
 use super::system::fits;
 use crate::base::Result;
 use crate::spack::config::Config;
-use crate::spack::recipes::recipe_of;
+use crate::spack::store::recipes::recipe_of;
 use crate::world::Eyes;
 
 const ATTRIBUTE: &str = "unresolved_libraries";

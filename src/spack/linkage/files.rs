@@ -82,7 +82,7 @@ impl<'e> Files<'e> {
             match stat.kind {
                 FileKind::Link => path = path.parent()?.join(self.eyes.read_link(&path).ok()?),
                 FileKind::File => {
-                    let path = crate::spack::paths::normal(&path);
+                    let path = crate::spack::config::paths::normal(&path);
                     let within = path.strip_prefix(prefix).ok()?;
                     // The walk comes to these by itself.
                     let walked = FOLDERS.iter().any(|folder| within.starts_with(folder));

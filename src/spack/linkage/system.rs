@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::spack::paths::normal;
+use crate::spack::config::paths::normal;
 use crate::world::Eyes;
 
 const CONFIGURATION: &str = "/etc/ld.so.conf";

@@ -7,10 +7,10 @@ use super::Command;
 use super::facts::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
-use crate::spack::held::{self, Store};
-use crate::spack::locked::LockContents;
-use crate::spack::mirror_look::{self, Found};
-use crate::spack::row::SpecRow;
+use crate::mirror::holdings::{self, Found};
+use crate::spack::drive::installed::{self, Store};
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::row::SpecRow;
 
 /// What has to be done for a request.
 pub struct Arrivals {
@@ -52,12 +52,12 @@ pub async fn of(
     before: &LockContents,
     manner: Manner,
 ) -> Result<Arrivals> {
-    let store = held::now(command.cx, command.scope).await?;
+    let store = installed::now(command.cx, command.scope).await?;
     let wanted: Vec<&SpecRow> = specs.values().filter(|row| row.external.is_none()).collect();
     let missing: Vec<&SpecRow> = wanted.iter().copied().filter(|row| !is_there(&store, row)).collect();
-    let mut looked = mirror_look::Looked::default();
+    let mut looked = holdings::Looked::default();
     if manner.from_mirrors && !missing.is_empty() {
-        looked = mirror_look::look(command.cx, command.scope, &missing).await?;
+        looked = holdings::look(command.cx, command.scope, &missing).await?;
     }
     let mut walk = Walk {
         specs,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::base::{Kind, Result, Trouble};
-use crate::spack::session::Scope;
+use crate::spack::drive::session::Scope;
 use crate::world::planning::Scene;
 
 #[derive(Deserialize, Serialize)]

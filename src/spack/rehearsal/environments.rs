@@ -6,7 +6,7 @@ use super::facts::EnvironmentTouched;
 use super::{Command, ended};
 use crate::base::Result;
 use crate::spack::environment;
-use crate::spack::manifest_edit::{MANIFEST, with_specs};
+use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
 use crate::spack::spec::{Dialect, Spec};
 use crate::world::action::Ran;
 use crate::world::planning::Scene;
@@ -103,7 +103,8 @@ pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
 }
 
 fn from_lock(manifest: &str, bytes: &[u8]) -> Result<String> {
-    let text = crate::spack::lockfile::LockfileText::from_bytes(Path::new("spack.lock"), bytes.to_vec())?;
+    let text =
+        crate::spack::lock::lockfile::LockfileText::from_bytes(Path::new("spack.lock"), bytes.to_vec())?;
     let roots: Vec<String> = text.parse()?.roots().iter().map(|r| r.spec.to_string()).collect();
     Ok(with_specs(manifest, &roots, |_| false).unwrap_or_else(|| manifest.to_owned()))
 }

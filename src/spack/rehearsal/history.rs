@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::spack::held::{Held, Store};
-use crate::spack::row::SpecRow;
+use crate::spack::drive::installed::{Held, Store};
+use crate::spack::store::row::SpecRow;
 use crate::world::Eyes;
 
 /// Of one package no more prefixes than these are looked into.

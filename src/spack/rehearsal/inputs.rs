@@ -6,11 +6,11 @@ use std::path::Path;
 use super::facts::SpecEffect;
 use crate::base::{Result, digest};
 use crate::site::Cx;
-use crate::spack::held::{self, Store};
-use crate::spack::locate;
-use crate::spack::recipes::recipe_of;
-use crate::spack::row::SpecRow;
-use crate::spack::session::Scope;
+use crate::spack::config::locate;
+use crate::spack::drive::installed::{self, Store};
+use crate::spack::drive::session::Scope;
+use crate::spack::store::recipes::recipe_of;
+use crate::spack::store::row::SpecRow;
 use crate::world::Eyes as _;
 use crate::world::eyes::LiveEyes;
 use crate::world::input::{Input, InputKind};
@@ -69,7 +69,7 @@ pub fn note_specs(
     effects: &[SpecEffect],
 ) -> Result<()> {
     let hashes: Vec<String> = effects.iter().map(|e| e.hash.clone()).collect();
-    let store = held::read(cx, scope)?;
+    let store = installed::read(cx, scope)?;
     note_hashes(cx, scope, &store, &hashes)?;
     let names: Vec<&str> = effects
         .iter()
@@ -135,7 +135,7 @@ pub fn look_again(cx: &Cx, input: &Input) -> Result<Input> {
         }
         InputKind::Store => {
             let scope = Scope::open(cx, None)?;
-            let store = held::read(cx, &scope)?;
+            let store = installed::read(cx, &scope)?;
             states(&store, &input.name, &input.keys().collect::<Vec<_>>())
         }
         _ => Input::file(input.kind, path)?,

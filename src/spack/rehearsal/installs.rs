@@ -12,15 +12,15 @@ use super::database_edit::{self, NewRecord};
 use super::facts::{Effect, EnvironmentTouched, SpecEffect};
 use super::{Command, ended, solving};
 use crate::base::{Kind, Result, Trouble, words};
-use crate::spack::concretize::documents_of;
-use crate::spack::env_look::{RootState, status_of};
-use crate::spack::held;
-use crate::spack::locked::LockContents;
-use crate::spack::lockfile::LockfileText;
-use crate::spack::manifest::Manifest;
-use crate::spack::query::short;
-use crate::spack::row::SpecRow;
-use crate::spack::session::Scope;
+use crate::spack::drive::installed;
+use crate::spack::drive::session::Scope;
+use crate::spack::environment::manifest::Manifest;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::lockfile::LockfileText;
+use crate::spack::read::concretize::documents_of;
+use crate::spack::read::env_status::{RootState, status_of};
+use crate::spack::store::query::short;
+use crate::spack::store::row::SpecRow;
 use crate::world::action::{Program, Ran};
 use crate::world::eyes::LiveEyes;
 use crate::world::planning::Scene;
@@ -248,7 +248,7 @@ fn nodes_of_lock(text: &LockfileText) -> Result<Nodes> {
 
 /// `spack uninstall` and `spack gc` of specs that are known.
 pub fn removed(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
-    let store = held::read(command.cx, command.scope)?;
+    let store = installed::read(command.cx, command.scope)?;
     let gone = &command.invocation.removes;
     let mut effects = Vec::new();
     for hash in gone {

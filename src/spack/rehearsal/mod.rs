@@ -14,11 +14,11 @@ mod solving;
 
 use std::sync::Arc;
 
-use super::invoke::Invocation;
-use super::session::Scope;
-use super::verbs::verb_at;
 use crate::base::Result;
 use crate::site::Cx;
+use crate::spack::drive::invoke::Invocation;
+use crate::spack::drive::session::Scope;
+use crate::spack::drive::verbs::verb_at;
 use crate::world::Effect;
 use crate::world::action::{Program, Ran};
 use crate::world::planning::{Rehearsal, Scene};

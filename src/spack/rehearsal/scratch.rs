@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::spack::manifest_edit::without_view;
-use crate::spack::session::Scope;
+use crate::spack::drive::session::Scope;
+use crate::spack::environment::manifest::edit::without_view;
 use crate::world::action::Program;
 use crate::world::copy;
 use crate::world::planning::Scene;

@@ -4,7 +4,7 @@
 use super::facts::{Effect, EnvironmentTouched, SpecEffect};
 use super::{Command, arrivals, scratch};
 use crate::base::{Kind, Result};
-use crate::spack::locked::LockContents;
+use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes as _;
 use crate::world::action::{Program, Ran};
 use crate::world::eyes::LiveEyes;
@@ -49,8 +49,11 @@ pub async fn solve(scene: &Scene<'_>, command: &Command<'_>, program: Program) -
 }
 
 fn scope_develops(command: &Command<'_>) -> bool {
-    let manifest =
-        crate::spack::manifest::Manifest::read(&*command.cx.world.eyes, &command.scope.config, None);
+    let manifest = crate::spack::environment::manifest::Manifest::read(
+        &*command.cx.world.eyes,
+        &command.scope.config,
+        None,
+    );
     manifest.is_ok_and(|m| !m.develop.is_empty())
 }
 

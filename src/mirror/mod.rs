@@ -1,0 +1,3 @@
+//! Build caches: what they hold.
+
+pub mod holdings;

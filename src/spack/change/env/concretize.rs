@@ -1,0 +1,152 @@
+//! Concretizes an environment and installs it; the lock and the database say what came of it.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lock::{self, warn_of_upgrade};
+use super::view::mend_interrupted;
+use super::view::share_views;
+use crate::base::argument::Span;
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::spack::change::install::args::{InstallArgs, InstallOptions, InstallResult, TestScope};
+use crate::spack::change::install::install;
+use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::drive::{failure, locks};
+use crate::spack::lock::diff::rows::PackageDiff;
+use crate::spack::read::concretize::{Specs, reuse_option};
+use crate::spack::read::env_status::{RootRow, RootState, status_of};
+use crate::world::calls;
+
+/// Concretizes an environment and tells what changed in its lock.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ConcretizeArgs {
+    /// Name of the environment, or its folder.
+    pub name: String,
+    /// Everything again, also what the lock has already.
+    #[serde(default)]
+    pub force: bool,
+    /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured.
+    pub fresh: Option<bool>,
+    /// With what the packages' own tests need: `root` or `all`.
+    pub test: Option<TestScope>,
+    /// End it after this long: seconds or words such as `"1h"`.
+    pub timeout: Option<Span>,
+}
+
+/// A lock as it is now, and what changed in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Concretization {
+    /// The environment.
+    pub name: String,
+    /// The lock asks for something else than before.
+    pub changed: bool,
+    /// What changed, package by package.
+    pub changes: Vec<PackageDiff>,
+    /// Its roots.
+    pub roots: Vec<RootRow>,
+    /// Concrete specs in the lock.
+    pub specs: usize,
+    /// Of these, not installed.
+    pub missing: usize,
+    /// What Spack printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> {
+    let scope = scope(&cx, Some(args.name.clone())).await?;
+    let _lock = locks::changing(&cx, &scope).await?;
+    warn_of_upgrade(&cx, &scope)?;
+    let before = read(&cx, &scope, lock::text).await?;
+    let mut words = vec!["concretize".to_owned()];
+    if args.force {
+        words.push("--force".to_owned());
+    }
+    words.extend(reuse_option(args.fresh).map(str::to_owned));
+    if let Some(test) = args.test {
+        words.extend(["--test".to_owned(), test.word().to_owned()]);
+    }
+    let invocation = Invocation {
+        timeout: args.timeout.map(|s| s.0),
+        touches: touched(&scope)?,
+        ..Invocation::changes(words)
+    };
+    mend_interrupted(&cx, &scope).await?;
+    let answer = invoke::run(&cx, &scope, invocation).await?;
+    failure::check(&*cx.world.eyes, &answer)?;
+    calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
+    let changes =
+        read(&cx, &scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
+    let changes = changes.await?;
+    let status = read(&cx, &scope, status_of).await?;
+    let behind: Vec<&str> = status
+        .roots
+        .iter()
+        .filter(|r| matches!(r.state, RootState::NotConcretized | RootState::Stale))
+        .map(|r| r.spec.as_str())
+        .collect();
+    // Roots that only Spack can expand cannot be compared here.
+    if !behind.is_empty() && status.not_understood.is_empty() {
+        let message = format!(
+            "{} ended well, but the lock is not what the manifest asks for: {}",
+            answer.title,
+            behind.join(", ")
+        );
+        return Err(answer.about(Trouble::new(Kind::NotDone, message)));
+    }
+    let root = |r: &crate::spack::read::env_status::RootStatus| {
+        Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? })
+    };
+    Ok(Concretization {
+        changed: !changes.is_empty(),
+        changes: changes.packages,
+        roots: status.roots.iter().filter_map(root).collect(),
+        specs: status.locked,
+        missing: status.locked.saturating_sub(status.installed),
+        name: status.name,
+        log: answer.log.as_ref().map(|log| log.display().to_string()),
+    })
+}
+
+/// The files of an environment that a command in it may change.
+pub fn touched(scope: &Scope) -> Result<Vec<PathBuf>> {
+    let environment = scope.inside()?;
+    Ok(vec![environment.manifest_file(), environment.lock_file()])
+}
+
+/// Reads off the script thread.
+async fn read<T: Send + 'static>(
+    cx: &Cx,
+    scope: &Scope,
+    work: impl FnOnce(&Cx, &Scope) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let scope = scope.clone();
+    cx.blocking(move |cx| {
+        let name = scope.inside()?.path.display().to_string();
+        work(&cx, &Scope::open(&cx, Some(&name))?)
+    })
+    .await
+}
+
+/// Installs an environment, or some of its specs, and proves it by the database.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct EnvInstallArgs {
+    /// Name of the environment, or its folder.
+    pub name: String,
+    /// Only these: a spec or a list.
+    pub specs: Option<Specs>,
+    #[serde(flatten)]
+    pub options: InstallOptions,
+}
+
+pub async fn install_env(cx: Cx, args: EnvInstallArgs) -> Result<InstallResult> {
+    let (inside, name) = (cx.clone(), args.name.clone());
+    let options = InstallArgs { spec: args.specs, env: Some(args.name), options: args.options };
+    let done = install(cx, options).await?;
+    share_views(&inside, &name).await?;
+    Ok(done)
+}

@@ -1,0 +1,268 @@
+//! Paths in Spack's configuration: `$spack`, `$user` and the like, environment variables, `~`, and what a
+//! relative path is relative to. What cannot be known without running Spack is reported, not guessed.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
+
+use data_encoding::BASE32_NOPAD;
+use regex::{Captures, Regex};
+use sha1::{Digest as _, Sha1};
+
+use super::host::{Host, Variables};
+use super::release::Release;
+use crate::spack::text::yaml::Yaml;
+
+static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+\b|\{\w+\})").ok());
+static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+|\{[^}]*\})").ok());
+static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([a-zA-Z][a-zA-Z0-9+.-]*):").ok());
+
+/// Everything that a placeholder may stand for.
+#[derive(Debug, Clone)]
+pub struct Substitution {
+    pub root: PathBuf,
+    pub release: Release,
+    pub host: Host,
+    pub vars: Variables,
+    /// `~/.spack` or `SPACK_USER_CACHE_PATH`.
+    pub user_cache: PathBuf,
+    /// The folder of the active environment.
+    pub environment: Option<PathBuf>,
+    pub cwd: PathBuf,
+}
+
+/// A substituted text, and the placeholders whose value is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    pub text: String,
+    pub unknown: Vec<String>,
+}
+
+impl Resolved {
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(&self.text)
+    }
+}
+
+impl Substitution {
+    /// `$name`, then environment variables, then `~`.
+    pub fn substitute(&self, text: &str) -> Resolved {
+        let mut unknown = Vec::new();
+        let mut out = text.to_owned();
+        if let Some(re) = PLACEHOLDER.as_ref() {
+            out = re.replace_all(&out, |c: &Captures<'_>| self.placeholder(&c[0], &mut unknown)).into_owned();
+        }
+        if let Some(re) = VARIABLE.as_ref() {
+            out = re
+                .replace_all(&out, |c: &Captures<'_>| {
+                    let name = c[0].trim_start_matches('$').trim_matches(['{', '}']);
+                    self.vars.get(name).cloned().unwrap_or_else(|| c[0].to_owned())
+                })
+                .into_owned();
+        }
+        Resolved { text: self.expand_home(&out), unknown }
+    }
+
+    fn placeholder(&self, written: &str, unknown: &mut Vec<String>) -> String {
+        let name = written.trim_matches(['$', '{', '}']).to_lowercase();
+        let shown = |path: &Path| path.display().to_string();
+        let value = match name.as_str() {
+            "spack" => Some(shown(&self.root)),
+            "user" => Some(self.host.user.clone()),
+            "tempdir" => Some(shown(&self.host.tempdir)),
+            "user_cache_path" => Some(shown(&self.user_cache)),
+            "spack_instance_id" if self.release.abilities().package_repos_in_git => {
+                Some(base32_sha1(&shown(&self.root)).chars().take(7).collect())
+            }
+            "platform" => Some(self.host.platform.clone()),
+            "operating_system" | "os" => self.host.os.clone(),
+            "target_family" => Some(self.host.target_family.clone()),
+            "date" => Some(self.host.date.clone()),
+            "env" => Some(self.environment.as_deref().map_or_else(|| written.to_owned(), shown)),
+            "spack_short_version" => Some(format!("{}.{}", self.release.major, self.release.minor)),
+            // The microarchitecture is Spack's own finding.
+            "architecture" | "arch" | "target" => None,
+            _ => Some(written.to_owned()),
+        };
+        value.unwrap_or_else(|| {
+            unknown.push(written.to_owned());
+            written.to_owned()
+        })
+    }
+
+    pub fn expand_home(&self, text: &str) -> String {
+        let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
+        let (name, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let home = if name.is_empty() {
+            self.host.home.clone()
+        } else {
+            nix::unistd::User::from_name(name).ok().flatten().map(|u| u.dir)
+        };
+        match home {
+            Some(home) => format!("{}{tail}", home.display().to_string().trim_end_matches('/')),
+            None => text.to_owned(),
+        }
+    }
+
+    /// An absolute path or a URL. A relative path is taken from the folder of the file that holds it.
+    pub fn resolve(&self, value: &Yaml) -> Resolved {
+        let text = value.scalar_text().unwrap_or_default();
+        let base = if value.mark.is_file() {
+            Path::new(&*value.mark.file).parent().map(Path::to_owned)
+        } else {
+            None
+        };
+        self.resolve_from(&text, base.as_deref().unwrap_or(&self.cwd))
+    }
+
+    /// As [`Self::resolve`], relative to a given folder.
+    pub fn resolve_from(&self, text: &str, base: &Path) -> Resolved {
+        let Resolved { text, unknown } = self.substitute(text);
+        let text = match scheme(&text) {
+            Some("file") => file_url_path(&text),
+            Some(_) => return Resolved { text, unknown },
+            None => text,
+        };
+        let path = normal(&base.join(&text));
+        Resolved { text: path.display().to_string(), unknown }
+    }
+}
+
+/// The scheme of a URL.
+pub fn scheme(text: &str) -> Option<&str> {
+    let found = SCHEME.as_ref()?.captures(text)?;
+    found.get(1).map(|m| m.as_str())
+}
+
+/// The path of a `file:` URL, with `%xx` decoded.
+pub fn file_url_path(url: &str) -> String {
+    let rest = url.split_once(':').map_or(url, |(_, rest)| rest);
+    let rest = match rest.strip_prefix("//") {
+        Some(with_host) => with_host.find('/').map_or("", |at| &with_host[at..]),
+        None => rest,
+    };
+    let bytes = rest.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let code = (byte == b'%').then(|| rest.get(at + 1..at + 3)).flatten();
+        if let Some(decoded) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            out.push(decoded);
+            at += 3;
+        } else {
+            out.push(byte);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The path without `.`, `..` and doubled slashes, without looking at the file system.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => match out.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    out.pop();
+                }
+                Some(Component::RootDir) => {}
+                _ => out.push(".."),
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Base 32 of SHA-1, as Spack names things after their content.
+pub fn base32_sha1(text: &str) -> String {
+    BASE32_NOPAD.encode(&Sha1::digest(text.as_bytes())).to_lowercase()
+}
+
+const PADDING: &str = "__spack_path_placeholder__";
+
+/// The install root padded to exactly `length` characters, as far as that is possible.
+pub fn padded(root: &str, length: usize) -> String {
+    let have = root.chars().count();
+    if length <= have {
+        return root.to_owned();
+    }
+    let wanted = length - have - 1;
+    let unit = PADDING.len() + 1;
+    let mut parts = vec![PADDING.to_owned(); wanted / unit];
+    parts.push(PADDING.chars().take(wanted % unit).collect());
+    let mut padding = parts.join("/");
+    if padding.ends_with('/') {
+        padding.pop();
+        padding.push('_');
+    }
+    format!("{}/{padding}", root.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn sample() -> Substitution {
+        Substitution {
+            root: PathBuf::from("/opt/spack"),
+            release: Release::parse("1.2.0.dev0").unwrap(),
+            host: Host {
+                user: "ann".to_owned(),
+                home: Some(PathBuf::from("/home/ann")),
+                tempdir: PathBuf::from("/tmp"),
+                platform: "linux".to_owned(),
+                os: Some("rocky8".to_owned()),
+                target_family: "x86_64".to_owned(),
+                hostname: "login1".to_owned(),
+                date: "2026-01-02".to_owned(),
+            },
+            vars: [("WORK", "/work/ann"), ("USER", "other")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            user_cache: PathBuf::from("/home/ann/.spack"),
+            environment: None,
+            cwd: PathBuf::from("/cwd"),
+        }
+    }
+
+    #[test]
+    fn placeholders_variables_and_home() {
+        let s = sample();
+        let cases = [
+            ("$spack/opt/spack", "/opt/spack/opt/spack"),
+            ("${SPACK}/x", "/opt/spack/x"),
+            ("$tempdir/$user/spack-stage", "/tmp/ann/spack-stage"),
+            ("$WORK/x/../y", "/work/ann/y"),
+            ("$nosuch/x", "/cfg/$nosuch/x"),
+            ("~/x", "/home/ann/x"),
+            ("relative/./x", "/cfg/relative/x"),
+            ("file:///a%20b", "/a b"),
+            ("https://host/$user", "https://host/ann"),
+            ("oci://host/x", "oci://host/x"),
+            ("$platform-$os-$target_family", "/cfg/linux-rocky8-x86_64"),
+            ("$env/x", "/cfg/$env/x"),
+            ("$spack_short_version", "/cfg/1.2"),
+        ];
+        for (text, expected) in cases {
+            let got = s.resolve_from(text, Path::new("/cfg"));
+            assert_eq!((got.text.as_str(), got.unknown.len()), (expected, 0), "{text}");
+        }
+        assert_eq!(s.resolve_from("/x/$arch", Path::new("/")).unknown, ["$arch"]);
+    }
+
+    #[test]
+    fn padding_gives_the_length_asked_for() {
+        for length in [5, 30, 31, 32, 57, 58, 59, 200, 4096] {
+            let root = padded("/opt", length);
+            if length == 5 {
+                assert_eq!(root, "/opt/");
+            } else {
+                assert_eq!(root.len(), length, "{root}");
+            }
+        }
+        assert_eq!(padded("/a/long/root", 5), "/a/long/root");
+        assert_eq!(padded("/opt", 34), "/opt/__spack_path_placeholder__/__"[..34].to_owned());
+    }
+}

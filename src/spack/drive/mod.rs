@@ -1,0 +1,9 @@
+//! Starting Spack and reading back what it did.
+
+pub mod events;
+pub mod failure;
+pub mod installed;
+pub mod invoke;
+pub mod locks;
+pub mod session;
+pub mod verbs;

@@ -1,0 +1,166 @@
+//! One Spack as a run uses it: the installation, the effective configuration with or without an environment,
+//! and the store that follows from it. What was read is kept until something is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::spack::config::locate::{Installation, Search, locate};
+use crate::spack::config::settings::InstallTree;
+use crate::spack::config::{Config, ConfigInputs};
+use crate::spack::environment::{self, EnvironmentInfo};
+use crate::spack::spec::Dialect;
+use crate::spack::store::database::DatabaseText;
+use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
+use crate::spack::store::stores::Stores;
+
+/// The installation of a run and what was read of its configuration.
+pub struct Spack {
+    pub installation: Installation,
+    cwd: PathBuf,
+    /// By the folder of the environment; none for the configuration outside of environments.
+    configs: Mutex<BTreeMap<Option<PathBuf>, Arc<Config>>>,
+    /// Upstream databases that were told to be missing.
+    missed: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Spack {
+    /// The run's Spack, found at the first call.
+    pub fn of(cx: &Cx) -> Result<Arc<Spack>> {
+        cx.keep(Spack::open)
+    }
+
+    fn open(cx: &Cx) -> Result<Spack> {
+        let search = Search {
+            explicit: cx.site.spack.clone(),
+            site: cx.site.loaded.config.spack.clone(),
+            ..Search::from_variables(|name| cx.site.variables.get(name).cloned())
+        };
+        Ok(Spack {
+            installation: locate(&*cx.world.eyes, &search)?,
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            configs: Mutex::default(),
+            missed: Mutex::default(),
+        })
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        if self.installation.release.abilities().compilers_are_nodes {
+            Dialect::Direct
+        } else {
+            Dialect::Compiler
+        }
+    }
+
+    /// The effective configuration, inside an environment if one is given.
+    pub fn config(&self, cx: &Cx, environment: Option<&Path>) -> Result<Arc<Config>> {
+        let key = environment.map(Path::to_owned);
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = configs.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let mut vars = cx.site.variables.clone();
+        vars.remove("SPACK_ENV");
+        let inputs =
+            ConfigInputs { vars, environment: key.clone(), cwd: self.cwd.clone(), ..ConfigInputs::default() };
+        let config = Arc::new(Config::load(&*cx.world.eyes, &self.installation, &inputs)?);
+        configs.insert(key, Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// An upstream without a database: as with Spack, what is there is still worth an answer, but somebody has to
+    /// know, once.
+    fn miss(&self, cx: &Cx, upstream: &str, index: &Path) {
+        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(index.to_owned()) {
+            cx.world.warn(format!("upstream {upstream} is left out: there is no {}", index.display()));
+        }
+    }
+
+    /// Something was changed: what was read before is not true any more.
+    pub fn forget(&self) {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Where an operation works: the whole site, or inside one environment.
+#[derive(Clone)]
+pub struct Scope {
+    pub spack: Arc<Spack>,
+    pub config: Arc<Config>,
+    pub environment: Option<EnvironmentInfo>,
+}
+
+impl Scope {
+    /// Reads configuration files: not for the script thread.
+    pub fn open(cx: &Cx, environment: Option<&str>) -> Result<Scope> {
+        let spack = Spack::of(cx)?;
+        let outside = spack.config(cx, None)?;
+        let Some(name) = environment else {
+            return Ok(Scope { spack, config: outside, environment: None });
+        };
+        let info = environment::find(&*cx.world.eyes, &outside, name)?;
+        let config = spack.config(cx, Some(&info.path))?;
+        Ok(Scope { spack, config, environment: Some(info) })
+    }
+
+    /// The environment, where there must be one.
+    pub fn inside(&self) -> Result<&EnvironmentInfo> {
+        self.environment.as_ref().ok_or_else(|| Trouble::new(Kind::Internal, "no environment was opened"))
+    }
+
+    /// The same place with its configuration read again, after something was changed.
+    pub async fn as_now(&self, cx: &Cx) -> Result<Scope> {
+        scope(cx, self.environment.as_ref().map(|e| e.path.display().to_string())).await
+    }
+
+    pub fn install_tree(&self) -> Result<InstallTree> {
+        self.config.install_tree()
+    }
+
+    /// Lets `work` look at the store and its upstreams, read as they are now.
+    pub fn with_stores<T>(
+        &self,
+        cx: &Cx,
+        work: impl FnOnce(&Stores<'_>, &dyn Recipes) -> Result<T>,
+    ) -> Result<T> {
+        let eyes = &*cx.world.eyes;
+        let root = self.install_tree()?.root;
+        let local = DatabaseText::read(eyes, &root, cx.site.lock_limit())?;
+        let upstreams: Vec<DatabaseText> = self
+            .config
+            .upstreams()?
+            .iter()
+            .map(|upstream| {
+                let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
+                if text.is_absent() {
+                    self.spack.miss(cx, &upstream.name, text.path());
+                }
+                Ok(text)
+            })
+            .collect::<Result<_>>()?;
+        let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
+        let stores = Stores::new(local.parse()?, others);
+        let folders = self.config.recipe_folders(eyes)?;
+        work(&stores, &RepositoryRecipes::new(eyes, folders, self.spack.dialect()))
+    }
+}
+
+/// Opens a scope and works in it, off the script thread.
+pub async fn within<T: Send + 'static>(
+    cx: &Cx,
+    environment: Option<String>,
+    work: impl FnOnce(&Cx, &Scope) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    cx.blocking(move |cx| {
+        let scope = Scope::open(&cx, environment.as_deref())?;
+        work(&cx, &scope)
+    })
+    .await
+}
+
+/// Only opens the scope.
+pub async fn scope(cx: &Cx, environment: Option<String>) -> Result<Scope> {
+    within(cx, environment, |_, scope| Ok(scope.clone())).await
+}

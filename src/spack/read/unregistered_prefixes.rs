@@ -1,0 +1,151 @@
+//! Prefixes that no record knows: what an installation leaves behind that failed or was killed. They are
+//! reported, never registered: `spack reindex` would take them for installed (contract 2.8).
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE32_NOPAD;
+
+use crate::base::Result;
+use crate::site::Cx;
+use crate::spack::drive::session::Scope;
+use crate::spack::store::stores::Stores;
+use crate::world::Eyes;
+use crate::world::eyes::FileKind;
+use crate::world::lock::{self, Holder, Mode};
+
+/// Levels below the store at which a prefix is looked for.
+const DEPTH: usize = 8;
+
+/// Prefixes without a record that nobody is building now.
+pub fn partial_prefixes(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
+    let root = scope.install_tree()?.root;
+    let eyes = &*cx.world.eyes;
+    if !eyes.is_folder(&root) {
+        return Ok(Vec::new());
+    }
+    scope.with_stores(cx, |stores, _| Ok(among(eyes, &root, stores)))
+}
+
+fn among(eyes: &dyn Eyes, root: &Path, stores: &Stores<'_>) -> Vec<String> {
+    let records = stores.databases().iter().flat_map(crate::spack::store::database::Database::records);
+    let known = records.filter_map(|record| record.path.as_deref()).map(Path::new);
+    let held = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
+    unknown(eyes, root, known, &held).into_iter().map(|path| path.display().to_string()).collect()
+}
+
+/// The prefixes below a store's root that are not known, without those that somebody builds at the moment.
+pub fn unknown<'k>(
+    eyes: &'k dyn Eyes,
+    root: &Path,
+    known: impl IntoIterator<Item = &'k Path>,
+    held: &[Holder],
+) -> Vec<PathBuf> {
+    let mut walk = Walk::new(eyes, known.into_iter().collect(), root);
+    walk.folder(root, DEPTH);
+    let mut found = walk.found;
+    found.retain(|prefix| !hash_of(eyes, prefix).is_some_and(|hash| is_held(held, &hash)));
+    found
+}
+
+/// Whether somebody holds a prefix's lock for writing: it is being built, or removed.
+pub fn is_held(holders: &[Holder], hash: &str) -> bool {
+    let Some(at) = lock_offset(hash) else { return false };
+    holders.iter().any(|h| {
+        let end = if h.range.length == 0 { i64::MAX } else { h.range.start.saturating_add(h.range.length) };
+        h.mode == Mode::Write && (h.range.start..end).contains(&at)
+    })
+}
+
+/// The byte that stands for a hash in `prefix_lock` and `prefix_failures`: its first 63 bits (contract 2.5).
+pub fn lock_offset(hash: &str) -> Option<i64> {
+    let bytes = BASE32_NOPAD.decode(hash.to_ascii_uppercase().as_bytes()).ok()?;
+    let first: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
+    i64::try_from(u64::from_be_bytes(first) >> 1).ok()
+}
+
+/// The hash that a prefix states, or that its name ends with.
+fn hash_of(eyes: &dyn Eyes, prefix: &Path) -> Option<String> {
+    let stated = eyes.read(&prefix.join(".spack/spec.json")).ok();
+    let json: Option<serde_json::Value> = stated.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let stated = json.as_ref().and_then(|j| j.pointer("/spec/nodes/0/hash")).and_then(|h| h.as_str());
+    let named = || prefix.file_name()?.to_str()?.rsplit('-').next();
+    stated.or_else(named).map(str::to_owned)
+}
+
+struct Walk<'w> {
+    eyes: &'w dyn Eyes,
+    known: HashSet<&'w Path>,
+    /// Folders that hold a known prefix at some level.
+    above: HashSet<&'w Path>,
+    /// Folders that hold a known prefix directly.
+    parents: HashSet<&'w Path>,
+    found: Vec<PathBuf>,
+}
+
+impl<'w> Walk<'w> {
+    fn new(eyes: &'w dyn Eyes, known: HashSet<&'w Path>, root: &Path) -> Self {
+        let inside = known.iter().copied().filter(|p| p.starts_with(root));
+        let above = inside.clone().flat_map(|p| p.ancestors().skip(1)).collect();
+        let parents = inside.filter_map(Path::parent).collect();
+        Walk { eyes, known, above, parents, found: Vec::new() }
+    }
+
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        let eyes = self.eyes;
+        let own = depth == DEPTH;
+        for name in eyes.list(folder).unwrap_or_default() {
+            // Spack's own: the database, the interpreter hook, temporary names of prefixes.
+            if name.starts_with('.') || (own && matches!(name.as_str(), "bin" | "environments" | "gpg")) {
+                continue;
+            }
+            let path = folder.join(&name);
+            let real = eyes.lstat(&path).is_ok_and(|s| s.kind == FileKind::Folder);
+            if !real || self.known.contains(path.as_path()) {
+                continue;
+            }
+            if eyes.is_folder(&path.join(".spack")) {
+                self.found.push(path);
+            } else if self.above.contains(path.as_path()) || !self.parents.contains(folder) {
+                if depth > 1 {
+                    self.folder(&path, depth - 1);
+                }
+            } else if eyes.list(&path).is_ok_and(|names| !names.is_empty()) {
+                self.found.push(path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::eyes::LiveEyes;
+
+    #[test]
+    fn a_prefix_without_a_record_is_found_unless_it_is_being_built() {
+        let dir = tempfile::tempdir().unwrap();
+        let hash = "gwnt2rdwxkzskhftc6y3cqkdnkcwsnbz";
+        let prefix = dir.path().join(format!("linux-x86_64/left-1.0-{hash}"));
+        std::fs::create_dir_all(prefix.join(".spack")).unwrap();
+        let recorded = dir.path().join("linux-x86_64/known-1.0");
+        std::fs::create_dir_all(recorded.join(".spack")).unwrap();
+        let found = |held: &[Holder]| unknown(&LiveEyes, dir.path(), [recorded.as_path()], held);
+        let offset = lock_offset(hash).unwrap();
+        let holder = |start| Holder { mode: Mode::Write, range: lock::Range { start, length: 1 }, pid: 1 };
+        assert_eq!(found(&[holder(offset + 1)]), std::slice::from_ref(&prefix));
+        assert!(found(&[holder(offset)]).is_empty());
+        assert!(found(&[Holder { range: lock::Range::WHOLE, ..holder(0) }]).is_empty());
+    }
+
+    #[test]
+    fn the_offset_is_the_first_63_bits() {
+        assert_eq!(lock_offset(&"a".repeat(32)), Some(0));
+        assert_eq!(lock_offset(&"7".repeat(32)), Some(i64::MAX));
+        // The fifth bit pattern: 'b' is 00001, so bit 59 of the first 64 is set, halved.
+        assert_eq!(lock_offset(&format!("b{}", "a".repeat(31))), Some(1 << 58));
+        for bad in ["", "abc", "not a hash, but of thirty-two ch"] {
+            assert_eq!(lock_offset(bad), None);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Two constraints on one node, as one. Spack reads `^a@1: ^a+b` as `^a@1:+b`.
+
+use super::{Edge, Spec, Variant, VariantValue};
+
+/// Adds to `a` what `b` says; the error names what they contradict each other in.
+pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
+    one(&mut a.namespace, b.namespace, "namespace")?;
+    one(&mut a.platform, b.platform, "platform")?;
+    one(&mut a.os, b.os, "os")?;
+    one(&mut a.target, b.target, "target")?;
+    hash(&mut a.hash, b.hash)?;
+    let versions = a.versions.intersection(&b.versions);
+    a.versions = versions.ok_or_else(|| format!("'@{}' and '@{}'", a.versions, b.versions))?;
+    match (&mut a.compiler, b.compiler) {
+        (Some(x), Some(y)) => {
+            let both = (x.name == y.name).then(|| x.versions.intersection(&y.versions)).flatten();
+            x.versions = both.ok_or_else(|| format!("'%{}' and '%{}'", x.name, y.name))?;
+        }
+        (x @ None, y) => *x = y,
+        (Some(_), None) => {}
+    }
+    for (name, variant) in b.variants {
+        match a.variants.get_mut(&name) {
+            Some(before) => merge_variant(&name, before, variant)?,
+            None => drop(a.variants.insert(name, variant)),
+        }
+    }
+    for (name, flags) in b.flags {
+        let known = a.flags.entry(name).or_default();
+        for flag in flags {
+            if !known.contains(&flag) {
+                known.push(flag);
+            }
+        }
+    }
+    b.dependencies.into_iter().try_for_each(|edge| merge_edge(a, edge))
+}
+
+fn merge_edge(parent: &mut Spec, edge: Edge) -> Result<(), String> {
+    let same =
+        |e: &&mut Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
+    if let Some(first) = parent.dependencies.iter_mut().find(same) {
+        first.virtuals.extend(edge.virtuals);
+        first.virtuals.sort();
+        first.virtuals.dedup();
+        merge(&mut first.spec, edge.spec)
+    } else {
+        parent.dependencies.push(edge);
+        Ok(())
+    }
+}
+
+fn one(a: &mut Option<String>, b: Option<String>, what: &str) -> Result<(), String> {
+    match (&a, b) {
+        (Some(x), Some(y)) if *x != y => Err(format!("{what} '{x}' and '{y}'")),
+        (None, b) => {
+            *a = b;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Of two beginnings of one hash, the longer.
+fn hash(a: &mut Option<String>, b: Option<String>) -> Result<(), String> {
+    match (&a, b) {
+        (Some(x), Some(y)) if !x.starts_with(&y) && !y.starts_with(x.as_str()) => {
+            Err(format!("hash '{x}' and '{y}'"))
+        }
+        (Some(x), Some(y)) if x.len() >= y.len() => Ok(()),
+        (_, Some(y)) => {
+            *a = Some(y);
+            Ok(())
+        }
+        (_, None) => Ok(()),
+    }
+}
+
+fn merge_variant(name: &str, a: &mut Variant, b: Variant) -> Result<(), String> {
+    let clash = || Err(format!("the variant '{name}'"));
+    match (&mut a.value, b.value) {
+        (VariantValue::Bool(x), VariantValue::Bool(y)) if *x != y => return clash(),
+        (VariantValue::Bool(_), VariantValue::Text(_)) | (VariantValue::Text(_), VariantValue::Bool(_)) => {
+            return clash();
+        }
+        (VariantValue::Text(x), VariantValue::Text(y)) => {
+            let within = |inner: &[String], outer: &[String]| inner.iter().all(|v| outer.contains(v));
+            if (a.exact && !within(&y, x)) || (b.exact && !within(x, &y)) {
+                return clash();
+            }
+            x.extend(y);
+            x.sort();
+            x.dedup();
+        }
+        (x @ VariantValue::Any, y) => *x = y,
+        (_, VariantValue::Any) | (VariantValue::Bool(_), VariantValue::Bool(_)) => {}
+    }
+    a.exact |= b.exact;
+    a.propagate &= b.propagate;
+    Ok(())
+}

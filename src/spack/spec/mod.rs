@@ -1,0 +1,131 @@
+//! An abstract spec: what an admin types, as data. Parsing is in `spec_parser`, printing in `spec_print`.
+//! What this build does not know is refused by the parser, so every field here means something to the matcher.
+
+pub(crate) mod lexer;
+pub(crate) mod merge;
+pub(crate) mod parser;
+pub mod print;
+pub mod targets;
+pub mod version;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use crate::base::{Result, Trouble};
+
+use version::list::VersionList;
+
+/// How `%` is read. It changed meaning with Spack 1.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Up to 0.23: `%gcc` names the compiler of its node, and what follows still belongs to that node.
+    Compiler,
+    /// From 1.0: `%gcc` is a direct dependency, and what follows belongs to it.
+    Direct,
+}
+
+/// The names of compiler flags; every other `name=value` is a variant.
+pub const FLAG_NAMES: [&str; 6] = ["cflags", "cppflags", "cxxflags", "fflags", "ldflags", "ldlibs"];
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VariantValue {
+    /// `+name`, `~name`, `name=true`.
+    Bool(bool),
+    /// `name=*`: set, to whatever.
+    Any,
+    /// `name=a,b`, sorted, without duplicates.
+    Text(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    pub value: VariantValue,
+    /// `:=`, exactly these values.
+    pub exact: bool,
+    /// `++`, `==`: dependencies must not contradict.
+    pub propagate: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    pub text: String,
+    pub propagate: bool,
+}
+
+/// `%gcc@12` as Spack up to 0.23 reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiler {
+    pub name: String,
+    pub versions: VersionList,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edge {
+    pub spec: Spec,
+    /// `%`, and not `^`.
+    pub direct: bool,
+    /// Sorted.
+    pub virtuals: Vec<String>,
+    /// In Spack's order: build, link, run, test.
+    pub deptypes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spec {
+    pub name: Option<String>,
+    pub namespace: Option<String>,
+    pub versions: VersionList,
+    pub compiler: Option<Compiler>,
+    pub variants: BTreeMap<String, Variant>,
+    pub flags: BTreeMap<String, Vec<Flag>>,
+    pub platform: Option<String>,
+    pub os: Option<String>,
+    /// A name, ranges (`x86_64_v3:`), or a list of them.
+    pub target: Option<String>,
+    /// A beginning of the DAG hash.
+    pub hash: Option<String>,
+    pub dependencies: Vec<Edge>,
+}
+
+impl Spec {
+    /// Exactly one spec.
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Spec> {
+        let mut specs = Spec::parse_all(text, dialect)?;
+        match (specs.pop(), specs.len()) {
+            (Some(spec), 0) => Ok(spec),
+            (None, _) => Err(Trouble::usage("a spec is expected, but there is none")),
+            (Some(_), n) => {
+                Err(Trouble::usage(format!("one spec is expected, but '{text}' holds {}", n + 1))
+                    .hint("dependencies are written with '^', as in 'hdf5 ^openmpi'"))
+            }
+        }
+    }
+
+    /// One spec after the other, as on Spack's command line.
+    pub fn parse_all(text: &str, dialect: Dialect) -> Result<Vec<Spec>> {
+        parser::parse(text, dialect)
+    }
+
+    /// Says nothing at all, so everything satisfies it.
+    pub fn is_empty(&self) -> bool {
+        *self == Spec::default()
+    }
+
+    /// `self` and every dependency that it names.
+    pub fn nodes(&self) -> Vec<&Spec> {
+        let mut out = vec![self];
+        for edge in &self.dependencies {
+            out.extend(edge.spec.nodes());
+        }
+        out
+    }
+}
+
+impl FromStr for Spec {
+    type Err = Trouble;
+
+    /// In the dialect of Spack 1.0 and later.
+    fn from_str(text: &str) -> Result<Spec> {
+        Spec::parse(text, Dialect::Direct)
+    }
+}

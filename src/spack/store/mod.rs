@@ -1,0 +1,10 @@
+//! What is installed: databases, the nodes in them, recipes, and questions to all of it.
+
+pub mod database;
+pub(crate) mod matcher;
+pub mod node;
+pub mod prefix_manifest;
+pub mod query;
+pub mod recipes;
+pub mod row;
+pub mod stores;
