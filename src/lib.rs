@@ -15,6 +15,7 @@ pub mod base;
 pub mod check;
 pub mod cli;
 pub mod general;
+pub mod generation;
 pub mod mirror;
 pub mod notify;
 pub mod plan;

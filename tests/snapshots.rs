@@ -364,9 +364,10 @@ fn no_secret_gets_into_what_is_kept() {
     let mut configurations = 0;
     for file in objects(&bed) {
         let bytes = std::fs::read(&file).unwrap();
-        let packed = moonstack::snapshot::packing::parse(&bytes).expect("an object");
+        let packed = moonstack::snapshot::store::packing::parse(&bytes).expect("an object");
         assert!(packed.base.is_none(), "the first snapshot has nothing to differ from");
-        let text = String::from_utf8(moonstack::snapshot::packing::unpack(&packed, None).unwrap()).unwrap();
+        let text =
+            String::from_utf8(moonstack::snapshot::store::packing::unpack(&packed, None).unwrap()).unwrap();
         configurations += usize::from(text.contains("host.example"));
         texts.push(text);
     }

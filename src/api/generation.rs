@@ -1,7 +1,7 @@
 //! The primitives over generations.
 
 use super::Registry;
-use crate::snapshot::generation::{build, look, pin, prove, prune, publish, remove, solve};
+use crate::generation::{build, pin, prove, prune, publish, remove, show, solve};
 use crate::world::Effect::{Changes, Reads};
 
 /// What every example stands on.
@@ -48,20 +48,20 @@ pub fn declare(reg: &mut Registry) {
         adopted!(r#"generation.publish("science") generation.rollback("science", { to = 1 })"#),
         publish::rollback,
     );
-    reg.add("generation.list", Reads, &["name"], adopted!(r#"print(#generation.list())"#), look::list);
+    reg.add("generation.list", Reads, &["name"], adopted!(r#"print(#generation.list())"#), show::list);
     reg.add(
         "generation.show",
         Reads,
         &["name", "number"],
         adopted!(r#"print(generation.show("science").path)"#),
-        look::show,
+        show::show,
     );
     reg.add(
         "generation.diff",
         Reads,
         &["name", "from", "to"],
         adopted!(r#"generation.diff("science", 1)"#),
-        look::diff,
+        show::diff,
     );
     reg.add(
         "generation.remove",

@@ -1,7 +1,10 @@
 //! The primitives over snapshots.
 
 use super::Registry;
-use crate::snapshot::{capture, check, diff, export, import, list, look, marks, prune, restore, verify};
+use crate::snapshot::exchange::{export, import};
+use crate::snapshot::judge::{check, diff, list, show, verify};
+use crate::snapshot::record::{capture, marks, prune};
+use crate::snapshot::restore;
 use crate::world::Effect::{Changes, Reads};
 
 pub fn declare(reg: &mut Registry) {
@@ -18,7 +21,7 @@ pub fn declare(reg: &mut Registry) {
         Reads,
         &["snapshot"],
         r#"snapshot.create("science") print(#snapshot.show("science@1").hashes)"#,
-        look::show,
+        show::show,
     );
     reg.add(
         "snapshot.log",

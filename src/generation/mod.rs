@@ -1,0 +1,14 @@
+//! Generations: an environment of its own for each state of a stack, built beside the one that users are on, and made
+//! theirs by one rename. Numbers only grow, and going back is to a number.
+
+pub mod build;
+pub mod guards;
+pub mod pin;
+pub mod prove;
+pub mod prune;
+pub mod publish;
+pub mod remove;
+pub mod series;
+pub mod show;
+pub mod solve;
+pub mod tree;

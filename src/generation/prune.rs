@@ -1,0 +1,118 @@
+//! Which generations are kept: so many of the newest, then the policy `keep`. Guards come before both.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::guards;
+use super::remove::{RemoveArgs, Removed, remove};
+use crate::base::{Kind, Result};
+use crate::generation::series::ledger::{Entry, Ledger};
+use crate::generation::series::place::Place;
+use crate::policy::slots::{self, Keep};
+use crate::site::Cx;
+use crate::snapshot::judge::show::seconds;
+
+/// Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site
+/// file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the
+/// grace period, or would go back to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PruneArgs {
+    /// Name of the generations; left out, all of them.
+    pub name: Option<String>,
+    /// Keep at least so many of each. Default: 5.
+    pub keep: Option<usize>,
+    /// Uninstall nothing.
+    pub keep_specs: bool,
+    /// Only tell what would go.
+    pub dry_run: bool,
+}
+
+/// A generation that stays.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Spared {
+    pub name: String,
+    pub number: u64,
+    pub why: String,
+}
+
+/// What went, or would go.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Pruned {
+    pub removed: Vec<Removed>,
+    /// What stays, and why.
+    pub kept: Vec<Spared>,
+    pub dry_run: bool,
+}
+
+pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
+    let names = match &args.name {
+        Some(name) => vec![Ledger::existing(&cx, name)?.place.name],
+        None => Place::names(&cx)?,
+    };
+    let mut out = Pruned { removed: Vec::new(), kept: Vec::new(), dry_run: args.dry_run };
+    for name in names {
+        for (number, why) in judged(&cx, &name, args.keep.unwrap_or(5).max(1))? {
+            let spared = |why| Spared { name: name.clone(), number, why };
+            if let Some(why) = why {
+                out.kept.push(spared(why));
+                continue;
+            }
+            let asked = RemoveArgs {
+                name: name.clone(),
+                number,
+                keep_specs: args.keep_specs,
+                dry_run: args.dry_run,
+                force: false,
+            };
+            match remove(cx.clone(), asked).await {
+                Ok(removed) => out.removed.push(removed),
+                // Somebody may have pinned it or sent users there since.
+                Err(trouble) if trouble.is(Kind::Refused) => {
+                    out.kept.push(spared(trouble.message().to_owned()));
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Each generation, oldest first, with the reason why it stays, if there is one.
+fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>> {
+    let ledger = Ledger::read(cx, Place::of(cx, name)?)?;
+    let mut out = Vec::new();
+    for (rank, (number, entry)) in ledger.entries().iter().rev().enumerate() {
+        let why = if rank < keep {
+            Some(format!("it is one of the newest {keep}"))
+        } else if let Some(guard) = guards::guard(cx, &ledger, *number)? {
+            Some(guard.why)
+        } else if guards::is_way_back(cx, &ledger, *number) {
+            Some("a rollback would go to it".to_owned())
+        } else {
+            wanted(cx, &ledger, *number, entry, rank)?
+        };
+        out.push((*number, why));
+    }
+    out.reverse();
+    Ok(out)
+}
+
+fn wanted(cx: &Cx, ledger: &Ledger, number: u64, entry: &Entry, rank: usize) -> Result<Option<String>> {
+    if !cx.site.loaded.config.policy.contains_key("keep") {
+        return Ok(None);
+    }
+    let now = cx.world.clock.seconds();
+    let facts = Keep {
+        kind: slots::Kept::Generation,
+        name: ledger.place.name.clone(),
+        age_days: seconds(&entry.created).map_or(0.0, |at| (now - at) / 86_400.0),
+        rank: u32::try_from(rank).unwrap_or(u32::MAX),
+        ok: entry.good,
+        exit: -1,
+        pinned: entry.pinned,
+        last_good: ledger.last_good() == Some(number),
+        bytes: 0,
+    };
+    Ok(cx.ask(&facts)?.then(|| "the policy keeps it".to_owned()))
+}

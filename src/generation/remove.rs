@@ -1,0 +1,235 @@
+//! Removes a generation, and of what it had installed only what nobody else uses: no environment that Spack knows or
+//! the site names, no other generation, no snapshot. What that is, is said first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::guards;
+use crate::base::{Kind, Result, Trouble};
+use crate::generation::series::ledger::Ledger;
+use crate::generation::series::place::Place;
+use crate::generation::series::track::untrack;
+use crate::site::Cx;
+use crate::snapshot::judge::verify;
+use crate::snapshot::store::index::Shelf;
+use crate::spack::change::uninstall;
+use crate::spack::drive::installed::Named;
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::environment;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::store::row::SpecRow;
+use crate::world::Action;
+
+/// Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct RemoveArgs {
+    /// Name of the generations.
+    pub name: String,
+    /// Which one.
+    pub number: u64,
+    /// Uninstall nothing.
+    #[serde(default)]
+    pub keep_specs: bool,
+    /// Only tell what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Although users were on it within the grace period: nothing runs from it any more.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// A spec that stays because somebody uses it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Used {
+    pub name: String,
+    pub hash: String,
+    /// Who: environments, snapshots, installed specs, users.
+    pub by: Vec<String>,
+}
+
+/// What went, or would go.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Removed {
+    pub name: String,
+    pub number: u64,
+    /// What was uninstalled.
+    pub specs: Vec<Named>,
+    /// What stays, and whose it is.
+    pub kept: Vec<Used>,
+    pub dry_run: bool,
+}
+
+pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
+    let place = Place::of(&cx, &args.name)?;
+    let _work = Ledger::work_on(&cx, &place, args.number).await?;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    guarded(&cx, &ledger, args.number, args.force)?;
+    let outside = scope(&cx, None).await?;
+    let (again, within, keep) = (outside.clone(), place.clone(), args.keep_specs);
+    let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, args.number, keep)).await?;
+    let removed =
+        Removed { name: place.name.clone(), number: args.number, specs, kept, dry_run: args.dry_run };
+    if args.dry_run {
+        return Ok(removed);
+    }
+    untrack(&cx, &place, args.number).await?;
+    if !removed.specs.is_empty() {
+        let _store = locks::store(&cx, &outside).await?;
+        let words = ["uninstall", "-y"].map(str::to_owned).into_iter();
+        let hashes = removed.specs.iter().map(|s| format!("/{}", s.hash));
+        uninstall::remove(&cx, &outside, words.chain(hashes).collect(), &removed.specs).await?;
+    }
+    drop_folder(&cx, &place, args.number).await?;
+    ledger.forget(&cx, args.number).await?;
+    Ok(removed)
+}
+
+fn guarded(cx: &Cx, ledger: &Ledger, number: u64, force: bool) -> Result<()> {
+    let Some(guard) = guards::guard(cx, ledger, number)?.filter(|guard| !(guard.grace && force)) else {
+        return Ok(());
+    };
+    let message = format!("generation {number} of '{}' was not removed: {}", ledger.place.name, guard.why);
+    let trouble = Trouble::new(Kind::Refused, message);
+    Err(if guard.grace {
+        trouble.hint("`force` removes it all the same; `generations.grace` of the site file sets the time")
+    } else {
+        trouble
+    })
+}
+
+/// What of a generation's lock goes, and what stays for whom.
+fn plan(cx: &Cx, scope: &Scope, place: &Place, number: u64, keep: bool) -> Result<(Vec<Named>, Vec<Used>)> {
+    let eyes = &*cx.world.eyes;
+    let lock = place.generation(number).join("spack.lock");
+    if keep || !eyes.exists(&lock) {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let lock = LockContents::read(eyes, &lock)?;
+    let users = users(cx, scope, &place.generation(number))?;
+    let roots = lock.root_hashes();
+    scope.with_stores(cx, |stores, _| {
+        let mut by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut goes: BTreeSet<String> = BTreeSet::new();
+        for row in lock.specs.values().filter(|row| row.external.is_none()) {
+            let Some(entry) = stores.get(&row.hash).filter(|e| e.record.installed && e.store == 0) else {
+                continue;
+            };
+            goes.insert(row.hash.clone());
+            by.entry(row.hash.clone())
+                .or_default()
+                .extend(users.get(&row.hash).into_iter().flatten().cloned());
+            if entry.record.explicit && !roots.contains(&row.hash) {
+                by.entry(row.hash.clone()).or_default().insert("a user who has asked for it".to_owned());
+            }
+        }
+        goes.retain(|hash| by.get(hash).is_none_or(BTreeSet::is_empty));
+        stay_for_dependents(stores, &mut goes, &mut by)?;
+        let row = |hash: &String| lock.specs.get(hash);
+        let mut specs = Vec::new();
+        for entry in goes.iter().filter_map(|hash| stores.get(hash)) {
+            specs.push(Named::of(&SpecRow::of_entry(stores, entry)?));
+        }
+        specs.sort();
+        let mut kept: Vec<Used> = by
+            .iter()
+            .filter(|(hash, users)| !goes.contains(*hash) && !users.is_empty())
+            .filter_map(|(hash, users)| {
+                let by = users.iter().cloned().collect();
+                Some(Used { name: row(hash)?.name.clone(), hash: hash.clone(), by })
+            })
+            .collect();
+        kept.sort_by(|a, b| (&a.name, &a.hash).cmp(&(&b.name, &b.hash)));
+        Ok((specs, kept))
+    })
+}
+
+/// What an installed spec that stays needs, stays as well, all the way down.
+fn stay_for_dependents(
+    stores: &crate::spack::store::stores::Stores<'_>,
+    goes: &mut BTreeSet<String>,
+    by: &mut BTreeMap<String, BTreeSet<String>>,
+) -> Result<()> {
+    let mut above: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for entry in stores.entries().filter(|e| e.record.installed) {
+        let parent = (entry.record.hash.to_owned(), entry.record.name.to_string());
+        for edge in &entry.node()?.dependencies {
+            if edge.has_type("link") || edge.has_type("run") {
+                above.entry(edge.hash.to_string()).or_default().push(parent.clone());
+            }
+        }
+    }
+    loop {
+        let mut stays = Vec::new();
+        for hash in goes.iter() {
+            let outside = above.get(hash).into_iter().flatten().find(|(parent, _)| !goes.contains(parent));
+            if let Some((_, name)) = outside {
+                stays.push((hash.clone(), format!("installed {name}")));
+            }
+        }
+        if stays.is_empty() {
+            return Ok(());
+        }
+        for (hash, who) in stays {
+            goes.remove(&hash);
+            by.entry(hash).or_default().insert(who);
+        }
+    }
+}
+
+/// Hash → who has it in a lock. A lock that cannot be read is an error: that nobody needs it must be known.
+fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let eyes = &*cx.world.eyes;
+    let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut note = |who: &str, lock: &LockContents| {
+        for hash in lock.specs.keys() {
+            out.entry(hash.clone()).or_default().insert(who.to_owned());
+        }
+    };
+    let mut folders: Vec<(String, std::path::PathBuf)> = Vec::new();
+    for info in environment::list(eyes, &scope.config)? {
+        folders.push((format!("environment {}", info.name), info.path));
+    }
+    for folder in &cx.site.loaded.config.environments {
+        folders.push((format!("environment {}", folder.display()), folder.clone()));
+    }
+    for name in Place::names(cx)? {
+        let ledger = Ledger::read(cx, Place::of(cx, &name)?)?;
+        let all = ledger
+            .entries()
+            .keys()
+            .map(|n| (format!("generation {n} of {name}"), ledger.place.generation(*n)));
+        folders.extend(all);
+    }
+    folders.retain(|(_, folder)| folder != but);
+    let mut seen = BTreeSet::new();
+    for (who, folder) in folders.into_iter().rev() {
+        let lock = folder.join("spack.lock");
+        if seen.insert(folder) && eyes.exists(&lock) {
+            note(&who, &LockContents::read(eyes, &lock).map_err(|t| t.about(who.clone()))?);
+        }
+    }
+    for shelf in Shelf::all(cx)? {
+        for number in shelf.numbers()? {
+            let kept = shelf.read(number)?;
+            // A snapshot of the generation that goes is its record, and no reason to keep it.
+            if kept.snapshot.env.path != but {
+                note(&format!("snapshot {}", kept.snapshot.title()), &verify::lock(cx, &kept)?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Untracks a generation and removes its folder.
+pub async fn drop_folder(cx: &Cx, place: &Place, number: u64) -> Result<()> {
+    untrack(cx, place, number).await?;
+    let folder = place.generation(number);
+    if cx.world.eyes.exists(&folder) {
+        cx.world.perform(Action::RemovePath { path: folder }).await?;
+    }
+    Ok(())
+}

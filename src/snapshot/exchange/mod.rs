@@ -1,0 +1,7 @@
+//! Snapshots that leave the site and come to it.
+
+pub mod describe;
+pub mod export;
+pub mod git;
+pub mod import;
+pub mod repository;

@@ -1,0 +1,185 @@
+//! Which snapshots there are, each with the verdict on it, and the history of an environment. Snapshots of generations
+//! stand with each generation's own environment; asked for by the name of the generations, they are one history.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check;
+use super::restore_context::Grounds;
+use super::show::{SnapshotRow, seconds};
+use crate::base::argument::Span;
+use crate::base::nearest::nearest;
+use crate::base::{Kind, Result, Trouble, words};
+use crate::generation::series::ledger::Ledger;
+use crate::generation::series::place::Place;
+use crate::site::Cx;
+use crate::snapshot::store::index::{Kept, Shelf};
+
+/// Lists snapshots, oldest first, with the verdict on each. Mirrors that are not folders are not asked for it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ListArgs {
+    /// Only of this environment, its name or folder, or of these generations with what they were adopted from.
+    pub env: Option<String>,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only taken within this time: seconds or words such as `"30d"`.
+    pub within: Option<Span>,
+}
+
+pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<SnapshotRow>> {
+    cx.blocking(move |cx| {
+        let mut grounds = Grounds::default();
+        let mut out = Vec::new();
+        for (mut row, kept) in found(&cx, &args)? {
+            if let Some(kept) = kept {
+                judge(&cx, &mut grounds, &mut row, &kept);
+            }
+            out.push(row);
+        }
+        Ok(out)
+    })
+    .await
+}
+
+/// What cannot be judged is listed all the same.
+fn judge(cx: &Cx, grounds: &mut Grounds, row: &mut SnapshotRow, kept: &Kept) {
+    match check::nearby(cx, grounds, kept) {
+        Ok(found) => {
+            row.verdict = Some(found.verdict);
+            row.not_looked = found.not_looked;
+            row.damaged = row.damaged.take().or_else(|| found.problems.into_iter().next());
+        }
+        Err(trouble) => row.not_looked.push(trouble.message().to_owned()),
+    }
+}
+
+/// The snapshots that are asked for; one that cannot be read is there as a row alone.
+fn found(cx: &Cx, args: &ListArgs) -> Result<Vec<(SnapshotRow, Option<Kept>)>> {
+    let oldest = args.within.as_ref().map(|span| cx.world.clock.seconds() - span.0.as_secs_f64());
+    let line = args.env.as_deref().map(|name| line(cx, name)).unwrap_or_default();
+    let mut out = Vec::new();
+    let mut names = Vec::new();
+    let mut known = false;
+    for shelf in Shelf::all(cx)? {
+        let env = shelf.env().clone();
+        let generation = line.get(&env.path).copied();
+        let called = |name: &str| env.name == name || env.path == Path::new(name);
+        if args.env.as_deref().is_some_and(|name| generation.is_none() && !called(name)) {
+            names.push(env.name.clone());
+            continue;
+        }
+        known = true;
+        for number in shelf.numbers()? {
+            let (mut row, kept) = match shelf.read(number) {
+                Ok(kept) => {
+                    let damaged = shelf.problem.as_ref().map(|trouble| trouble.message().to_owned());
+                    (SnapshotRow { damaged, ..SnapshotRow::of(&kept) }, Some(kept))
+                }
+                Err(trouble) => (SnapshotRow::damaged(&shelf, number, &trouble), None),
+            };
+            row.generation = generation;
+            let young = oldest.is_none_or(|oldest| seconds(&row.created).is_none_or(|at| at >= oldest));
+            if young && args.tag.as_ref().is_none_or(|tag| row.tags.contains(tag)) {
+                out.push((row, kept));
+            }
+        }
+    }
+    match &args.env {
+        Some(name) if !known => Err(nothing(name, &names)),
+        // Within one shelf, numbers say the order; between several, only the time.
+        Some(_) if !line.is_empty() => {
+            out.sort_by(|(a, _), (b, _)| {
+                let at = |row: &SnapshotRow| seconds(&row.created).unwrap_or(0.0);
+                at(a).total_cmp(&at(b))
+            });
+            Ok(out)
+        }
+        _ => Ok(out),
+    }
+}
+
+fn nothing(name: &str, names: &[String]) -> Trouble {
+    Trouble::new(Kind::NotFound, format!("there are no snapshots of '{name}'")).hint(
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("moonstack snapshot create {name} takes one"),
+        },
+    )
+}
+
+/// The folders of the generations of that name, and of what the first was adopted from, each with its number. Those
+/// of removed generations count: their snapshots are history, too.
+fn line(cx: &Cx, name: &str) -> BTreeMap<PathBuf, u64> {
+    let mut out = BTreeMap::new();
+    let Some(place) = Place::of(cx, name).ok() else { return out };
+    // A damaged ledger keeps nobody from the snapshots.
+    let Ok(ledger) = Ledger::read(cx, place) else { return out };
+    if ledger.last() == 0 {
+        return out;
+    }
+    out.extend((1..=ledger.last()).map(|number| (ledger.place.generation(number), number)));
+    if let Some(first) = ledger.entries().get(&1) {
+        out.entry(PathBuf::from(&first.from)).or_insert(1);
+    }
+    out
+}
+
+/// The history of an environment: its snapshots, newest first, as one line each. By the name of generations, those of
+/// all of them and of what they were adopted from.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct LogArgs {
+    /// Its name or folder, or the name of generations.
+    pub env: String,
+}
+
+/// One line of a history.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LogRow {
+    pub snapshot: String,
+    /// Of which generation it is, asked for by the name of the generations; 1 for what was adopted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// How long ago, in words.
+    pub age: String,
+    pub user: String,
+    /// The run that took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<i64>,
+    pub specs: usize,
+    /// `good`, `pinned` and its tags.
+    pub marks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+pub async fn log(cx: Cx, args: LogArgs) -> Result<Vec<LogRow>> {
+    cx.blocking(move |cx| {
+        let rows = found(&cx, &ListArgs { env: Some(args.env), ..ListArgs::default() })?;
+        let now = cx.world.clock.seconds();
+        Ok(rows.into_iter().rev().map(|(row, kept)| told(row, kept.as_ref(), now)).collect())
+    })
+    .await
+}
+
+fn told(row: SnapshotRow, kept: Option<&Kept>, now: f64) -> LogRow {
+    let age = seconds(&row.created).map(|at| (now - at).max(0.0));
+    let mut marks: Vec<String> = Vec::new();
+    marks.extend(row.good.then(|| "good".to_owned()));
+    marks.extend(row.pinned.then(|| "pinned".to_owned()));
+    marks.extend(row.damaged.is_some().then(|| "damaged".to_owned()));
+    marks.extend(row.tags);
+    LogRow {
+        snapshot: row.snapshot,
+        generation: row.generation,
+        age: age.map_or_else(String::new, |s| words::span(std::time::Duration::from_secs_f64(s.floor()))),
+        user: kept.map_or_else(String::new, |k| k.snapshot.user.clone()),
+        run: kept.and_then(|k| k.snapshot.run),
+        specs: row.specs,
+        marks,
+        description: row.description,
+    }
+}

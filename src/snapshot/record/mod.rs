@@ -1,0 +1,8 @@
+//! Taking snapshots, marking them, and letting them go.
+
+pub mod capture;
+pub mod configuration;
+pub mod ensure;
+pub mod marks;
+pub mod prune;
+pub mod state;

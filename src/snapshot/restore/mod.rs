@@ -1,0 +1,264 @@
+//! The way back in place: manifest and lock byte for byte, what is missing by its hash, marks, views and modules as
+//! they were. Everything is read back; what fails puts back what was there before.
+
+pub mod into;
+pub mod reinstall;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::argument::Span;
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::snapshot::judge::check::{self, Restorable, Source};
+use crate::snapshot::judge::show;
+use crate::snapshot::record::capture;
+use crate::snapshot::record::configuration::{self, ConfigurationFile};
+use crate::snapshot::store::index::{Kept, Marks};
+use crate::snapshot::store::object::Objects;
+use crate::snapshot::store::reference;
+use crate::spack::change::env::view::{RefreshArgs, refresh};
+use crate::spack::change::install::args::InstalledRow;
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
+use crate::world::Action;
+use into::restore_into;
+use reinstall::{Brought, bring_back};
+
+/// Puts an environment back to what it was: by hash, never by solving.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RestoreArgs {
+    /// `NAME@NUMBER`, `NAME@good`, or the beginning of its id.
+    pub snapshot: String,
+    /// Make a new environment of it, with this name or in this folder, instead of putting its own back. Views and
+    /// modules go into the new folder.
+    pub into: Option<String>,
+    /// Only this part.
+    pub only: Option<Part>,
+    /// Also the configuration files of the site and the user, as far as they hold no secrets.
+    pub configuration: bool,
+    /// Build what no mirror has, although its recipe has changed since.
+    pub allow_drift: bool,
+    /// Leave out what was only needed to build the others.
+    pub no_build_deps: bool,
+    /// Read every installed file; otherwise only those whose time is not that of the installation.
+    pub deep: bool,
+    /// Only from build caches; never build.
+    pub cache_only: bool,
+    /// Accept binaries without a valid signature.
+    pub no_check_signature: bool,
+    /// Record packages without building them; for tests of a site.
+    pub fake: bool,
+    /// Processes of one build.
+    pub jobs: Option<u32>,
+    /// End it after this long: seconds or words such as `"6h"`.
+    pub timeout: Option<Span>,
+}
+
+/// A part of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Manifest and lock, without installing anything.
+    Lock,
+    /// The configuration files.
+    Configuration,
+}
+
+/// What was done to come back.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Restored {
+    pub snapshot: String,
+    pub env: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Files that were put back.
+    pub written: Vec<PathBuf>,
+    pub installed: Vec<InstalledRow>,
+    /// Hashes whose mark as explicit or implicit was put back.
+    pub marked: Vec<String>,
+    /// What was only needed to build others and is not back, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// The snapshot of how it was before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Configuration files that are not as they were, and were left.
+    pub differing: Vec<PathBuf>,
+    pub seconds: f64,
+}
+
+pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
+    let begun = std::time::Instant::now();
+    let kept = reference::find(&cx, &args.snapshot)?;
+    let title = kept.snapshot.title();
+    let restorable = check::of(&cx, &kept, args.deep).await?;
+    refuse(&restorable, &args)?;
+    if let Some(into) = &args.into {
+        return restore_into(&cx, &kept, into, &args, &restorable).await;
+    }
+    let inside = scope(&cx, Some(kept.snapshot.env.path.display().to_string()))
+        .await
+        .map_err(|t| t.hint("`into` makes a new environment of the snapshot"))?;
+    // Nobody may meet it half restored.
+    let _hold = locks::hold(&cx, &inside).await?;
+    let configuration = configuration_changes(&cx, &inside, &kept, &args).await?;
+    let objects = Objects(&cx);
+    let mut files = Vec::new();
+    if args.only != Some(Part::Configuration) {
+        let record = &kept.snapshot;
+        files.push((inside.inside()?.manifest_file(), objects.get(&record.manifest.object)?));
+        files.push((inside.inside()?.lock_file(), objects.get(&record.lock.object)?));
+    }
+    files.extend(configuration.write);
+    let eyes = &*cx.world.eyes;
+    files.retain(|(path, bytes)| !eyes.read(path).is_ok_and(|now| now == *bytes));
+    let before = before(&cx, &inside, &title).await?;
+    let old: Vec<(PathBuf, Option<Vec<u8>>)> =
+        files.iter().map(|(path, _)| (path.clone(), eyes.read(path).ok())).collect();
+    let work = async {
+        for (path, bytes) in &files {
+            cx.world.perform(Action::write(path.clone(), bytes.clone())).await?;
+        }
+        inside.spack.forget();
+        match args.only {
+            Some(_) => Ok(Brought::default()),
+            None => bring_back(&cx, &kept, &args, &restorable).await,
+        }
+    };
+    match work.await {
+        Ok(brought) => Ok(Restored {
+            snapshot: title,
+            env: kept.snapshot.env.name.clone(),
+            path: kept.snapshot.env.path.clone(),
+            written: files.into_iter().map(|(path, _)| path).collect(),
+            installed: brought.installed,
+            marked: brought.marked,
+            left_out: brought.left_out,
+            before,
+            differing: configuration.left,
+            seconds: begun.elapsed().as_secs_f64(),
+        }),
+        Err(trouble) => {
+            let back = put_back(&cx, &inside, old).await;
+            Err(match back {
+                Ok(()) => {
+                    trouble.hint(format!("environment '{}' is as it was before", kept.snapshot.env.name))
+                }
+                Err(other) => trouble.hint(format!(
+                    "and the environment could not be put back: {}; snapshot {} has how it was",
+                    other.message(),
+                    before.unwrap_or_default()
+                )),
+            })
+        }
+    }
+}
+
+fn refuse(restorable: &Restorable, args: &RestoreArgs) -> Result<()> {
+    if let Some(problem) = restorable.problems.first() {
+        return Err(Trouble::new(
+            Kind::Corrupt,
+            format!("snapshot {} is damaged: {problem}", restorable.snapshot),
+        ));
+    }
+    if args.only.is_some() {
+        return Ok(());
+    }
+    let worst = restorable.verdict;
+    let names = |source: Source| {
+        let some = restorable.missing.iter().filter(|m| m.from == source);
+        some.take(5).map(|m| format!("{}@{} ({})", m.name, m.version, m.why)).collect::<Vec<_>>().join(", ")
+    };
+    let refused = |message: String| {
+        Trouble::new(Kind::Refused, message)
+            .fact("missing", serde_json::to_value(&restorable.missing).unwrap_or_default())
+    };
+    match worst {
+        Source::Gone => Err(refused(format!(
+            "snapshot {} cannot be restored: {}",
+            restorable.snapshot,
+            names(Source::Gone)
+        ))),
+        Source::Drifted if !args.allow_drift => Err(refused(format!(
+            "snapshot {} would not come back as it was: {}",
+            restorable.snapshot,
+            names(Source::Drifted)
+        ))
+        .hint("check out the repository at the recorded commit, or say `allow_drift` to build from today's recipes")),
+        Source::Source | Source::Drifted if args.cache_only => Err(refused(format!(
+            "snapshot {} needs builds, and only mirrors are allowed: {}",
+            restorable.snapshot,
+            names(worst)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// How it is now, kept so that going back can be taken back.
+async fn before(cx: &Cx, scope: &Scope, title: &str) -> Result<Option<String>> {
+    if !scope.inside()?.has_lock {
+        return Ok(None);
+    }
+    let marks = Marks { tags: ["before-restore".to_owned()].into(), ..Marks::default() };
+    let description = Some(format!("before it was put back to {title}"));
+    let kept = capture::take(cx, scope, description, marks, true).await?;
+    Ok(Some(kept.snapshot.title()))
+}
+
+struct ConfigurationChanges {
+    write: Vec<(PathBuf, Vec<u8>)>,
+    left: Vec<PathBuf>,
+}
+
+async fn configuration_changes(
+    cx: &Cx,
+    scope: &Scope,
+    kept: &Kept,
+    args: &RestoreArgs,
+) -> Result<ConfigurationChanges> {
+    let (again, record) = (scope.clone(), kept.clone());
+    let (then, now) = cx
+        .blocking(move |cx| Ok((show::configuration(&cx, &record)?, configuration::read(&cx, &again)?)))
+        .await?;
+    let asked = args.configuration || args.only == Some(Part::Configuration);
+    let mut out = ConfigurationChanges { write: Vec::new(), left: Vec::new() };
+    for file in then {
+        let same = |other: &ConfigurationFile| other.path == file.path && other.text == file.text;
+        if now.iter().any(same) {
+            continue;
+        }
+        let wanted = asked || (file.included && args.only.is_none());
+        // A document may come from elsewhere: only what configures this environment is written to.
+        let ours = now.iter().any(|n| n.path == file.path) || file.path.starts_with(&scope.inside()?.path);
+        if !wanted || !ours {
+            out.left.push(file.path);
+        } else if file.masked {
+            return Err(Trouble::new(
+                Kind::Refused,
+                format!("{} has changed, and the snapshot keeps it without its secrets", file.path.display()),
+            )
+            .hint("`moonstack snapshot diff` shows what differs; change it by hand, then restore again"));
+        } else {
+            out.write.push((file.path, file.text.into_bytes()));
+        }
+    }
+    Ok(out)
+}
+
+/// The files as they were, and views and modules made of them.
+async fn put_back(cx: &Cx, scope: &Scope, old: Vec<(PathBuf, Option<Vec<u8>>)>) -> Result<()> {
+    for (path, bytes) in old {
+        match bytes {
+            Some(bytes) => cx.world.perform(Action::write(path, bytes)).await?,
+            None if cx.world.eyes.exists(&path) => cx.world.perform(Action::RemovePath { path }).await?,
+            None => continue,
+        };
+    }
+    scope.spack.forget();
+    let name = scope.inside()?.path.display().to_string();
+    refresh(cx.clone(), RefreshArgs { name }).await.map(drop)
+}
