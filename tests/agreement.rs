@@ -17,7 +17,7 @@ use moonstack::spack::store::database::DatabaseText;
 use moonstack::spack::store::query::Query;
 use moonstack::spack::store::recipes::RepositoryRecipes;
 use moonstack::spack::store::stores::Stores;
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
 
 const QUERIES: usize = 600;
 const WHOLE_COMMANDS: usize = 12;

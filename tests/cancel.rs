@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::Bench;
 use moonstack::base::Kind;
-use moonstack::world::cancel::Cancel;
+use moonstack::world::scope::cancel::Cancel;
 
 const AFTER: Duration = Duration::from_millis(60);
 
@@ -169,7 +169,7 @@ fn a_temporary_folder_is_gone_with_the_machine() {
 #[test]
 fn messages_arrive_with_their_fields() {
     use moonstack::world::Event;
-    use moonstack::world::event::Level;
+    use moonstack::world::scope::event::Level;
     let bench = Bench::new(&[]);
     bench.run("t", "log.warn('slow', { seconds = 90 }) log.info('begun')").unwrap();
     let told = bench.ears.0.lock().unwrap();

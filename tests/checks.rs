@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bed::{APP, BASE, Bed, LIB};
 use moonstack::check::Status::{self, Fail, Pass, Skipped, Warn};
-use moonstack::world::lock::{self, Mode, Range};
+use moonstack::world::fs::lock::{self, Mode, Range};
 use serde_json::json;
 
 #[test]

@@ -15,7 +15,7 @@ use moonstack::spack::config::{Config, ConfigInputs};
 use moonstack::spack::environment;
 use moonstack::spack::environment::manifest::Manifest;
 use moonstack::spack::text::yaml::{Value as Node, Yaml};
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
 use serde_json::{Value, json};
 
 type Vars = BTreeMap<String, String>;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bed::{Bed, said, spread};
 use dice::Dice;
-use moonstack::world::lock::{self, Mode, Range};
+use moonstack::world::fs::lock::{self, Mode, Range};
 use serde_json::Value;
 
 /// Seed of everything that is chosen at random here.

@@ -20,11 +20,11 @@ use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
 use moonstack::world::World;
-use moonstack::world::event::Blind;
-use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::Journal;
-use moonstack::world::live::LiveHands;
-use moonstack::world::store::Store;
+use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::scope::event::Blind;
+use moonstack::world::seam::live::LiveHands;
+use moonstack::world::state::journal::Journal;
+use moonstack::world::state::store::Store;
 
 const HOW: &str = "run: UPDATE=1 cargo test --test generated";
 

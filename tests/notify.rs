@@ -15,8 +15,8 @@ use libtest_mimic::{Arguments, Trial};
 use moonstack::notify::change::{self, RunEnd};
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
-use moonstack::world::cancel::Cancel;
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::scope::cancel::Cancel;
 
 /// In front of the names of tests that need a mail server, or a certificate.
 const MAIL: &str = "mail_";

@@ -11,7 +11,7 @@ use moonstack::policy::{Expression, Question, SLOTS};
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::world::Event;
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
 use proptest::prelude::*;
 
 const TOKENS: &[&str] = &[

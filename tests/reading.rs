@@ -9,7 +9,7 @@ use moonstack::spack::store::database::DatabaseText;
 use moonstack::spack::store::row::{Row, SpecRow};
 use moonstack::spack::store::stores::Stores;
 use moonstack::spack::text::json_scan::Skim;
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
 use proptest::prelude::*;
 
 fn skims(text: &str) -> bool {

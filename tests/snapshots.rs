@@ -18,7 +18,7 @@ mod verdicts;
 use std::collections::BTreeSet;
 
 use bed::{create, error, files, grow, kept, names, objects, refused, shelf, size};
-use moonstack::world::lock::{self, Mode, Range};
+use moonstack::world::fs::lock::{self, Mode, Range};
 use runs_bed::{Bed, identities};
 use serde_json::Value;
 

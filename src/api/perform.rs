@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::primitive::{Reply, Replying};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::world::calls::{self, Call, LOOK, Recall};
-use crate::world::cancel::{Cancel, Looked};
-use crate::world::journal::Journal;
+use crate::world::scope::cancel::{Cancel, Looked};
+use crate::world::scope::replay::{self, Call, LOOK, Recall};
+use crate::world::state::journal::Journal;
 
 /// What the journal says of a call, and the call itself if it is to be made.
 pub enum Next {
@@ -105,7 +105,7 @@ fn trouble_of(error: &Value) -> Trouble {
 /// Makes the call and records how it ended, also when the work is dropped by a cancel.
 pub async fn make(cx: &Cx, call: Arc<Call>, work: Replying) -> Result<Reply> {
     let mut end = End { journal: Arc::clone(&cx.site.journal), call: Arc::clone(&call), result: None };
-    let reply = calls::within(call, work).await;
+    let reply = replay::within(call, work).await;
     if let Ok(reply) = &reply
         && cx.site.journal.number().is_some()
     {

@@ -15,8 +15,8 @@ use super::thresholds::Thresholds;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::World;
-use crate::world::cancel::Cancel;
-use crate::world::event::{Event, Underway};
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::event::{Event, Underway};
 
 /// Runs the built-in checks that are wanted.
 pub async fn run(cx: &Cx, wanted: &Wanted) -> Result<Vec<Finding>> {
@@ -107,11 +107,11 @@ pub mod tests {
     use crate::base::clock::Clock;
     use crate::site::config::Loaded;
     use crate::site::cx::Site;
-    use crate::world::event::Blind;
-    use crate::world::eyes::LiveEyes;
-    use crate::world::journal::Journal;
-    use crate::world::live::LiveHands;
-    use crate::world::store::Store;
+    use crate::world::fs::eyes::LiveEyes;
+    use crate::world::scope::event::Blind;
+    use crate::world::seam::live::LiveHands;
+    use crate::world::state::journal::Journal;
+    use crate::world::state::store::Store;
 
     /// A site without Spack and with that site file.
     pub fn context(site_file: &str) -> Cx {

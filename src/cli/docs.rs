@@ -8,7 +8,7 @@ use crate::reference::help::Library;
 use crate::reference::{LuaText, catalog, page, stub};
 use crate::script::loader::{SCRIPTS, documented};
 use crate::world::Action;
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// Everything that is documented.
 pub fn library(session: &Session) -> Library<'_> {

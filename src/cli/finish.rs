@@ -22,8 +22,8 @@ use crate::runs::read::{self, RunDetail};
 use crate::schedule::metrics::{self, Checked, Measured};
 use crate::site::Cx;
 use crate::term::printer::ClosedPipe;
-use crate::world::journal::{About, host, user};
-use crate::world::live::LiveHands;
+use crate::world::seam::live::LiveHands;
+use crate::world::state::journal::{About, host, user};
 use crate::world::{Action, Event, World};
 
 /// A log that is longer is not searched for what failed.

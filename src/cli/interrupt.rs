@@ -7,8 +7,8 @@ use signal_hook::iterator::Signals;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::term::Printer;
-use crate::world::cancel::Cancel;
-use crate::world::{process, terminal};
+use crate::world::proc::{process, terminal};
+use crate::world::scope::cancel::Cancel;
 
 /// Knows the scope that the next signal cancels.
 #[derive(Clone, Default)]

@@ -41,10 +41,10 @@ use finish::Begun;
 use options::words_of;
 use setup::{Mode, Session};
 
-use crate::world::journal::host;
-use crate::world::orphans;
-use crate::world::place;
-use crate::world::store::Store;
+use crate::world::proc::cwd;
+use crate::world::proc::orphans;
+use crate::world::state::journal::host;
+use crate::world::state::store::Store;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
 
@@ -137,7 +137,7 @@ struct Opened {
 fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
     let global = cli.global.clone();
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
-        place::enter(&stored.cwd)?;
+        cwd::enter(&stored.cwd)?;
         let global = global.clone().or(stored);
         Ok(Opened { global, mode, words: words_of(&stored.words), before: None })
     };

@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::args::{Cli, Command as Typed, Global};
 use crate::base::words;
 use crate::script::workflow::Workflow;
-use crate::world::input::Input;
+use crate::world::seam::input::Input;
 
 /// The inputs of a plan that are given with the command.
 pub type Given = RefCell<Vec<Input>>;

@@ -9,8 +9,9 @@ use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::file::{By, Plan};
 use crate::term::plan as drawn;
-use crate::world::live::LiveHands;
-use crate::world::{Action, Hands as _, journal};
+use crate::world::seam::live::LiveHands;
+use crate::world::state::journal;
+use crate::world::{Action, Hands as _};
 
 /// The exit code of `--check` when there is something to do.
 const CHANGES: u8 = 6;
@@ -58,5 +59,5 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
 
 /// Reads a plan for `apply`.
 pub fn read(path: &Path) -> Result<Plan> {
-    Plan::read(&crate::world::eyes::LiveEyes, path)
+    Plan::read(&crate::world::fs::eyes::LiveEyes, path)
 }

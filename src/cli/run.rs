@@ -17,10 +17,10 @@ use crate::script::workflow::{Instances, Workflow};
 use crate::script::{Host, error, value};
 use crate::spack::drive::session::Spack;
 use crate::term::printer::Detail;
-use crate::world::input::{Input, InputKind};
-use crate::world::journal::{About, Note, host};
-use crate::world::orphans;
-use crate::world::own_lock::{self, OwnLock};
+use crate::world::fs::own_lock::{self, OwnLock};
+use crate::world::proc::orphans;
+use crate::world::seam::input::{Input, InputKind};
+use crate::world::state::journal::{About, Note, host};
 
 /// The words after `run`.
 pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
@@ -233,7 +233,8 @@ async fn finish(session: &Session, host: &Host, code: Result<u8>) -> Result<u8> 
         return Err(Trouble::new(Kind::NotDone, message).fact("failed_steps", failures));
     }
     if let Some(expected) = &session.expected {
-        let left: Vec<String> = expected.left().iter().map(crate::world::identity::Identity::title).collect();
+        let left: Vec<String> =
+            expected.left().iter().map(crate::world::scope::identity::Identity::title).collect();
         if !left.is_empty() {
             let message = format!("the run ended, but left out what the plan has: {}", left.join("; "));
             return Err(Trouble::new(Kind::NotDone, message).fact("left_out", left));

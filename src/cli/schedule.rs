@@ -17,7 +17,7 @@ use crate::schedule::standing::{self, Standing};
 use crate::schedule::{Job, Schedule, crontab, units};
 use crate::site::config::{self, ScheduleConfig};
 use crate::world::Action;
-use crate::world::journal::About;
+use crate::world::state::journal::About;
 
 #[derive(Debug, Subcommand)]
 pub enum ScheduleCommand {

@@ -16,10 +16,10 @@ use crate::base::{Kind, Result, Trouble, words};
 use crate::script::Host;
 use crate::script::loader::Source;
 use crate::script::trial::{Case, Status, Told, Trial};
-use crate::world::action::{Ended, Program, Ran};
-use crate::world::event::Stream;
-use crate::world::eyes::FileKind;
-use crate::world::process::Listener;
+use crate::world::fs::eyes::FileKind;
+use crate::world::proc::process::Listener;
+use crate::world::scope::event::Stream;
+use crate::world::seam::action::{Ended, Program, Ran};
 use crate::world::{Action, Effect};
 
 /// What test files are called.

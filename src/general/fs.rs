@@ -9,7 +9,7 @@ use crate::base::argument::{Bytes, Size};
 use crate::base::{Kind, Result, Trouble, words};
 use crate::site::Cx;
 use crate::world::Eyes;
-use crate::world::eyes::{FileKind, Stat};
+use crate::world::fs::eyes::{FileKind, Stat};
 
 /// Reads a whole file. Any bytes are kept as they are.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -211,7 +211,7 @@ pub async fn tree_digest(cx: Cx, args: TreeDigestArgs) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn a_walk_is_sorted_and_does_not_follow_links() {

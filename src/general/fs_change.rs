@@ -10,10 +10,10 @@ use crate::base::argument::Bytes;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::world::Action;
-use crate::world::calls;
-use crate::world::event::{Item, Unit};
-use crate::world::eyes::FileKind;
-use crate::world::proof::Proof;
+use crate::world::fs::eyes::FileKind;
+use crate::world::scope::event::{Item, Unit};
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 
 /// Writes a file so that a reader sees the old content or the new one, never a part.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -76,7 +76,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<()> {
                 .hint("recursive = true removes it with everything in it"));
         }
     }
-    calls::promise(&(), vec![Proof::Absent { path: args.path.clone() }]);
+    replay::promise(&(), vec![Proof::Absent { path: args.path.clone() }]);
     cx.world.perform(Action::RemovePath { path: args.path }).await?;
     Ok(())
 }
@@ -101,13 +101,13 @@ pub struct MoveArgs {
 pub async fn rename(cx: Cx, args: MoveArgs) -> Result<()> {
     free(&cx, &args.to, args.replace)?;
     let (gone, there) = (Proof::Absent { path: args.from.clone() }, Proof::There { path: args.to.clone() });
-    calls::promise(&(), vec![gone, there]);
+    replay::promise(&(), vec![gone, there]);
     cx.world.perform(Action::MovePath { from: args.from, to: args.to }).await?;
     Ok(())
 }
 
 fn free(cx: &Cx, to: &Path, replace: bool) -> Result<()> {
-    if !replace && !calls::was_begun() && cx.world.eyes.exists(to) {
+    if !replace && !replay::was_begun() && cx.world.eyes.exists(to) {
         return Err(Trouble::new(Kind::Exists, format!("{} is there already", to.display()))
             .hint("replace = true replaces it")
             .fact("path", to.display().to_string()));
@@ -143,7 +143,7 @@ pub async fn copy(cx: Cx, args: CopyArgs) -> Result<()> {
     });
     let from = args.from;
     let bytes = cx.blocking(move |cx| cx.world.eyes.read(&from)).await?;
-    calls::promise(&(), vec![Proof::File { path: args.to.clone(), digest: digest::bytes(&bytes) }]);
+    replay::promise(&(), vec![Proof::File { path: args.to.clone(), digest: digest::bytes(&bytes) }]);
     let mode = Some(stat.mode);
     cx.world.perform(Action::WriteFile { path: args.to, bytes, mode, varies: false }).await?;
     if let Some(item) = item {

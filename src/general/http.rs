@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::argument::{Bytes, Size, Span};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::world::http;
+use crate::world::net::http;
 
 /// Loads a document over http or https. The proxy variables of the environment count.
 #[derive(Debug, Deserialize, JsonSchema)]

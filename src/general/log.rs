@@ -8,7 +8,7 @@ use crate::base::argument::Plain;
 use crate::base::{Result, Trouble};
 use crate::site::Cx;
 use crate::world::Event;
-use crate::world::event::Level;
+use crate::world::scope::event::Level;
 
 /// Tells the person who watches, and the log.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::base::argument::{Size, Span};
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
-use crate::world::action::{Ended, Grace, Program, Ran, Stdin, Tail};
+use crate::world::seam::action::{Ended, Grace, Program, Ran, Stdin, Tail};
 use crate::world::{Action, Effect};
 
 /// How much of the standard error an error carries.

@@ -10,8 +10,9 @@ use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::{Ledger, Progress};
 use crate::site::Cx;
 use crate::spack::change::share;
-use crate::world::proof::Proof;
-use crate::world::{Action, calls};
+use crate::world::Action;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 
 /// Makes a proven generation the one that users are on.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -116,7 +117,7 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
             link: place.link.clone(),
             seconds: begun.elapsed().as_secs_f64(),
         };
-        calls::promise(&promised, vec![Proof::Link { path: place.link.clone(), target: target.clone() }]);
+        replay::promise(&promised, vec![Proof::Link { path: place.link.clone(), target: target.clone() }]);
         cx.world.perform(Action::PointLink { path: place.link.clone(), target }).await?;
     }
     // What users see from now on, seen as they see it.

@@ -24,7 +24,8 @@ use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::read::env_diff::{DiffArgs, diff};
 use crate::spack::spec::{Dialect, Spec};
-use crate::world::{Action, calls};
+use crate::world::Action;
+use crate::world::scope::replay;
 
 /// Begins the next generation: what users are on, changed as asked, and solved. Installs nothing.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -114,7 +115,7 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
 /// record of it.
 fn begun(cx: &Cx, ledger: &Ledger) -> Option<u64> {
     cx.site.journal.recollection()?;
-    let (run, call) = (cx.site.journal.number()?, calls::current()?);
+    let (run, call) = (cx.site.journal.number()?, replay::current()?);
     let (number, entry) = ledger.entries().iter().next_back()?;
     let same = entry.run == Some(run) && entry.call.as_ref() == Some(&call.key);
     (same && entry.progress <= Progress::Solved).then_some(*number)

@@ -15,7 +15,8 @@ use crate::spack::config::mirrors::Mirror;
 use crate::spack::config::paths::file_url_path;
 use crate::spack::drive::session::Scope;
 use crate::spack::store::row::SpecRow;
-use crate::world::{Eyes, ask};
+use crate::world::Eyes;
+use crate::world::net::ask;
 
 /// How many questions a web server gets at once, and how long it may take to answer one.
 const AT_ONCE: usize = 16;

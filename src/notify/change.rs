@@ -9,7 +9,7 @@ use super::route::{Delivery, Route};
 use crate::base::words;
 use crate::site::Cx;
 use crate::site::channels::On;
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// Lines of each list that a message shows.
 const SHOWN: usize = 40;

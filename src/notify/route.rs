@@ -13,7 +13,7 @@ use crate::site::Cx;
 use crate::site::channels::{ChannelConfig, ChannelKind, OneOrMany, Shape};
 use crate::site::secrets::Given;
 use crate::world::Action;
-use crate::world::deliver::{self, Envelope, Notice, Receiver, Smtp, Target, Tls, Web};
+use crate::world::net::deliver::{self, Envelope, Notice, Receiver, Smtp, Target, Tls, Web};
 
 /// What sends a mail where no server is named: recipients are read from the mail, a lone dot ends nothing.
 const SENDMAIL: [&str; 3] = ["/usr/sbin/sendmail", "-t", "-i"];

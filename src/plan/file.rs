@@ -8,8 +8,8 @@ use super::specs::SpecPlan;
 use super::stored::StoredCommand;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::world::Eyes;
-use crate::world::input::Input;
-use crate::world::planning::{Guard, Planned};
+use crate::world::seam::input::Input;
+use crate::world::seam::planning::{Guard, Planned};
 
 /// The format that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
@@ -116,7 +116,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn a_plan_comes_back_as_it_was_and_a_changed_one_is_refused() {

@@ -4,7 +4,7 @@ use super::file::Plan;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::rehearsal::look_again;
-use crate::world::input::{Input, InputKind};
+use crate::world::seam::input::{Input, InputKind};
 
 /// The inputs that only the caller can look at again: texts and options.
 const GIVEN: &[InputKind] = &[InputKind::Script, InputKind::Module, InputKind::Options, InputKind::SiteFile];

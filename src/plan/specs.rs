@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::spack::rehearsal::facts::{Effect, EnvironmentTouched, Origin, SpecEffect};
-use crate::world::planning::Planned;
+use crate::world::seam::planning::Planned;
 
 /// All commands of a plan together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ fn read<T: serde::de::DeserializeOwned + Default>(action: &Planned, topic: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::identity::Identity;
+    use crate::world::scope::identity::Identity;
     use serde_json::json;
 
     fn action(specs: serde_json::Value) -> Planned {

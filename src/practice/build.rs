@@ -13,7 +13,7 @@ use super::record::{Node, Nodes, closure, spec_file};
 use super::store::Store;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::store::prefix_manifest::content_hash;
-use crate::world::eyes::LiveEyes;
+use crate::world::fs::eyes::LiveEyes;
 
 /// The folder for Spack's own files in a prefix.
 pub const METADATA: &str = ".spack";

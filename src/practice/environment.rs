@@ -11,7 +11,7 @@ use super::disk;
 use super::halt::Halt;
 use super::query::parse_one;
 use super::record::Nodes;
-use crate::world::lock::{self, Mode, Range, SpackLock};
+use crate::world::fs::lock::{self, Mode, Range, SpackLock};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Root {

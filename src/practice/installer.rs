@@ -9,7 +9,7 @@ use super::mirror;
 use super::record::{ALL_TYPES, Node, Nodes, Record, build_order};
 use super::session::{Options, Session};
 use super::solve::Solution;
-use crate::world::lock::Mode;
+use crate::world::fs::lock::Mode;
 
 pub struct Installer<'s, 'a, 'b> {
     pub(super) session: &'s mut Session<'a, 'b>,

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::halt::Halt;
 use super::session::Session;
-use crate::world::access::Wish;
-use crate::world::share::{Sharing, share};
+use crate::world::fs::access::Wish;
+use crate::world::fs::share::{Sharing, share};
 
 /// Gives a prefix to whom its package is for. Without a word of it nothing is done.
 pub fn set(session: &Session<'_, '_>, package: &str, prefix: &Path) -> Result<(), Halt> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::disk;
 use super::record::{Node, Nodes, Record};
 use crate::base::{Kind, Result, Trouble};
-use crate::world::lock::{self, Mode, Range, SpackLock};
+use crate::world::fs::lock::{self, Mode, Range, SpackLock};
 
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -10,7 +10,7 @@ use super::query;
 use super::record::{ALL_TYPES, Node, Nodes, closure};
 use super::session::{Declared, Options, Session};
 use super::store::Records;
-use crate::world::lock::Mode;
+use crate::world::fs::lock::Mode;
 
 const UNINSTALL: &[Declared] = &[
     (&["-y", "--yes-to-all"], false),

@@ -11,7 +11,7 @@ use super::record::Node;
 use super::session::{Options, Session};
 use crate::base::Kind;
 use crate::spack::store::prefix_manifest;
-use crate::world::eyes::LiveEyes;
+use crate::world::fs::eyes::LiveEyes;
 
 pub fn verify(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let arguments = match arguments.split_first() {

@@ -18,8 +18,8 @@ use crate::base::{Kind, Result, Trouble};
 use crate::script::host::Uncompiled;
 use crate::script::{Host, help, value};
 use crate::term::{ClosedPipe, Printer};
-use crate::world::cancel::Cancel;
-use crate::world::terminal;
+use crate::world::proc::terminal;
+use crate::world::scope::cancel::Cancel;
 
 use reader::{Reader, Request};
 

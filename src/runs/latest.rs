@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::read::{self, RunRow};
 use crate::base::{Result, redact};
 use crate::plan::stored::StoredCommand;
-use crate::world::store::Store;
+use crate::world::state::store::Store;
 
 /// Older runs than so many of the same workflow are not looked through for a command line.
 const LOOKED_THROUGH: i64 = 2_000;

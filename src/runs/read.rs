@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
-use crate::world::journal::host;
-use crate::world::orphans;
-use crate::world::store::Store;
+use crate::world::proc::orphans;
+use crate::world::state::journal::host;
+use crate::world::state::store::Store;
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

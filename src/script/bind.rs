@@ -13,7 +13,7 @@ use crate::api::perform::{self, Next};
 use crate::base::{Kind, Trouble, ours};
 use crate::site::Cx;
 use crate::world::Effect;
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// Lists that are longer are not kept for a resumed run.
 const LONGEST_LIST: usize = 200;

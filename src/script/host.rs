@@ -11,7 +11,7 @@ use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble, ours};
 use crate::site::Cx;
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// What a machine begins with, in this order. What is declared by hand is placed with `host.place`.
 const TEXTS: &[(&str, &str)] = &[

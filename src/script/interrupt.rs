@@ -6,7 +6,7 @@ use mlua::{Function, Lua, Result, ffi};
 
 use super::error::raise;
 use crate::base::{Trouble, ours};
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// Lua instructions from one look to the next.
 const EVERY: c_int = 10_000;

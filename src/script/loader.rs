@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_module_name_cannot_leave_the_folders() {
         let loader = Loader {
-            eyes: Arc::new(crate::world::eyes::LiveEyes),
+            eyes: Arc::new(crate::world::fs::eyes::LiveEyes),
             folders: vec!["/tmp".into()],
             taken: Rc::default(),
         };

@@ -11,8 +11,8 @@ use super::{task, value};
 use crate::base::{Kind, Trouble, digest};
 use crate::site::Cx;
 use crate::world::Event;
-use crate::world::cancel::Cancel;
-use crate::world::steps::{Known, StepState};
+use crate::world::scope::cancel::Cancel;
+use crate::world::state::steps::{Known, StepState};
 
 /// The functions that `run.lua` leaves for the end of a run.
 #[derive(Clone, Default)]

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::error::{self, raise};
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Trouble, words};
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// How many run at once unless the script says otherwise.
 const LIMIT: usize = 8;

@@ -14,7 +14,7 @@ use super::loader::Source;
 use super::{Host, value};
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, ours};
-use crate::world::cancel::Cancel;
+use crate::world::scope::cancel::Cancel;
 
 /// What is known of a test file before it runs.
 pub struct Trial {

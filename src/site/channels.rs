@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secrets::SecretRef;
 use crate::base::{Result, Trouble, words};
-use crate::world::deliver;
+use crate::world::net::deliver;
 
 /// One channel.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -220,7 +220,7 @@ mod tests {
 
     use crate::base::Kind;
     use crate::site::config::Loaded;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     fn read(text: &str) -> Result<Loaded, String> {
         let dir = tempfile::tempdir().unwrap();

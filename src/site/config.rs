@@ -287,7 +287,7 @@ fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn later_files_win_and_origins_are_kept() {

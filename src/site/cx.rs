@@ -13,8 +13,8 @@ use super::config::Loaded;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::policy::{Question, Ruling, slot};
 use crate::world::World;
-use crate::world::journal::Journal;
-use crate::world::store::Store;
+use crate::world::state::journal::Journal;
+use crate::world::state::store::Store;
 
 /// Cheap to clone; every primitive gets one.
 #[derive(Clone)]

@@ -15,8 +15,8 @@ use super::Cx;
 use crate::base::nearest::nearest;
 use crate::base::redact::{self, Secret};
 use crate::base::{Kind, Result, Trouble};
-use crate::world::action::Program;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
+use crate::world::seam::action::Program;
 use crate::world::{Action, Effect};
 
 /// How long a program may take to print a secret.

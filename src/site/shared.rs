@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::configuration;
 use crate::base::{Result, Trouble};
-use crate::world::access::Wish;
+use crate::world::fs::access::Wish;
 
 /// Whom the site belongs to and who may use it.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -59,7 +59,7 @@ impl SharedConfig {
 mod tests {
     use crate::base::Kind;
     use crate::site::config::Loaded;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn what_a_site_file_may_say() {

@@ -15,7 +15,7 @@ use super::value::Form;
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Event;
-use crate::world::event::Level;
+use crate::world::scope::event::Level;
 
 /// How much is said beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -1,52 +1,25 @@
 //! Every look at the machine and every change to it. A domain operation is given a [`World`] and touches
 //! nothing else; whether a change is made, recorded or refused is decided here alone.
 
-pub mod access;
-pub mod action;
-pub mod ask;
-pub mod calls;
-pub mod cancel;
-pub mod copy;
-pub mod deliver;
-pub mod event;
-pub mod eyes;
-pub mod hands;
-pub mod http;
-pub mod identity;
-pub mod input;
-pub mod journal;
-pub mod link;
-pub mod live;
-pub mod lock;
-pub mod lock_test;
-pub mod orphans;
-pub mod overlay;
-pub mod own_lock;
-pub mod place;
-pub mod planned;
-pub mod planning;
-pub mod process;
-pub mod proof;
-pub mod run_log;
-pub mod share;
-pub mod shared_state;
-pub mod space;
-pub mod steps;
-pub mod store;
-pub mod terminal;
+pub mod fs;
+pub mod net;
+pub mod proc;
+pub mod scope;
+pub mod seam;
+pub mod state;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::Result;
 use crate::base::clock::Clock;
-use event::Level;
-use input::{Input, InputKind};
+use scope::event::Level;
+use seam::input::{Input, InputKind};
 
-pub use action::{Action, Effect, Outcome};
-pub use event::{Event, Watcher};
-pub use eyes::Eyes;
-pub use hands::Hands;
+pub use fs::eyes::Eyes;
+pub use scope::event::{Event, Watcher};
+pub use seam::action::{Action, Effect, Outcome};
+pub use seam::hands::Hands;
 
 /// What a domain operation is given to see, change, tell the time and report progress.
 #[derive(Clone)]

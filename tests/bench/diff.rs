@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use moonstack::base::both::both;
 use moonstack::spack::lock::diff;
 use moonstack::spack::lock::lockfile::LockfileText;
-use moonstack::world::eyes::LiveEyes;
+use moonstack::world::fs::eyes::LiveEyes;
 
 /// As in the executable.
 #[global_allocator]

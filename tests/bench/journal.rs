@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moonstack::base::clock::Clock;
-use moonstack::world::action::Program;
-use moonstack::world::calls::{self, Call};
-use moonstack::world::event::Blind;
-use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::Journal;
-use moonstack::world::live::LiveHands;
-use moonstack::world::store::Store;
+use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::scope::event::Blind;
+use moonstack::world::scope::replay::{self, Call};
+use moonstack::world::seam::action::Program;
+use moonstack::world::seam::live::LiveHands;
+use moonstack::world::state::journal::Journal;
+use moonstack::world::state::store::Store;
 use moonstack::world::{Action, Effect, World};
 
 const ACTIONS: usize = 10_000;
@@ -66,7 +66,7 @@ fn part(within: &Path, recorded: bool, action: &dyn Fn(&Path, usize) -> Action) 
             // A call of its own, as a script makes it, with its result on record.
             let call = Call::new(format!("bench {number}"), Some("bench.lua:1".to_owned()), None);
             let work = world.perform(action(folder.path(), number));
-            calls::within(Arc::clone(&call), work).await.unwrap();
+            replay::within(Arc::clone(&call), work).await.unwrap();
             if recorded {
                 journal.called(&call, Some(serde_json::Value::Null)).unwrap();
             }

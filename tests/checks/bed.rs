@@ -16,12 +16,12 @@ use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
 use moonstack::world::World;
-use moonstack::world::cancel::Cancel;
-use moonstack::world::event::Blind;
-use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::Journal;
-use moonstack::world::live::LiveHands;
-use moonstack::world::store::Store;
+use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::scope::cancel::Cancel;
+use moonstack::world::scope::event::Blind;
+use moonstack::world::seam::live::LiveHands;
+use moonstack::world::state::journal::Journal;
+use moonstack::world::state::store::Store;
 use serde_json::{Map, Value};
 
 pub const APP: &str = "x6fvarfzreqo7qjttwetnuivde5fu6tz";

@@ -17,11 +17,11 @@ use moonstack::script::loader::{Loader, Source};
 use moonstack::site::Cx;
 use moonstack::site::config::Loaded;
 use moonstack::site::cx::Site;
-use moonstack::world::cancel::Cancel;
-use moonstack::world::eyes::LiveEyes;
-use moonstack::world::journal::Journal;
-use moonstack::world::live::LiveHands;
-use moonstack::world::store::Store;
+use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::scope::cancel::Cancel;
+use moonstack::world::seam::live::LiveHands;
+use moonstack::world::state::journal::Journal;
+use moonstack::world::state::store::Store;
 use moonstack::world::{Event, Watcher, World};
 
 /// Remembers what was told.

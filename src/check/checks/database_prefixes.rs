@@ -9,7 +9,7 @@ use super::database_records::label;
 use crate::base::Result;
 use crate::spack::read::unregistered_prefixes;
 use crate::spack::store::database::Database;
-use crate::world::lock::{self, Holder};
+use crate::world::fs::lock::{self, Holder};
 
 pub fn judge(look: &Look, database: &Database<'_>, root: &Path) -> Result<Vec<Finding>> {
     let holders = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();

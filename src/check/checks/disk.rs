@@ -8,7 +8,7 @@ use super::super::finding::Finding;
 use super::super::thresholds::Room;
 use crate::base::{Result, words};
 use crate::spack::config::paths;
-use crate::world::space::{self, Space};
+use crate::world::fs::space::{self, Space};
 
 pub const CHECK: Check = Check {
     name: "disk",

@@ -123,7 +123,7 @@ async fn nvidia(look: &Look) -> Result<Option<Finding>> {
 mod tests {
     use super::*;
     use crate::check::Status;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     fn machine(devices: &[(&str, &str, Option<&str>)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

@@ -9,8 +9,8 @@ use super::database_records::label;
 use crate::base::Result;
 use crate::spack::read::unregistered_prefixes::lock_offset;
 use crate::spack::store::database::{Database, DatabaseText};
-use crate::world::lock::{self, Holder, Mode};
-use crate::world::lock_test::{Trial, try_locks};
+use crate::world::fs::lock::{self, Holder, Mode};
+use crate::world::fs::lock_test::{Trial, try_locks};
 
 pub const CHECK: Check = Check {
     name: "locks",

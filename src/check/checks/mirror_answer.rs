@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::ask;
+use crate::world::net::ask;
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

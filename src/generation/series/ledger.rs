@@ -11,8 +11,9 @@ use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::locks;
-use crate::world::own_lock::OwnLock;
-use crate::world::{Action, calls};
+use crate::world::Action;
+use crate::world::fs::own_lock::OwnLock;
+use crate::world::scope::replay;
 
 /// How far a generation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -204,10 +205,10 @@ impl Ledger {
         let entry = Entry {
             progress: Progress::Begun,
             created: cx.world.clock.now().to_string(),
-            user: crate::world::journal::user(),
-            host: crate::world::journal::host(),
+            user: crate::world::state::journal::user(),
+            host: crate::world::state::journal::host(),
             run: cx.site.journal.number(),
-            call: calls::current().map(|call| call.key.clone()),
+            call: replay::current().map(|call| call.key.clone()),
             from,
             description,
             pinned: false,
@@ -236,7 +237,7 @@ impl Ledger {
             number,
             before,
             at: cx.world.clock.now().to_string(),
-            user: crate::world::journal::user(),
+            user: crate::world::state::journal::user(),
             run: cx.site.journal.number(),
         });
         let surplus = self.kept.publications.len().saturating_sub(PUBLICATIONS);

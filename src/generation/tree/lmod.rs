@@ -7,7 +7,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::place::Place;
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
-use crate::world::action::Program;
+use crate::world::seam::action::Program;
 use crate::world::{Action, Effect};
 
 /// Lmod's own program for it.

@@ -11,8 +11,8 @@ use crate::spack::drive::installed;
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes;
-use crate::world::access::Access;
-use crate::world::eyes::{FileKind, Stat};
+use crate::world::fs::access::Access;
+use crate::world::fs::eyes::{FileKind, Stat};
 
 /// So many are named; the rest is counted.
 const NAMED: usize = 5;

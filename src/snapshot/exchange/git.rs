@@ -12,7 +12,7 @@ use crate::snapshot::record::configuration::ConfigurationFile;
 use crate::snapshot::store::archive::Archive;
 use crate::snapshot::store::document::Snapshot;
 use crate::snapshot::store::index::{Kept, plain_name};
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 use crate::world::{Action, Eyes};
 
 const DOCUMENT: &str = "snapshot.json";

@@ -11,9 +11,10 @@ use sha1::{Digest as _, Sha1};
 use super::git::Files;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::world::action::{Program, Ran};
-use crate::world::planning::Rehearsal;
-use crate::world::{Action, Effect, journal};
+use crate::world::seam::action::{Program, Ran};
+use crate::world::seam::planning::Rehearsal;
+use crate::world::state::journal;
+use crate::world::{Action, Effect};
 
 /// Whatever the repository or the user have set: no hook and no signing program runs, no line end is changed.
 const SETTINGS: &[&str] = &[

@@ -18,7 +18,7 @@ use crate::spack::drive::{installed, locks};
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
-use crate::world::lock::{self, Mode, Range};
+use crate::world::fs::lock::{self, Mode, Range};
 
 /// Records what an environment is: lock, manifest, configuration, repositories, and the state of each hash.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -177,8 +177,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
             number: 0,
             env: subject(environment),
             created: cx.world.clock.now().to_string(),
-            user: crate::world::journal::user(),
-            host: crate::world::journal::host(),
+            user: crate::world::state::journal::user(),
+            host: crate::world::state::journal::host(),
             run: cx.site.journal.number(),
             description,
             spack: SpackRecord {

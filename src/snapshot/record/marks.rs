@@ -10,8 +10,8 @@ use crate::site::Cx;
 use crate::snapshot::judge::show::SnapshotRow;
 use crate::snapshot::store::index::{Kept, Marks, Shelf};
 use crate::snapshot::store::reference;
-use crate::world::calls;
-use crate::world::proof::Proof;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 
 /// Says of a snapshot what may be said of it later: tags, and that it is proven to be good.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -95,7 +95,7 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
     if args.dry_run {
         return Ok(removed);
     }
-    calls::promise(&removed, vec![Proof::Absent { path: kept.file.clone() }]);
+    replay::promise(&removed, vec![Proof::Absent { path: kept.file.clone() }]);
     let (mut shelf, _turn) = Shelf::locked(&cx, &kept.snapshot.env).await?;
     // Somebody may have pinned it while we waited.
     if let Some(why) = guarded(&shelf.read(kept.snapshot.number)?) {

@@ -16,7 +16,7 @@ use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::recipes::recipe_of;
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 
 /// One concrete spec of the lock, as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

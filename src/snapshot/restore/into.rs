@@ -17,7 +17,8 @@ use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment;
 use crate::spack::environment::manifest::redirect::redirected;
-use crate::world::{Action, calls};
+use crate::world::Action;
+use crate::world::scope::replay;
 
 /// Where the new environment is.
 struct Target {
@@ -91,7 +92,7 @@ async fn target(cx: &Cx, into: &str) -> Result<Target> {
 
 /// An interrupted run may have begun it; nothing else may be there.
 fn refuse_existing(cx: &Cx, target: &Target) -> Result<()> {
-    if !cx.world.eyes.exists(&target.folder) || calls::was_begun() {
+    if !cx.world.eyes.exists(&target.folder) || replay::was_begun() {
         return Ok(());
     }
     Err(Trouble::new(Kind::Exists, format!("{} is there already", target.folder.display()))

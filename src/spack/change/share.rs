@@ -10,8 +10,8 @@ use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::text::yaml::Yaml;
 use crate::world::Action;
-use crate::world::access::Access;
-use crate::world::share::Sharing;
+use crate::world::fs::access::Access;
+use crate::world::fs::share::Sharing;
 
 /// Whom the site belongs to; nothing if its site file does not say.
 pub fn access(cx: &Cx) -> Result<Option<Access>> {

@@ -15,8 +15,8 @@ use crate::spack::read::find::{UserRow, users_of};
 use crate::spack::read::select::{chosen, dependents};
 use crate::spack::store::database::State;
 use crate::spack::store::query::short;
-use crate::world::calls;
-use crate::world::proof::Proof;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 
 /// Uninstalls a spec. What others need is refused and nothing is changed, unless options say otherwise.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
     }
     words.extend(specs.iter().map(|s| format!("/{}", s.hash)));
     let removal = Removal { specs, dry_run: false, log: None };
-    calls::promise(&removal, gone(&removal.specs));
+    replay::promise(&removal, gone(&removal.specs));
     let _store = match &scope.environment {
         Some(_) => locks::store(&cx, &scope).await?,
         None => None,
@@ -156,7 +156,7 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
         after.get(&s.hash).is_some_and(|h| h.installed) || on_disk
     };
     let left: Vec<&Named> = specs.iter().filter(stays).collect();
-    gone(specs).into_iter().filter(|proof| proof.holds(&*cx.world.eyes)).for_each(calls::prove);
+    gone(specs).into_iter().filter(|proof| proof.holds(&*cx.world.eyes)).for_each(replay::prove);
     failure::check(&*cx.world.eyes, &answer)
         .map_err(|t| t.fact("not_removed", serde_json::to_value(&left).unwrap_or_default()))?;
     if left.is_empty() {
@@ -173,6 +173,6 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
 
 /// The prefix of an external package, or a link to what replaces a deprecated one, stays.
 fn is_shared(cx: &Cx, prefix: &std::path::Path) -> bool {
-    let is_link = cx.world.eyes.lstat(prefix).is_ok_and(|s| s.kind == crate::world::eyes::FileKind::Link);
+    let is_link = cx.world.eyes.lstat(prefix).is_ok_and(|s| s.kind == crate::world::fs::eyes::FileKind::Link);
     is_link || !cx.world.eyes.exists(&prefix.join(".spack"))
 }

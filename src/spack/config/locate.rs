@@ -221,7 +221,7 @@ fn python(eyes: &dyn Eyes, search: &Search) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     fn install(root: &Path, version: &str) {
         std::fs::create_dir_all(root.join("bin")).unwrap();

@@ -8,7 +8,7 @@ use std::time::Instant;
 use regex::Regex;
 
 use crate::world::Event;
-use crate::world::event::Stream;
+use crate::world::scope::event::Stream;
 
 /// What was seen of one package.
 #[derive(Debug, Clone, Default)]

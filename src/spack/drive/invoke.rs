@@ -13,10 +13,10 @@ use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentKind;
 use crate::spack::rehearsal;
-use crate::world::action::{Ended, Gentle, Program, Ran, Stdin, Tail};
-use crate::world::event::Underway;
-use crate::world::eyes::{Eyes as _, LiveEyes};
-use crate::world::process::Listener;
+use crate::world::fs::eyes::{Eyes as _, LiveEyes};
+use crate::world::proc::process::Listener;
+use crate::world::scope::event::Underway;
+use crate::world::seam::action::{Ended, Gentle, Program, Ran, Stdin, Tail};
 use crate::world::{Action, Effect, Event};
 
 /// Variables that reach Spack if they are set. Everything else stays outside: an activated environment, a

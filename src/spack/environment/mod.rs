@@ -15,7 +15,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::paths::normal;
 use crate::spack::config::release::Release;
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 
 /// How Spack knows an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -206,7 +206,7 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn a_walk_ends_where_links_lead_in_a_circle() {

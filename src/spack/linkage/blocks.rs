@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::world::eyes::Parts;
+use crate::world::fs::eyes::Parts;
 
 /// Most files are answered by the first block, and one or two where their dynamic section is.
 const BLOCK: u64 = 16 * 1024;
@@ -62,7 +62,7 @@ impl Seek for Blocks {
 mod tests {
     use super::*;
     use crate::world::Eyes as _;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn any_part_is_what_the_file_has_there() {

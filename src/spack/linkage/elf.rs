@@ -11,7 +11,7 @@ use object::{Endianness, ReadCache, ReadRef, StringTable};
 
 use super::blocks::Blocks;
 use super::versions;
-use crate::world::eyes::Parts;
+use crate::world::fs::eyes::Parts;
 
 /// What a file is to the loader.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 
 /// Where programs and libraries are. The rest is data, which may hold anybody's programs.
 const FOLDERS: &[&str] = &["bin", "sbin", "libexec", "lib", "lib64"];

@@ -9,7 +9,7 @@ use super::elf::{self, Class, Object, Reading};
 use super::system::{self, System};
 use crate::base::Kind;
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 
 pub const BLANK: &str = "it is empty, or overwritten with zeros";
 

@@ -158,7 +158,7 @@ fn cache_of(bytes: &[u8]) -> Option<BTreeMap<String, Vec<PathBuf>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn configuration_files_include_others() {

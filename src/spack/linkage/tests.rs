@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::*;
-use crate::world::eyes::LiveEyes;
+use crate::world::fs::eyes::LiveEyes;
 
 /// What a file lacks when it is started as it is.
 fn started(search: &mut Search<'_>, path: &Path) -> Option<Vec<Lack>> {

@@ -11,8 +11,8 @@ use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::store::stores::Stores;
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
-use crate::world::lock::{self, Holder, Mode};
+use crate::world::fs::eyes::FileKind;
+use crate::world::fs::lock::{self, Holder, Mode};
 
 /// Levels below the store at which a prefix is looked for.
 const DEPTH: usize = 8;
@@ -120,7 +120,7 @@ impl<'w> Walk<'w> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn a_prefix_without_a_record_is_found_unless_it_is_being_built() {

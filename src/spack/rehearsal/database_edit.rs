@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::drive::session::Scope;
-use crate::world::planning::Scene;
+use crate::world::seam::planning::Scene;
 
 #[derive(Deserialize, Serialize)]
 struct Index {

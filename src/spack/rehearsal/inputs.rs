@@ -12,8 +12,8 @@ use crate::spack::drive::session::Scope;
 use crate::spack::store::recipes::recipe_of;
 use crate::spack::store::row::SpecRow;
 use crate::world::Eyes as _;
-use crate::world::eyes::LiveEyes;
-use crate::world::input::{Input, InputKind};
+use crate::world::fs::eyes::LiveEyes;
+use crate::world::seam::input::{Input, InputKind};
 
 /// What every command depends on: Spack itself, the configuration, the environment's two files, repositories.
 pub fn note(cx: &Cx, scope: &Scope) -> Result<()> {

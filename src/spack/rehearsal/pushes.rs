@@ -2,8 +2,8 @@
 
 use super::{Command, ended};
 use crate::base::Result;
-use crate::world::action::Ran;
-use crate::world::planning::Scene;
+use crate::world::seam::action::Ran;
+use crate::world::seam::planning::Scene;
 
 /// A manifest that names no archive.
 const PROMISED: &str = r#"{"version": 3, "data": []}"#;

@@ -7,9 +7,9 @@ use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::environment::manifest::edit::without_view;
-use crate::world::action::Program;
-use crate::world::copy;
-use crate::world::planning::Scene;
+use crate::world::fs::copy;
+use crate::world::seam::action::Program;
+use crate::world::seam::planning::Scene;
 
 /// The same command with everything that it may write put aside. Its limits and listeners stay.
 pub fn aside(scene: &Scene<'_>, cx: &Cx, scope: &Scope, program: Program) -> Result<Program> {

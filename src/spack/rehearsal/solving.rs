@@ -6,9 +6,9 @@ use super::{Command, arrivals, scratch};
 use crate::base::{Kind, Result};
 use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes as _;
-use crate::world::action::{Program, Ran};
-use crate::world::eyes::LiveEyes;
-use crate::world::planning::Scene;
+use crate::world::fs::eyes::LiveEyes;
+use crate::world::seam::action::{Program, Ran};
+use crate::world::seam::planning::Scene;
 
 pub async fn concretize(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let environment = command.scope.inside()?;

@@ -12,7 +12,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Eyes;
-use crate::world::eyes::{FileKind, Stat};
+use crate::world::fs::eyes::{FileKind, Stat};
 
 /// Where it is in a prefix.
 pub const FILE: &str = ".spack/install_manifest.json";
@@ -168,7 +168,7 @@ pub fn content_hash(eyes: &dyn Eyes, path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     /// A file of an hour ago: what is written in the same tick of the clock has the same time.
     fn aged(path: &Path, text: &str) {

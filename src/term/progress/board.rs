@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::world::Event;
-use crate::world::cancel::Cancel;
-use crate::world::event::Unit;
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::event::Unit;
 
 /// Where in a run something happens: what runs side by side has paths of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use console::{measure_text_width, truncate_str};
 
 use super::board::{Measure, Row};
 use crate::base::words;
-use crate::world::event::Unit;
+use crate::world::scope::event::Unit;
 
 /// What stays free for the lines above.
 const SPARE: usize = 3;

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::printer::{Detail, Printer};
 use crate::base::clock::Clock;
 use crate::base::redact;
-use crate::world::event::Level;
+use crate::world::scope::event::Level;
 use crate::world::{Event, Watcher};
 use board::{Board, Place};
 use wording::{describe, level};

@@ -4,8 +4,8 @@ use super::board::Row;
 use super::layout::{Size, elapsed, lines, still};
 use super::screen::Screen;
 use super::*;
-use crate::world::cancel::Cancel;
-use crate::world::event::Unit;
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::event::Unit;
 
 fn at(step: &str, path: &str) -> Place {
     let step = (!step.is_empty()).then(|| step.to_owned());
@@ -302,7 +302,7 @@ fn events_are_lines_for_programs_with_step_and_time() {
     let inside = Cancel::root(None).step("build");
     let work = async { inside.enter(async { progress.see(&started("spack install")) }).await };
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work);
-    progress.see(&Event::Line { stream: crate::world::event::Stream::Stdout, text: "==> x".into() });
+    progress.see(&Event::Line { stream: crate::world::scope::event::Stream::Stdout, text: "==> x".into() });
     progress.0.printer.warn("beware");
     progress.0.printer.trouble(&crate::base::Trouble::cancelled(), &|_| None);
     let seen: Vec<serde_json::Value> =

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::base::words;
 use crate::term::printer::Detail;
 use crate::world::Event;
-use crate::world::event::Level;
+use crate::world::scope::event::Level;
 
 /// A line of a run's log in words.
 pub fn recorded(line: &serde_json::Value) -> Option<String> {

@@ -17,8 +17,8 @@ use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;
 use crate::spack::spec::{Dialect, Spec};
-use crate::world::calls;
-use crate::world::proof::Proof;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 
 /// Whether and where an environment has a view.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<EnvironmentInfo> {
     let known = environment::find(&*cx.world.eyes, &outside.config, &args.name).ok();
     // An interrupted run may have come this far; then only what it asks for is left to be put in.
     if let Some(known) = &known
-        && !calls::was_begun()
+        && !replay::was_begun()
     {
         return Err(Trouble::new(Kind::Refused, format!("environment '{}' exists already", known.name))
             .fact("path", known.path.display().to_string()));
@@ -69,7 +69,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<EnvironmentInfo> {
         failure::check(&*cx.world.eyes, &answer)?;
         scope(&cx, Some(args.name.clone())).await.map_err(|t| not_done(&answer, t.message()))?
     };
-    calls::prove_file(&*cx.world.eyes, &made.inside()?.manifest_file());
+    replay::prove_file(&*cx.world.eyes, &made.inside()?.manifest_file());
     if !specs.is_empty()
         && let Err(trouble) = put_in(&cx, &made, specs).await
     {
@@ -128,12 +128,12 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<EnvironmentInfo> {
     words.push(environment.name.clone());
     let place = scope.config.environments_root()?.path.join(&environment.name);
     let gone = Proof::Absent { path: place.clone() };
-    calls::promise(&environment, vec![gone.clone()]);
+    replay::promise(&environment, vec![gone.clone()]);
     let outside = Scope { environment: None, ..scope };
     let invocation = Invocation { touches: vec![place], ..Invocation::changes(words) };
     let answer = invoke::run(&cx, &outside, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
-    calls::prove(gone);
+    replay::prove(gone);
     let name = environment.name.clone();
     let left =
         within(&cx, None, move |cx, outside| environment::list(&*cx.world.eyes, &outside.config)).await?;
@@ -183,7 +183,7 @@ async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestCh
     let invocation = Invocation { touches: touched(scope)?, ..Invocation::changes(words) };
     let answer = invoke::run(cx, scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
-    calls::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
+    replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
     let lost: Vec<&str> =
         changed.iter().filter(|s| !after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
@@ -213,7 +213,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let before = asked(&cx, &scope).await?;
     let dialect = scope.spack.dialect();
     let there = |s: &String| before.iter().any(|b| same(b, s, dialect));
-    if calls::was_begun() && !specs.iter().any(there) {
+    if replay::was_begun() && !specs.iter().any(there) {
         return Ok(ManifestChange { changed: specs, unchanged: Vec::new(), specs: before });
     }
     let mut words = vec!["remove".to_owned()];
@@ -224,7 +224,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let invocation = Invocation { touches: touched(&scope)?, ..Invocation::changes(words) };
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
-    calls::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
+    replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(&cx, &scope).await?;
     let left: Vec<&str> =
         specs.iter().filter(|s| after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();

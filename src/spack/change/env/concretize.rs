@@ -19,7 +19,7 @@ use crate::spack::drive::{failure, locks};
 use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::read::concretize::{Specs, reuse_option};
 use crate::spack::read::env_status::{RootRow, RootState, status_of};
-use crate::world::calls;
+use crate::world::scope::replay;
 
 /// Concretizes an environment and tells what changed in its lock.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -78,7 +78,7 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     mend_interrupted(&cx, &scope).await?;
     let answer = invoke::run(&cx, &scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
-    calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
+    replay::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let changes =
         read(&cx, &scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
     let changes = changes.await?;

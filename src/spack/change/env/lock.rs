@@ -10,7 +10,7 @@ use crate::spack::lock::diff;
 use crate::spack::lock::diff::rows::LockDiff;
 use crate::spack::lock::lockfile::LockfileText;
 use crate::world::Event;
-use crate::world::event::Level;
+use crate::world::scope::event::Level;
 
 /// The lock as it is; none while it was never concretized.
 pub fn text(cx: &Cx, scope: &Scope) -> Result<Option<LockfileText>> {

@@ -14,7 +14,7 @@ use crate::spack::drive::invoke::{self, Invocation};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::manifest::Manifest;
-use crate::world::eyes::FileKind;
+use crate::world::fs::eyes::FileKind;
 use crate::world::{Action, Eyes};
 
 /// Makes the views and module files of an environment again.

@@ -25,9 +25,9 @@ use crate::spack::read::find::query;
 use crate::spack::read::unregistered_prefixes::partial_prefixes;
 use crate::spack::store::query::short;
 use crate::spack::store::row::SpecRow;
-use crate::world::calls;
-use crate::world::event::Level;
-use crate::world::proof::Proof;
+use crate::world::scope::event::Level;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
 use crate::world::{Action, Event};
 use args::{InstallArgs, InstallOptions, InstallResult, InstalledRow};
 
@@ -91,7 +91,7 @@ async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions)
     let _store = locks::store(cx, scope).await?;
     mend_interrupted(cx, scope).await?;
     let answer = run(cx, scope, args, invocation).await?;
-    calls::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
+    replay::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let (again, specs) = (scope.clone(), specs.to_vec());
     let wanted = cx.blocking(move |cx| from_lock(&cx, &again, &specs)).await?;
     judge(cx, scope, &answer, &before, wanted).await
@@ -167,7 +167,7 @@ async fn write_documents(cx: &Cx, solved: &Solved) -> Result<PathBuf> {
 
 /// The store as it was before a call that an interruption cut short had begun: what it installed is new to it.
 fn before_begun(now: &Store) -> Store {
-    let Some(since) = calls::begun_since() else { return now.clone() };
+    let Some(since) = replay::begun_since() else { return now.clone() };
     now.iter()
         .filter(|(_, held)| held.installed_at.is_none_or(|at| at < since))
         .map(|(hash, held)| (hash.clone(), held.clone()))
@@ -234,7 +234,7 @@ async fn judge(
         seconds: answer.ran.seconds,
     };
     for prefix in wanted.roots.iter().filter_map(|h| after.get(h)).filter_map(|h| h.prefix.as_deref()) {
-        calls::prove(Proof::There { path: PathBuf::from(prefix) });
+        replay::prove(Proof::There { path: PathBuf::from(prefix) });
     }
     if result.ok {
         return Ok(result);

@@ -11,7 +11,7 @@ use super::rows::LockDiff;
 use crate::base::digest;
 use crate::spack::lock::lockfile::LockfileText;
 use crate::world::Eyes as _;
-use crate::world::eyes::LiveEyes;
+use crate::world::fs::eyes::LiveEyes;
 
 /// A node: name, version, a variant, and which of the nodes after it it needs, and how.
 type Plan = (usize, usize, bool, Vec<(usize, usize)>);

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Eyes;
-use crate::world::eyes::FileKind;
-use crate::world::lock::{self, Mode, Range};
+use crate::world::fs::eyes::FileKind;
+use crate::world::fs::lock::{self, Mode, Range};
 
 use super::DatabaseText;
 

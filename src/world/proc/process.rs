@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::action::{Ended, Gentle, Program, Ran, Stdin};
-use super::cancel::Cancel;
-use super::event::Stream;
 use crate::base::{Kind, Result, Trouble};
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::event::Stream;
+use crate::world::seam::action::{Ended, Gentle, Program, Ran, Stdin};
 
 /// How long a killed group may take to be gone: what waits for a disk ends late.
 const GONE: Duration = Duration::from_secs(10);
@@ -179,7 +179,7 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .mode(super::access::log_mode())
+        .mode(crate::world::fs::access::log_mode())
         .open(path)
         .map_err(|e| Trouble::io("write", path, e))
 }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::Action;
-use super::calls;
 use super::cancel::Cancel;
+use super::replay;
+use crate::world::Action;
 
 /// One action as plan and journal know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Identity {
             content: action.content(),
             step: scope.strand().step.clone(),
             strand: scope.strand().path.clone(),
-            place: calls::place(),
+            place: replay::place(),
         }
     }
 

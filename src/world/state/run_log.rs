@@ -7,10 +7,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::access::log_mode;
-use super::{Event, Watcher};
 use crate::base::clock::Clock;
 use crate::base::{Result, Trouble, redact};
+use crate::world::fs::access::log_mode;
+use crate::world::{Event, Watcher};
 
 /// Writes what it sees once it has a file, and hands it on.
 pub struct RunLog {

@@ -12,9 +12,9 @@ use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 use serde::{Deserialize, Serialize};
 
-use super::cancel::Cancel;
-use super::journal::host;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::world::scope::cancel::Cancel;
+use crate::world::state::journal::host;
 
 /// How often a holder says that it lives.
 const PULSE: Duration = Duration::from_secs(10);

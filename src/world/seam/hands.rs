@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::input::{Input, InputKind};
-use super::own_lock::OwnLock;
-use super::{Action, Outcome, World};
 use crate::base::Result;
+use crate::world::fs::own_lock::OwnLock;
+use crate::world::{Action, Outcome, World};
 
 /// Finds out how the parts of something are.
 pub type Look<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::eyes::{Eyes as _, LiveEyes};
 use crate::base::{Kind, Result, digest};
+use crate::world::fs::eyes::{Eyes as _, LiveEyes};
 
 /// One thing that a plan depends on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

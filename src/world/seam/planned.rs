@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::identity::Identity;
 use crate::base::{Kind, Result, Trouble};
+use crate::world::scope::identity::Identity;
 
 /// The actions of a plan that have not been performed yet.
 #[derive(Debug, Default)]

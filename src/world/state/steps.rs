@@ -8,10 +8,10 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Eyes;
 use super::journal::Journal;
-use super::proof::{Proof, last};
 use crate::base::{Result, redact};
+use crate::world::Eyes;
+use crate::world::scope::postcondition::{Proof, last};
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::Eyes;
-use super::proof::{Proof, last};
+use super::postcondition::{Proof, last};
+use crate::world::Eyes;
 
 tokio::task_local! {
     static CALL: Arc<Call>;
@@ -60,22 +60,22 @@ impl Call {
         self.with(|state| last(state.proofs.drain(..)))
     }
 
-    pub(super) fn promise(&self) -> Option<Promise> {
+    pub(in crate::world) fn promise(&self) -> Option<Promise> {
         self.with(|state| state.promise.take())
     }
 
-    pub(super) fn ended(&self, row: i64, at: f64, outcome: String) {
+    pub(in crate::world) fn ended(&self, row: i64, at: f64, outcome: String) {
         self.with(|state| {
             state.outcomes.push((row, at, outcome));
             state.last_action = Some(row);
         });
     }
 
-    pub(super) fn outcomes(&self) -> Vec<(i64, f64, String)> {
+    pub(in crate::world) fn outcomes(&self) -> Vec<(i64, f64, String)> {
         self.with(|state| std::mem::take(&mut state.outcomes))
     }
 
-    pub(super) fn last_action(&self) -> Option<i64> {
+    pub(in crate::world) fn last_action(&self) -> Option<i64> {
         self.with(|state| state.last_action)
     }
 }
@@ -216,7 +216,7 @@ impl Recollection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::eyes::LiveEyes;
+    use crate::world::fs::eyes::LiveEyes;
 
     #[test]
     fn what_was_done_is_given_again_until_something_differs() {

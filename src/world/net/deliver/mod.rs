@@ -1,9 +1,9 @@
 //! Delivers a notice outside: over HTTP, by mail, or to a program. It tries again by itself for a bounded time,
 //! and a delivery that fails is an outcome with a warning: whoever tells of a run must not fail it.
 
-mod mail;
-mod post;
-mod program;
+pub(crate) mod mail;
+pub(crate) mod post;
+pub(crate) mod program;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Map;
 
-use super::cancel::Cancel;
-use super::event::Level;
-use super::{Event, World};
 use crate::base::redact::{self, Secret};
 use crate::base::{Result, words};
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::event::Level;
+use crate::world::{Event, World};
 
 pub use mail::address;
 
@@ -115,7 +115,7 @@ pub struct Told {
 }
 
 /// Why an attempt failed, and whether another may help.
-pub(super) struct Failure {
+pub(in crate::world) struct Failure {
     text: String,
     again: bool,
     /// The receiver named a time to wait.

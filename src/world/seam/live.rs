@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use super::action::{Action, Effect, Outcome};
 use super::hands::{Hands, Performing};
-use super::identity::{Identity, Naming};
-use super::journal::Journal;
-use super::own_lock::{self, OwnLock};
 use super::planned::Expected;
-use super::proof::Proof;
-use super::share::{Sharing, share};
-use super::{World, calls, deliver, link, process};
 use crate::base::{Kind, Result, Trouble, atomic};
+use crate::world::World;
+use crate::world::fs::link;
+use crate::world::fs::own_lock::{self, OwnLock};
+use crate::world::fs::share::{Sharing, share};
+use crate::world::net::deliver;
+use crate::world::proc::process;
+use crate::world::scope::identity::{Identity, Naming};
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay;
+use crate::world::state::journal::Journal;
 
 pub struct LiveHands {
     journal: Option<Arc<Journal>>,
@@ -138,18 +142,18 @@ impl Left {
         let there = |path: &PathBuf| Proof::There { path: path.clone() };
         let absent = |path: &PathBuf| Proof::Absent { path: path.clone() };
         match (self, subjects) {
-            (Left::Content, [path]) => calls::prove(match content {
+            (Left::Content, [path]) => replay::prove(match content {
                 Some(digest) => Proof::File { path: path.clone(), digest: digest.to_owned() },
                 None => there(path),
             }),
-            (Left::There, [path]) => calls::prove(there(path)),
-            (Left::Gone, [path]) => calls::prove(absent(path)),
+            (Left::There, [path]) => replay::prove(there(path)),
+            (Left::Gone, [path]) => replay::prove(absent(path)),
             (Left::Pointed(target), [path]) => {
-                calls::prove(Proof::Link { path: path.clone(), target: target.clone() });
+                replay::prove(Proof::Link { path: path.clone(), target: target.clone() });
             }
             (Left::Moved, [from, to]) => {
-                calls::prove(absent(from));
-                calls::prove(there(to));
+                replay::prove(absent(from));
+                replay::prove(there(to));
             }
             _ => {}
         }

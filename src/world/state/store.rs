@@ -138,7 +138,7 @@ fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Trouble {
 fn is_full(path: &Path) -> bool {
     const NEEDED: u64 = 256 * 1024;
     let folder = path.parent().unwrap_or(path);
-    super::space::space(folder).is_ok_and(|space| space.free_bytes < NEEDED)
+    crate::world::fs::space::space(folder).is_ok_and(|space| space.free_bytes < NEEDED)
 }
 
 /// Opens a database without leaving a trace: even a reader makes the files of the write-ahead log, where nobody has

@@ -10,9 +10,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::World;
 use super::cancel::Cancel;
 use crate::base::clock::Clock;
+use crate::world::World;
 
 /// Something that happened and that a person or a log may want to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

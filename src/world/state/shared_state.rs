@@ -5,9 +5,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::access::{Access, Wish};
-use super::share::admit;
 use crate::base::{Kind, Result, Trouble};
+use crate::world::fs::access::{Access, Wish};
+use crate::world::fs::share::admit;
 
 /// Folders of records.
 const FOLDERS: &[&str] = &["locks", "logs", "snapshots"];

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::deliver::{Notice, Target, Told};
 use super::planning::Rehearsal;
-use super::process::Listener;
-use super::share::Sharing;
 use crate::base::{digest, redact};
+use crate::world::fs::share::Sharing;
+use crate::world::net::deliver::{Notice, Target, Told};
+use crate::world::proc::process::Listener;
 
 /// Whether something only looks or also changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action::{Action, Effect, Outcome, Program, Ran};
-use super::event::{Event, Underway, Watcher};
-use super::eyes::{Eyes as _, FileKind};
 use super::hands::{Hands, Look, Performing};
-use super::identity::{Identity, Naming};
 use super::input::{Input, InputKind};
-use super::overlay::{LayeredEyes, Overlay};
-use super::own_lock::{self, OwnLock};
-use super::{World, process};
 use crate::base::{Kind, Result, Trouble, redact};
+use crate::world::World;
+use crate::world::fs::eyes::{Eyes as _, FileKind};
+use crate::world::fs::overlay::{LayeredEyes, Overlay};
+use crate::world::fs::own_lock::{self, OwnLock};
+use crate::world::proc::process;
+use crate::world::scope::event::{Event, Underway, Watcher};
+use crate::world::scope::identity::{Identity, Naming};
 
 /// One action of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rusqlite::{Transaction, params};
 use serde_json::Value;
 
-use super::calls::{self, Call, Recollection, Recorded};
-use super::cancel::Cancel;
-use super::identity::Identity;
-use super::proof::Proof;
 use super::store::Store;
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, redact};
+use crate::world::scope::cancel::Cancel;
+use crate::world::scope::identity::Identity;
+use crate::world::scope::postcondition::Proof;
+use crate::world::scope::replay::{self, Call, Recollection, Recorded};
 
 /// A result that is longer than this is not kept: the call would be made again.
 const LONGEST_RESULT: usize = 1 << 20;
@@ -202,7 +202,7 @@ impl Journal {
     /// Records what is about to be done.
     pub fn intend(&self, what: &Identity, subjects: &[PathBuf]) -> Result<i64> {
         let (run, attempt) = self.begin()?;
-        let call = calls::current();
+        let call = replay::current();
         let promise = call.as_ref().and_then(|c| c.promise()).and_then(|p| serde_json::to_string(&p).ok());
         let subjects = serde_json::to_string(subjects).ok();
         let looks = Cancel::current().map(|scope| scope.strand().take_looks()).unwrap_or_default();
@@ -246,7 +246,7 @@ impl Journal {
     /// Records how it went. Within a call the row is written with the next one, at the latest with the call's own.
     pub fn outcome(&self, action: i64, outcome: &str) -> Result<()> {
         let (at, outcome) = (self.clock.seconds(), redact::redact(outcome));
-        match calls::current() {
+        match replay::current() {
             Some(call) => {
                 call.ended(action, at, outcome);
                 Ok(())

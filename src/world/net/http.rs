@@ -94,7 +94,7 @@ fn parse(text: &str) -> Result<Url> {
 }
 
 /// The cryptography that TLS needs, installed with the first use.
-pub(super) fn provider() {
+pub(in crate::world) fn provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error means that somebody installed one before, which is as good.

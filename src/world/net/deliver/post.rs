@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, Response, StatusCode, Url, header};
 use super::{Failure, Web};
 use crate::base::redact::{self, Secret};
 use crate::base::{Result, Trouble};
-use crate::world::http;
+use crate::world::net::http;
 
 /// How much of a refusal is read.
 const SAID: usize = 200;

@@ -1,0 +1,7 @@
+//! What surrounds a piece of work: its cancel, its events, its identity, what a resumed run remembers.
+
+pub mod cancel;
+pub mod event;
+pub mod identity;
+pub mod postcondition;
+pub mod replay;

@@ -1,0 +1,8 @@
+//! The one place through which every change goes, made or pretended.
+
+pub mod action;
+pub mod hands;
+pub mod input;
+pub mod live;
+pub mod planned;
+pub mod planning;
