@@ -14,50 +14,26 @@
 //! depends on it, `practice-upgrade@2.0` fails to build and `@2.1` is built but does not run (1.0 and 1.1 work),
 //! `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
 
-mod build;
-mod catalogue;
-mod choose;
 mod config;
-mod descriptor;
-mod disk;
-mod environment;
-mod fault;
-mod format;
-mod halt;
-mod hierarchy;
-mod install_steps;
-mod installer;
-mod mirror;
-mod module_text;
+pub mod env;
+pub(crate) mod install;
+pub mod model;
 mod modules;
-mod permissions;
-mod query;
-mod record;
 mod session;
 mod site;
 mod solve;
 mod store;
-mod verb_buildcache;
-mod verb_env;
-mod verb_find;
-mod verb_info;
-mod verb_install;
-mod verb_module;
-mod verb_remove;
-mod verb_spec;
-mod verb_track;
-mod verify;
-mod view;
+pub mod verbs;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use config::Variables;
-use halt::Halt;
+use model::halt::Halt;
 use session::{Globals, Session};
 
-pub use fault::VARIABLE as FAULTS_VARIABLE;
+pub use config::fault::VARIABLE as FAULTS_VARIABLE;
 pub use session::Streams;
 pub use site::{PracticeSite, create, open};
 
@@ -141,7 +117,7 @@ fn answer(
         writeln!(streams.out, "usage: spack [-hkV] [-e ENV] [--color {{always,never,auto}}] COMMAND ...")?;
         return Ok(1);
     };
-    let faults = fault::Faults::load(root, variables)?;
+    let faults = config::fault::Faults::load(root, variables)?;
     if let Some(fault) = faults.verb.get(verb.as_str()) {
         fault.strike(streams.out)?;
     }
@@ -179,26 +155,26 @@ const VERBS: [&str; 24] = [
 
 fn dispatch(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) -> Result<u8, Halt> {
     match verb {
-        "find" => verb_find::find(session, arguments),
-        "dependencies" | "dependents" => verb_find::related(session, verb, arguments),
-        "spec" => verb_spec::spec(session, arguments),
-        "install" => verb_install::install(session, arguments),
-        "uninstall" => verb_remove::uninstall(session, arguments),
-        "gc" => verb_remove::gc(session, arguments),
-        "mark" => verb_remove::mark(session, arguments),
-        "add" => verb_env::add(session, arguments),
-        "remove" | "rm" => verb_env::remove(session, arguments),
-        "concretize" | "concretise" => verb_env::concretize(session, arguments),
-        "env" => verb_env::env(session, arguments),
-        "config" => verb_info::config(session, arguments),
-        "mirror" => verb_info::mirror(session, arguments),
-        "repo" => verb_info::repo(session, arguments),
-        "location" => verb_info::location(session, arguments),
-        "compiler" | "compilers" => verb_info::compilers(session, verb, arguments),
-        "arch" => verb_info::arch(session, arguments),
-        "buildcache" => verb_buildcache::buildcache(session, arguments),
-        "module" => verb_module::module(session, arguments),
-        "verify" => verify::verify(session, arguments),
+        "find" => verbs::find::find(session, arguments),
+        "dependencies" | "dependents" => verbs::find::related(session, verb, arguments),
+        "spec" => verbs::spec::spec(session, arguments),
+        "install" => verbs::install::install(session, arguments),
+        "uninstall" => verbs::remove::uninstall(session, arguments),
+        "gc" => verbs::remove::gc(session, arguments),
+        "mark" => verbs::remove::mark(session, arguments),
+        "add" => verbs::env::add(session, arguments),
+        "remove" | "rm" => verbs::env::remove(session, arguments),
+        "concretize" | "concretise" => verbs::env::concretize(session, arguments),
+        "env" => verbs::env::env(session, arguments),
+        "config" => verbs::info::config(session, arguments),
+        "mirror" => verbs::info::mirror(session, arguments),
+        "repo" => verbs::info::repo(session, arguments),
+        "location" => verbs::info::location(session, arguments),
+        "compiler" | "compilers" => verbs::info::compilers(session, verb, arguments),
+        "arch" => verbs::info::arch(session, arguments),
+        "buildcache" => verbs::buildcache::buildcache(session, arguments),
+        "module" => verbs::module::module(session, arguments),
+        "verify" => verbs::verify::verify(session, arguments),
         "python" => Err(Halt::failed("the practice site's spack has no Python")),
         "commands" => {
             for name in VERBS {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::catalogue::Catalogue;
 use super::config::{Config, Variables};
-use super::environment::Environment;
-use super::fault::Faults;
-use super::halt::Halt;
-use super::record::Nodes;
 use super::solve::{Solution, Solver};
 use super::store::Store;
+use crate::practice::config::fault::Faults;
+use crate::practice::env::environment::Environment;
+use crate::practice::model::catalogue::Catalogue;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::Nodes;
 use crate::spack::spec::Spec;
 
 /// Where a run reads and prints.

@@ -4,20 +4,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::build;
-use super::catalogue::{Catalogue, Package};
 use super::config::{Config, Variables};
-use super::disk;
-use super::environment::{Environment, Lock, Root};
-use super::halt::Halt;
-use super::installer::enter;
-use super::mirror;
-use super::query::parse_one;
-use super::record::{Nodes, build_order};
+use super::install::enter;
 use super::solve::{Solution, Solver};
 use super::store::Store;
-use super::{MARKER, VERSION, view};
+use super::{MARKER, VERSION};
 use crate::base::{Kind, Result, Trouble};
+use crate::practice::env::environment::{Environment, Lock, Root};
+use crate::practice::env::view;
+use crate::practice::model::catalogue::{Catalogue, Package};
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::parse_one;
+use crate::practice::model::record::{Nodes, build_order};
+use crate::practice::store::build;
+use crate::practice::store::mirror;
 use crate::spack::environment::manifest::edit::MANIFEST;
 
 /// A practice site, and how a process must be started to be on it.
@@ -196,7 +197,7 @@ fn recipe(name: &str, package: &Package) -> String {
     let mut text = format!(
         "from spack.package import *\n\n\nclass {class}(PackageBase):\n    \"\"\"{name} of moonstack's practice site.\"\"\"\n\n    has_code = False\n"
     );
-    if super::descriptor::RUNTIMES.contains(&name) {
+    if crate::practice::env::descriptor::RUNTIMES.contains(&name) {
         text += "    tags = [\"runtime\"]\n";
     }
     if package.external {

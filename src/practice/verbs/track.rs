@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::disk;
-use super::environment::{self, Environment};
-use super::halt::Halt;
-use super::session::{Declared, Options, Session};
+use crate::practice::env::environment::{self, Environment};
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::session::{Declared, Options, Session};
 
 pub fn track(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let declared: &[Declared] = &[(&["-n", "--name"], true), (&["-y", "--yes-to-all"], false)];

@@ -24,11 +24,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::catalogue::Failure;
-use super::config::Variables;
-use super::halt::Halt;
-use super::query;
-use super::record::{Node, Nodes};
+use super::Variables;
+use crate::practice::model::catalogue::Failure;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::{Node, Nodes};
 
 pub const VARIABLE: &str = "MOONSTACK_PRACTICE_FAULTS";
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::halt::Halt;
-use super::session::Session;
+use crate::practice::model::halt::Halt;
+use crate::practice::session::Session;
 use crate::world::fs::access::Wish;
 use crate::world::fs::share::{Sharing, share};
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::{Catalogue, Package};
-use super::disk;
-use super::record::{Node, Nodes, closure, spec_file};
-use super::store::Store;
+use super::Store;
 use crate::base::{Kind, Result, Trouble};
+use crate::practice::model::catalogue::{Catalogue, Package};
+use crate::practice::model::disk;
+use crate::practice::model::record::{Node, Nodes, closure, spec_file};
 use crate::spack::store::prefix_manifest::content_hash;
 use crate::world::fs::eyes::LiveEyes;
 
@@ -57,7 +57,7 @@ pub fn begin(prefix: &Path, node: &Node, nodes: &Nodes) -> Result<()> {
         "platform": node.arch.platform,
         "host_target": node.target(),
         "hostname": "practice",
-        "spack_version": super::VERSION,
+        "spack_version": crate::practice::VERSION,
         "kernel_version": "practice",
     });
     disk::write(&metadata.join("install_environment.json"), environment.to_string())

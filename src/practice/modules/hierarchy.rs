@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use super::halt::Halt;
-use super::modules::{ModuleSet, texts};
-use super::query::parse_one;
-use super::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
+use super::{ModuleSet, texts};
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::parse_one;
+use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
 
 impl ModuleSet {
-    pub(super) fn is_token(&self, word: &str) -> bool {
+    pub(in crate::practice) fn is_token(&self, word: &str) -> bool {
         word == "compiler" || self.catalogue.is_virtual(word)
     }
 
@@ -23,7 +23,7 @@ impl ModuleSet {
     }
 
     /// What of the hierarchy a spec stands below: token and provider.
-    pub(super) fn required(&self, node: &Node) -> Result<Vec<(String, Node)>, Halt> {
+    pub(in crate::practice) fn required(&self, node: &Node) -> Result<Vec<(String, Node)>, Halt> {
         let mut compiler = None;
         for hash in preorder(&self.nodes, &node.hash) {
             let Some(found) = self.nodes.get(&hash) else { continue };
@@ -64,7 +64,7 @@ impl ModuleSet {
         self.hierarchy().into_iter().filter(|t| provides(t) || compiler && t == "compiler").collect()
     }
 
-    pub(super) fn part(&self, token: &str, provider: &Node) -> Result<String, Halt> {
+    pub(in crate::practice) fn part(&self, token: &str, provider: &Node) -> Result<String, Halt> {
         let plain = format!("{}/{}", provider.name, provider.version);
         if token != "compiler" {
             return Ok(format!("{plain}-{}", provider.short()));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::environment::Environment;
-use super::format;
-use super::halt::Halt;
-use super::query;
-use super::record::{ALL_TYPES, Node, Nodes, closure};
-use super::session::{Declared, Options, Session};
-use super::store::{Records, Store};
-use super::verb_spec::status;
+use super::spec::status;
+use crate::practice::env::environment::Environment;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure};
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::store::{Records, Store};
 
 const DECLARED: &[Declared] = &[
     (&["--json"], false),
@@ -222,7 +222,7 @@ pub fn related(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]) 
     let options = Options::read(arguments, declared)?;
     let records = session.store.read()?;
     let nodes = records.nodes();
-    let node = super::verb_remove::one_installed(&records, &nodes, &options.words.join(" "))?;
+    let node = super::remove::one_installed(&records, &nodes, &options.words.join(" "))?;
     let chosen: Vec<&Node> = if verb == "dependents" {
         records.dependents(&node.hash).into_iter().map(|r| &r.spec).collect()
     } else if options.has("--transitive") {

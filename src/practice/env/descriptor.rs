@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
-use super::format;
-use super::halt::Halt;
-use super::query::{self, parse_one};
-use super::record::{Node, Nodes, build_order, closure};
-use super::store::Records;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::{self, parse_one};
+use crate::practice::model::record::{Node, Nodes, build_order, closure};
+use crate::practice::store::Records;
 use crate::spack::spec::Spec;
 
 /// The packages of which a view shows only the newest, as Spack knows them by their tag.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::config::read_yaml;
-use super::disk;
-use super::halt::Halt;
-use super::query::parse_one;
-use super::record::Nodes;
+use crate::practice::config::read_yaml;
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::parse_one;
+use crate::practice::model::record::Nodes;
 use crate::world::fs::lock::{self, Mode, Range, SpackLock};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Environment {
         }
         let file = json!({
             "_meta": {"file-type": "spack-lockfile", "lockfile-version": 6, "specfile-version": 5},
-            "spack": {"version": super::VERSION, "type": "release"},
+            "spack": {"version": crate::practice::VERSION, "type": "release"},
             "roots": lock.roots,
             "concrete_specs": lock.nodes,
         });
@@ -182,7 +182,8 @@ impl Environment {
 
     /// Writes `view: VALUE` into the manifest.
     pub fn write_view(&self, value: &str) -> Result<(), Halt> {
-        let value = super::config::to_yaml(&serde_saphyr::from_str(value).unwrap_or(json!(value)), 0);
+        let value =
+            crate::practice::config::to_yaml(&serde_saphyr::from_str(value).unwrap_or(json!(value)), 0);
         self.rewrite(|text| with_entry(text, "view", |out, pad| out.push_str(&format!("{pad}view: {value}"))))
     }
 
@@ -269,7 +270,7 @@ fn push_specs(out: &mut String, pad: &str, specs: &[String]) {
     }
     out.push_str(&format!("{pad}specs:\n"));
     let list = Value::from(specs.to_vec());
-    for line in super::config::to_yaml(&list, 0).lines() {
+    for line in crate::practice::config::to_yaml(&list, 0).lines() {
         out.push_str(&format!("{pad}{line}\n"));
     }
 }

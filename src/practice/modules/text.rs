@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::format;
-use super::halt::Halt;
-use super::modules::{ModuleSet, System, texts};
-use super::record::Node;
+use super::{ModuleSet, System, texts};
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::Node;
 
 /// One change of the environment.
 enum Change {

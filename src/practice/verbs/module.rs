@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::disk;
-use super::format;
-use super::halt::Halt;
-use super::module_text;
-use super::modules::{self, ModuleSet, System};
-use super::query;
-use super::record::{ALL_TYPES, Node, Nodes, closure};
-use super::session::{Declared, Options, Session};
+use crate::practice::model::disk;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure};
+use crate::practice::modules::text;
+use crate::practice::modules::{self, ModuleSet, System};
+use crate::practice::session::{Declared, Options, Session};
 
 pub fn module(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let Some((system, rest)) = arguments.split_first().and_then(|(w, rest)| Some((System::parse(w)?, rest)))
@@ -137,7 +137,7 @@ fn refresh(
     write_index(&set, &files, options.has("--delete-tree"))?;
     for (file, writers) in &files {
         for node in writers {
-            disk::write(file, module_text::text(&set, node)?)?;
+            disk::write(file, text::text(&set, node)?)?;
             hide(&set, node, file, false)?;
         }
     }
@@ -165,14 +165,14 @@ fn clashes(session: &mut Session<'_, '_>, files: &BTreeMap<PathBuf, Vec<&Node>>)
 /// The list of modules that Spack keeps at the root, for installations that have this one upstream.
 fn write_index(set: &ModuleSet, files: &BTreeMap<PathBuf, Vec<&Node>>, anew: bool) -> Result<(), Halt> {
     let path = set.root.join("module-index.yaml");
-    let old = if anew { None } else { super::config::read_yaml(&path)? };
+    let old = if anew { None } else { crate::practice::config::read_yaml(&path)? };
     let mut index = old.and_then(|o| o.get("module_index")?.as_object().cloned()).unwrap_or_else(Map::new);
     for (file, writers) in files {
         for node in writers {
             index.insert(node.hash.clone(), json!({"path": file, "use_name": set.use_name(node)?}));
         }
     }
-    let text = super::config::to_yaml(&json!({"module_index": Value::Object(index)}), 0);
+    let text = crate::practice::config::to_yaml(&json!({"module_index": Value::Object(index)}), 0);
     Ok(disk::write(&path, text)?)
 }
 
@@ -277,7 +277,7 @@ pub fn installed(
             ))?;
             continue;
         }
-        disk::write(&file, module_text::text(&set, node)?)?;
+        disk::write(&file, text::text(&set, node)?)?;
         hide(&set, node, &file, false)?;
     }
     Ok(())

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment;
-use super::format;
-use super::halt::Halt;
-use super::mirror::{self as mirrors, Mirror};
-use super::record::{ALL_TYPES, Node, Nodes, build_order, closure};
-use super::session::{Declared, Options, Session};
+use crate::practice::env::environment;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, build_order, closure};
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::store::mirror as mirrors;
+use crate::practice::store::mirror::{self, Mirror};
 
 pub fn buildcache(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let Some((verb, rest)) = arguments.split_first() else {
@@ -122,9 +123,9 @@ fn selected<'n>(
         session.active("buildcache push")?.lock()?.roots.into_iter().map(|r| r.hash).collect()
     } else {
         let records = session.store.read()?;
-        let specs = super::query::parse(&options.words)?;
+        let specs = crate::practice::model::query::parse(&options.words)?;
         let find = |s: &crate::spack::spec::Spec| {
-            super::verb_remove::one_installed(&records, nodes, &s.to_string()).map(|n| n.hash)
+            super::remove::one_installed(&records, nodes, &s.to_string()).map(|n| n.hash)
         };
         specs.iter().map(find).collect::<Result<_, _>>()?
     };
@@ -196,11 +197,13 @@ fn list(session: &mut Session<'_, '_>, rest: &[String]) -> Result<u8, Halt> {
     let options = Options::read(rest, declared)?;
     let nodes = mirrors::index_nodes(&session.config)?;
     let offered = mirrors::available(&session.config)?;
-    let specs = super::query::parse(&options.words)?;
+    let specs = crate::practice::model::query::parse(&options.words)?;
     let chosen: Vec<&Node> = nodes
         .values()
         .filter(|n| offered.contains(&n.hash))
-        .filter(|n| specs.is_empty() || specs.iter().any(|s| super::query::matches(n, s, &nodes)))
+        .filter(|n| {
+            specs.is_empty() || specs.iter().any(|s| crate::practice::model::query::matches(n, s, &nodes))
+        })
         .collect();
     for (header, members) in format::groups(&chosen, &nodes) {
         session.say(&format::rule(&header))?;

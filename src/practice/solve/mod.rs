@@ -2,16 +2,18 @@
 //! asks otherwise; everything in one request shares one configuration of each package. It does not optimise and
 //! does not reuse; a request that contradicts itself is refused in Spack's words.
 
+pub(crate) mod choose;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::catalogue::{Catalogue, LANGUAGES, Package};
-use super::choose::{Choice, applies, choose, compiler_of, unsatisfiable};
-use super::halt::Halt;
-use super::query::{parse_one, version_fits};
-use super::record::{Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET};
+use crate::practice::model::catalogue::{Catalogue, LANGUAGES, Package};
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::{parse_one, version_fits};
+use crate::practice::model::record::{Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET};
 use crate::spack::spec::Spec;
+use choose::{Choice, applies, choose, compiler_of, unsatisfiable};
 
 #[derive(Debug, Clone, Default)]
 pub struct Solution {

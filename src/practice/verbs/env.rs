@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use super::disk;
-use super::environment::{self, Environment, Lock, Root};
-use super::halt::Halt;
-use super::query::parse_one;
-use super::record::{ALL_TYPES, closure};
-use super::session::{Declared, Options, Session};
-use super::verb_spec::tree;
-use super::verb_track;
-use super::view;
+use super::spec::tree;
+use super::track;
+use crate::practice::env::environment::{self, Environment, Lock, Root};
+use crate::practice::env::view;
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::parse_one;
+use crate::practice::model::record::{ALL_TYPES, closure};
+use crate::practice::session::{Declared, Options, Session};
 use crate::spack::environment::manifest::edit::MANIFEST;
 
 pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;
     let environment = session.active("add")?;
-    for spec in super::query::parse(&options.words)? {
+    for spec in crate::practice::model::query::parse(&options.words)? {
         let name = spec.name.clone().unwrap_or_default();
         if !session.catalogue.knows(&name) {
             return Err(Halt::failed(format!("no such package: {name}")));
@@ -45,7 +45,7 @@ pub fn remove(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
         environment.write_specs(&[])?;
         return Ok(0);
     }
-    for spec in super::query::parse(&options.words)? {
+    for spec in crate::practice::model::query::parse(&options.words)? {
         let specs = environment.user_specs()?;
         let same = |text: &String| {
             parse_one(text).is_ok_and(|s| s == spec || spec.name == s.name && spec == named_only(&spec))
@@ -103,8 +103,11 @@ pub fn concretize_new(
     let mut lock = Lock::default();
     let specs = wanted.iter().map(|(t, _)| parse_one(t)).collect::<Result<Vec<_>, _>>()?;
     if environment.unify()? {
-        let solution =
-            if specs.is_empty() { super::solve::Solution::default() } else { session.solve(&specs)? };
+        let solution = if specs.is_empty() {
+            crate::practice::solve::Solution::default()
+        } else {
+            session.solve(&specs)?
+        };
         lock.nodes = solution.nodes;
         lock.roots = roots(&wanted, solution.roots);
     } else {
@@ -170,9 +173,9 @@ pub fn env(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Ha
             session.say(&line)?;
             Ok(0)
         }
-        "remove" | "rm" => verb_track::forget(session, rest, true),
-        "track" => verb_track::track(session, rest),
-        "untrack" => verb_track::forget(session, rest, false),
+        "remove" | "rm" => track::forget(session, rest, true),
+        "track" => track::track(session, rest),
+        "untrack" => track::forget(session, rest, false),
         "view" => change_view(session, rest),
         "rename" | "mv" => rename(session, rest),
         other => Err(Halt { code: 2, text: format!("argument SUBCOMMAND: invalid choice: '{other}'") }),
@@ -194,7 +197,7 @@ fn create(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Hal
     let folder = if independent {
         environment::absolute(Path::new(name))?
     } else {
-        verb_track::check_name(name)?;
+        track::check_name(name)?;
         session.environments.join(name)
     };
     if folder.join("spack.yaml").exists() {

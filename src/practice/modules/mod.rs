@@ -1,20 +1,23 @@
 //! Module sets: what the configuration says of them, which name and file the module of a spec gets, and what is left
 //! out or hidden. Names are those of Spack 1.1's default projections; the text of a file is in `module_text`.
 
+pub(crate) mod hierarchy;
+pub(crate) mod text;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::catalogue::Catalogue;
-use super::environment;
-use super::format;
-use super::halt::Halt;
-use super::hierarchy::preorder;
-use super::query::{self, parse_one};
-use super::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
 use super::session::Session;
 use super::store::{Records, Store};
+use crate::practice::env::environment;
+use crate::practice::model::catalogue::Catalogue;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::{self, parse_one};
+use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
+use hierarchy::preorder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {

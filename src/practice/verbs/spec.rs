@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::format;
-use super::halt::Halt;
-use super::query;
-use super::record::{Node, Nodes, spec_file};
-use super::session::{Declared, Options, Session};
-use super::solve::Solution;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::{Node, Nodes, spec_file};
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::solve::Solution;
 use crate::spack::spec::Spec;
 
 const DECLARED: &[Declared] = &[
@@ -44,7 +44,7 @@ pub fn spec(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
         if options.has("--json") {
             session.say(&spec_file(&solution.nodes, root).to_string())?;
         } else if options.has("--yaml") {
-            let text = super::config::to_yaml(&spec_file(&solution.nodes, root), 0);
+            let text = crate::practice::config::to_yaml(&spec_file(&solution.nodes, root), 0);
             write!(session.streams.out, "{text}")?;
         } else if let Some(pattern) = options.value("--format") {
             let prefix = session.store.prefix(node);
@@ -62,7 +62,7 @@ pub fn spec(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, H
 }
 
 /// `[+]`, `[e]`, ` - `, or `[-]` for a record that is not installed.
-pub fn status(node: &Node, records: &super::store::Records) -> &'static str {
+pub fn status(node: &Node, records: &crate::practice::store::Records) -> &'static str {
     match records.0.get(&node.hash) {
         _ if node.external.is_some() => "[e]",
         Some(record) if record.installed => "[+]",
@@ -72,13 +72,13 @@ pub fn status(node: &Node, records: &super::store::Records) -> &'static str {
 }
 
 /// The spec and everything below it, each once, with status and short hash.
-pub fn tree(nodes: &Nodes, root: &str, records: &super::store::Records) -> Vec<String> {
+pub fn tree(nodes: &Nodes, root: &str, records: &crate::practice::store::Records) -> Vec<String> {
     fn visit(
         nodes: &Nodes,
         hash: &str,
         depth: usize,
         seen: &mut Vec<String>,
-        records: &super::store::Records,
+        records: &crate::practice::store::Records,
         out: &mut Vec<String>,
     ) {
         let Some(node) = nodes.get(hash).filter(|_| !seen.iter().any(|s| s == hash)) else { return };

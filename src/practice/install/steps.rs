@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::build;
-use super::catalogue::{Failure, Package};
-use super::disk;
-use super::halt::Halt;
-use super::installer::Installer;
+use super::Installer;
 use super::permissions;
-use super::query;
-use super::record::Node;
+use crate::practice::model::catalogue::{Failure, Package};
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::Node;
+use crate::practice::store::build;
 
 impl Installer<'_, '_, '_> {
     fn package(&self, node: &Node) -> Result<&Package, Halt> {
@@ -17,7 +17,7 @@ impl Installer<'_, '_, '_> {
         self.session.catalogue.package(&node.name).ok_or_else(unknown)
     }
 
-    pub(super) fn extract(&mut self, node: &Node, n: usize, of: usize) -> Result<(), Halt> {
+    pub(in crate::practice) fn extract(&mut self, node: &Node, n: usize, of: usize) -> Result<(), Halt> {
         let name = node.long_name();
         let prefix = self.session.store.prefix(node);
         self.session.say(&format!("==> Extracting {name} from binary cache"))?;
@@ -33,7 +33,12 @@ impl Installer<'_, '_, '_> {
         self.session.say(&format!("==> Installing {name} [{n}/{of}]"))
     }
 
-    pub(super) fn build(&mut self, node: &Node, n: usize, of: usize) -> Result<Result<(), String>, Halt> {
+    pub(in crate::practice) fn build(
+        &mut self,
+        node: &Node,
+        n: usize,
+        of: usize,
+    ) -> Result<Result<(), String>, Halt> {
         let name = node.long_name();
         if self.use_cache {
             self.session.say(&format!("==> No binary for {name} found: installing from source"))?;
@@ -146,7 +151,7 @@ impl Installer<'_, '_, '_> {
     }
 
     fn mark_failed(&self, node: &Node) -> Result<(), Halt> {
-        let spec = super::record::spec_file(&self.wanted.nodes, &node.hash);
+        let spec = crate::practice::model::record::spec_file(&self.wanted.nodes, &node.hash);
         Ok(self.session.store.mark_failed(node, &spec)?)
     }
 }

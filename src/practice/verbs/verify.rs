@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::halt::Halt;
-use super::query;
-use super::record::Node;
-use super::session::{Options, Session};
 use crate::base::Kind;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::Node;
+use crate::practice::session::{Options, Session};
 use crate::spack::store::prefix_manifest;
 use crate::world::fs::eyes::LiveEyes;
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::config::{SECTIONS, to_yaml};
-use super::format;
-use super::halt::Halt;
-use super::mirror as mirrors;
-use super::record::{Node, OS, PLATFORM, TARGET};
-use super::session::{Declared, Options, Session};
+use crate::practice::config::{SECTIONS, to_yaml};
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{Node, OS, PLATFORM, TARGET};
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::store::mirror as mirrors;
 
 pub fn stage_root(session: &Session<'_, '_>) -> Result<PathBuf, Halt> {
     session.config.path("config", "/build_stage", "$user_cache_path/stage")
@@ -93,10 +93,10 @@ pub fn location(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u
     } else if options.has("--stages") {
         stage_root(session)?
     } else if let Some(name) = options.value("--env") {
-        super::environment::Environment::find(name, &session.environments, false)?.folder
+        crate::practice::env::environment::Environment::find(name, &session.environments, false)?.folder
     } else {
         let records = session.store.read()?;
-        let node = super::verb_remove::one_installed(&records, &records.nodes(), &options.words.join(" "))?;
+        let node = super::remove::one_installed(&records, &records.nodes(), &options.words.join(" "))?;
         let path = records.0.get(&node.hash).and_then(|r| r.path.clone());
         path.map_or_else(|| session.store.prefix(&node), PathBuf::from)
     };
@@ -125,10 +125,10 @@ pub fn compilers(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]
 }
 
 fn info(session: &mut Session<'_, '_>, compilers: &[Node], wanted: &str) -> Result<u8, Halt> {
-    let spec = super::query::parse_one(wanted)?;
+    let spec = crate::practice::model::query::parse_one(wanted)?;
     let nodes = compilers.iter().map(|n| (n.hash.clone(), n.clone())).collect();
     let mut any = false;
-    for node in compilers.iter().filter(|n| super::query::matches(n, &spec, &nodes)) {
+    for node in compilers.iter().filter(|n| crate::practice::model::query::matches(n, &spec, &nodes)) {
         any = true;
         let external = node.external.clone().unwrap_or_default();
         session.say(&format!("[e]  {}", format::display(node, &nodes)))?;

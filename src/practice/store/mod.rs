@@ -1,15 +1,18 @@
 //! The install tree: database, locks and prefixes. A change takes Spack's write lock, reads the index again,
 //! and replaces it by a rename before the verifier is renewed (contract 2.4).
 
+pub(crate) mod build;
+pub(crate) mod mirror;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::disk;
-use super::record::{Node, Nodes, Record};
 use crate::base::{Kind, Result, Trouble};
+use crate::practice::model::disk;
+use crate::practice::model::record::{Node, Nodes, Record};
 use crate::world::fs::lock::{self, Mode, Range, SpackLock};
 
 #[derive(Debug, Clone)]
@@ -223,10 +226,10 @@ mod tests {
         let mut low = Node::new("low", "1", "x86_64");
         low.seal();
         let mut high = Node::new("high", "1", "x86_64");
-        high.dependencies.push(super::super::record::Edge {
+        high.dependencies.push(crate::practice::model::record::Edge {
             name: "low".into(),
             hash: low.hash.clone(),
-            parameters: super::super::record::EdgeParameters {
+            parameters: crate::practice::model::record::EdgeParameters {
                 deptypes: vec!["link".into()],
                 virtuals: vec![],
                 rest: serde_json::Map::new(),

@@ -1,14 +1,17 @@
 //! The old installer: plans what must be there, goes through it in order, records what succeeded, and ends as
 //! Spack ends when nobody watches. The steps of one package are in `install_steps`.
 
+pub(crate) mod permissions;
+pub(crate) mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::halt::Halt;
-use super::mirror;
-use super::record::{ALL_TYPES, Node, Nodes, Record, build_order};
 use super::session::{Options, Session};
 use super::solve::Solution;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, Record, build_order};
+use crate::practice::store::mirror;
 use crate::world::fs::lock::Mode;
 
 pub struct Installer<'s, 'a, 'b> {
@@ -31,7 +34,7 @@ pub struct Installer<'s, 'a, 'b> {
 
 impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
     pub fn new(session: &'s mut Session<'a, 'b>, options: &Options, wanted: Solution) -> Result<Self, Halt> {
-        let stage_root = super::verb_info::stage_root(session)?;
+        let stage_root = crate::practice::verbs::info::stage_root(session)?;
         let use_cache = !options.has("--no-cache");
         // As Spack does, also what is in a mirror whose index does not say so.
         let cached =
@@ -159,7 +162,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
 
     /// Spack's hook after an installation, which comes before the record.
     fn write_modules(&mut self, node: &Node, explicit: bool) -> Result<(), Halt> {
-        super::verb_module::installed(self.session, node, &self.wanted.nodes, explicit)
+        crate::practice::verbs::module::installed(self.session, node, &self.wanted.nodes, explicit)
     }
 
     /// Enters the package, and as missing whatever it refers to that has no record yet.
@@ -206,7 +209,7 @@ pub fn enter(
 ) {
     let was_explicit = records.installed(&node.hash).is_some_and(|r| r.explicit);
     let was_installed = records.installed(&node.hash).map(|r| r.installation_time);
-    for hash in super::record::closure(nodes, [node.hash.clone()], ALL_TYPES) {
+    for hash in crate::practice::model::record::closure(nodes, [node.hash.clone()], ALL_TYPES) {
         let Some(below) = nodes.get(&hash) else { continue };
         let entry = records.0.entry(hash).or_insert_with(|| Record {
             spec: below.clone(),

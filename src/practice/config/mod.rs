@@ -1,13 +1,15 @@
 //! Configuration as Spack 1.1 merges it: defaults, system, site, user, `etc/spack`, environment, `-C` and `-c`,
 //! lowest first; mappings merge, lists grow at the front, `key::` replaces (contract 1.2).
 
+pub(crate) mod fault;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::halt::Halt;
-use super::record::{FAMILY, FLAGS, Node, package_hash};
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{FAMILY, FLAGS, Node, package_hash};
 use crate::spack::spec::VariantValue;
 
 pub const SECTIONS: [&str; 16] = [
@@ -139,7 +141,7 @@ impl Config {
 
 fn compiler(external: &Value) -> Result<Node, Halt> {
     let text = external.get("spec").and_then(Value::as_str).unwrap_or_default();
-    let spec = super::query::parse_one(text)?;
+    let spec = crate::practice::model::query::parse_one(text)?;
     let version = spec.versions.to_string();
     let name = spec.name.clone().unwrap_or_default();
     let mut node = Node::new(&name, version.trim_start_matches('='), FAMILY);

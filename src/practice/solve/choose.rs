@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::catalogue::{LANGUAGES, Package, Variant};
-use super::halt::Halt;
-use super::query::{parse_one, variant_fits, version_fits};
+use crate::practice::model::catalogue::{LANGUAGES, Package, Variant};
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query::{parse_one, variant_fits, version_fits};
 use crate::spack::spec::{Spec, VariantValue};
 
 /// One package as chosen.

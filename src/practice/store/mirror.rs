@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::build::gzip;
-use super::config::Config;
-use super::disk;
-use super::halt::Halt;
-use super::record::{ALL_TYPES, Node, Nodes, closure, spec_file};
 use crate::base::{Result, Trouble, digest};
+use crate::practice::config::Config;
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure, spec_file};
 
 pub struct Mirror {
     pub name: String,

@@ -1,14 +1,14 @@
 //! `spack install`: what is asked for, alone or in an environment; the installer does the rest.
 
-use super::environment::{Environment, Root};
-use super::halt::Halt;
-use super::installer::Installer;
-use super::query;
-use super::record::Nodes;
-use super::session::{Declared, Options, Session};
-use super::solve::Solution;
-use super::verb_env;
-use super::verb_spec;
+use super::env;
+use super::spec;
+use crate::practice::env::environment::{Environment, Root};
+use crate::practice::install::Installer;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::Nodes;
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::solve::Solution;
 
 const DECLARED: &[Declared] = &[
     (&["-y", "--yes-to-all"], false),
@@ -54,7 +54,7 @@ pub fn install(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8
             "install requires a package argument or active environment\n    either:\n        spack install <spec>\n    or: \n        spack -e <env> install",
         ));
     }
-    let wanted = verb_spec::concrete(session, &options.words)?;
+    let wanted = spec::concrete(session, &options.words)?;
     if options.has("--overwrite") {
         confirm_overwrite(session, &options)?;
     }
@@ -74,10 +74,10 @@ fn in_environment(
     options: &Options,
 ) -> Result<u8, Halt> {
     if options.has("--add") {
-        verb_env::add(session, &options.words)?;
+        env::add(session, &options.words)?;
     }
     if !options.has("--only-concrete") {
-        let changed = verb_env::concretize_new(session, environment, options.has("--force"))?;
+        let changed = env::concretize_new(session, environment, options.has("--force"))?;
         if let Some(text) = changed {
             session.say(&text)?;
         }
@@ -97,7 +97,7 @@ fn in_environment(
     }
     let roots = lock.roots.iter().map(|root| root.hash.as_str()).collect();
     let code = Installer::new(session, options, wanted)?.marks_only(&roots).run();
-    verb_env::refresh_view(session, environment)?;
+    env::refresh_view(session, environment)?;
     code
 }
 

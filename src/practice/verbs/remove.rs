@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::disk;
-use super::environment::Environment;
-use super::format;
-use super::halt::Halt;
-use super::query;
-use super::record::{ALL_TYPES, Node, Nodes, closure};
-use super::session::{Declared, Options, Session};
-use super::store::Records;
+use crate::practice::env::environment::Environment;
+use crate::practice::model::disk;
+use crate::practice::model::format;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
+use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure};
+use crate::practice::session::{Declared, Options, Session};
+use crate::practice::store::Records;
 use crate::world::fs::lock::Mode;
 
 const UNINSTALL: &[Declared] = &[
@@ -85,9 +85,9 @@ pub fn uninstall(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<
     delete(session, &chosen, &records, &nodes)?;
     if let Some(environment) = session.environment.clone() {
         if options.has("--remove") {
-            super::verb_env::remove(session, &options.words)?;
+            super::env::remove(session, &options.words)?;
         }
-        super::verb_env::refresh_view(session, &environment)?;
+        super::env::refresh_view(session, &environment)?;
     }
     Ok(0)
 }
@@ -254,7 +254,7 @@ fn delete(
     nodes: &Nodes,
 ) -> Result<(), Halt> {
     let all: Vec<String> = chosen.iter().cloned().collect();
-    let mut order = super::record::build_order(nodes, &all);
+    let mut order = crate::practice::model::record::build_order(nodes, &all);
     order.retain(|h| chosen.contains(h));
     order.reverse();
     for hash in order {
@@ -269,7 +269,7 @@ fn delete(
         if let Some(path) = record.path.as_ref().filter(|_| node.external.is_none()) {
             disk::remove(path.as_ref())?;
         }
-        super::verb_module::uninstalled(session, node, nodes)?;
+        super::module::uninstalled(session, node, nodes)?;
         let text = format::display(node, nodes);
         session.say(&format!("==> Successfully uninstalled {text}/{}", node.short()))?;
     }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::build::METADATA;
 use super::descriptor::{self, Descriptor, LinkType};
-use super::disk;
 use super::environment::{Environment, Lock};
-use super::halt::Halt;
-use super::record::{Node, Nodes, sha1_base32};
-use super::store::{Records, Store};
+use crate::practice::model::disk;
+use crate::practice::model::halt::Halt;
+use crate::practice::model::record::{Node, Nodes, sha1_base32};
+use crate::practice::store::build::METADATA;
+use crate::practice::store::{Records, Store};
 
 /// Builds each view again whose content changed, and gives the roots of those that show anything.
 pub fn regenerate(

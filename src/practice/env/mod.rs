@@ -1,0 +1,5 @@
+//! Environments and their views.
+
+pub(crate) mod descriptor;
+pub(crate) mod environment;
+pub(crate) mod view;

@@ -1,0 +1,8 @@
+//! What the stand-in knows and speaks: packages, specs, records, its way to end.
+
+pub(crate) mod catalogue;
+pub(crate) mod disk;
+pub(crate) mod format;
+pub(crate) mod halt;
+pub(crate) mod query;
+pub(crate) mod record;
