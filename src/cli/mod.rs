@@ -2,28 +2,11 @@
 //! stdout, everything else to stderr; a closed pipe is not an error.
 
 mod args;
-mod call;
-mod config;
-mod docs;
-mod env;
-mod env_args;
-mod find;
-mod finish;
+pub mod commands;
+pub mod end;
 mod interrupt;
 mod options;
-mod plan;
-mod policy;
-mod repl;
-mod retention;
-mod run;
-mod runs;
-mod schedule;
-mod setup;
-mod summary;
-mod test;
-mod test_report;
-mod verbs;
-mod workflows;
+pub(crate) mod session;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -37,9 +20,9 @@ use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
 
 use args::{Cli, Command, Global, Runs, RunsCommand};
-use finish::Begun;
+use end::finish::Begun;
 use options::words_of;
-use setup::{Mode, Session};
+use session::{Mode, Session};
 
 use crate::world::proc::cwd;
 use crate::world::proc::orphans;
@@ -55,11 +38,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     {
         return practice::main(argv.into_iter().skip(1).collect(), root);
     }
-    let matches = match verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
+    let matches = match commands::verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => return usage_error(&error),
     };
-    let parsed = match verbs::typed(&matches) {
+    let parsed = match commands::verbs::typed(&matches) {
         Some(call) => {
             Global::from_arg_matches(&matches).map(|global| Cli { global, command: Command::Verb(call) })
         }
@@ -146,11 +129,11 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
             Ok(Opened { global, mode: Mode::Plan, words: args.words.clone(), before: None })
         }
         Command::Apply { file } => {
-            let plan = plan::read(file)?;
+            let plan = commands::plan::read(file)?;
             again(&plan.command.clone(), Mode::Apply(Box::new(plan)))
         }
         Command::Runs(Runs { command: Some(RunsCommand::Resume { id, fresh }), .. }) => {
-            let store = Store::at(setup::state(&global)?.join("state.db"));
+            let store = Store::at(session::state(&global)?.join("state.db"));
             let row = read::run(&store, *id)?;
             if matches!(row.state, RunState::Running) {
                 return Err(Trouble::new(Kind::Busy, format!("run {id} is still running"))
@@ -196,36 +179,36 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
     let session = Session::open(&opened.global, opened.mode, is_run(command), printer)?;
     let at = session.cx.world.clock.seconds();
     let result = match command {
-        Command::Run { words } => run::words(&session, words).await,
+        Command::Run { words } => commands::run::words(&session, words).await,
         Command::Plan(args) => {
             session.ask_of_plan(args);
-            plan::plan(&session, &opened.words).await
+            commands::plan::plan(&session, &opened.words).await
         }
-        Command::Apply { .. } => run::words(&session, &opened.words).await,
+        Command::Apply { .. } => commands::run::words(&session, &opened.words).await,
         Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
-            run::words(&session, &opened.words).await
+            commands::run::words(&session, &opened.words).await
         }
-        Command::Runs(args) => runs::runs(&session, args).await,
-        Command::Schedule(command) => schedule::schedule(&session, command).await,
-        Command::Eval { code } => run::eval(&session, code).await,
-        Command::Call { name, arguments } => call::call(&session, name, arguments.as_deref()).await,
-        Command::Find(args) => find::find(&session, args).await,
-        Command::Env(command) => env::env(&session, command).await,
-        Command::Check { args } => run::workflow(&session, "health-sweep", args).await,
-        Command::Test(args) => test::test(&session, &cli.global, args).await,
-        Command::Repl => repl::repl(&session).await,
-        Command::Workflows => workflows::list(&session).await,
-        Command::Config => config::show(&session),
-        Command::Policy(command) => policy::policy(&session, command),
-        Command::Docs { name } => docs::show(&session, name.as_deref()),
-        Command::Types { folder } => docs::types(&session, folder).await,
-        Command::Completions { shell } => workflows::completions(&session, *shell).await,
-        Command::Verb(call) => verbs::run(&session, call).await,
+        Command::Runs(args) => commands::runs::runs(&session, args).await,
+        Command::Schedule(command) => commands::schedule::schedule(&session, command).await,
+        Command::Eval { code } => commands::run::eval(&session, code).await,
+        Command::Call { name, arguments } => commands::call::call(&session, name, arguments.as_deref()).await,
+        Command::Find(args) => commands::find::find(&session, args).await,
+        Command::Env(command) => commands::env::env(&session, command).await,
+        Command::Check { args } => commands::run::workflow(&session, "health-sweep", args).await,
+        Command::Test(args) => commands::test::test(&session, &cli.global, args).await,
+        Command::Repl => commands::repl::repl(&session).await,
+        Command::Workflows => commands::workflows::list(&session).await,
+        Command::Config => commands::config::show(&session),
+        Command::Policy(command) => commands::policy::policy(&session, command),
+        Command::Docs { name } => commands::docs::show(&session, name.as_deref()),
+        Command::Types { folder } => commands::docs::types(&session, folder).await,
+        Command::Completions { shell } => commands::workflows::completions(&session, *shell).await,
+        Command::Verb(call) => commands::verbs::run(&session, call).await,
     };
     session.close(&result);
     match ran(command, &opened.words) {
         Some(name) => {
-            finish::finish(&session, Begun { name, attempt_before: opened.before, at }, result).await
+            end::finish::finish(&session, Begun { name, attempt_before: opened.before, at }, result).await
         }
         None => result,
     }

@@ -4,11 +4,11 @@ use std::io::Read as _;
 
 use serde_json::{Map, Value};
 
-use super::setup::Session;
 use crate::api::gather::Shape;
 use crate::api::perform::{self, Next};
 use crate::api::primitive::Reply;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::session::Session;
 use crate::world::Effect;
 
 /// Calls a primitive by name with named arguments.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::run;
-use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::session::Session;
 use crate::plan::file::{By, Plan};
 use crate::term::plan as drawn;
 use crate::world::seam::live::LiveHands;

@@ -5,10 +5,10 @@ use std::io::Write as _;
 
 use anstyle::AnsiColor;
 
-use super::args::Find;
-use super::setup::Session;
 use crate::base::pieces::pieces;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::cli::args::Find;
+use crate::cli::session::Session;
 use crate::spack::read::find::{self, FindArgs, StateName};
 use crate::spack::store::row::Row;
 use crate::spack::store::stores::{Entry, Stores};

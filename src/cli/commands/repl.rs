@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::setup::Session;
 use crate::base::Result;
+use crate::cli::session::Session;
 use crate::repl::{ReplOptions, run};
 use crate::spack::drive::session::Scope;
 use crate::spack::environment;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::call::{primitive, to_value};
-use super::env_args::EnvCommand;
-use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::args::env::EnvCommand;
+use crate::cli::session::Session;
 
 pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
     if let EnvCommand::Delete(args) = command

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::finish::Ended;
-use super::options::RunOptions;
-use super::setup::Session;
 use crate::base::{Result, words};
 use crate::check::finding::{Finding, Status};
+use crate::cli::options::RunOptions;
+use crate::cli::session::Session;
 use crate::site::config;
 
 /// Says it, if that was asked for.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::options::RunOptions;
 use super::retention;
-use super::setup::Session;
 use super::summary;
 use crate::base::{Kind, Result, Trouble};
 use crate::check::finding::{Finding, Status};
 use crate::check::history::{self, Change};
+use crate::cli::options::RunOptions;
+use crate::cli::session::Session;
 use crate::notify::change::{Changed, RunEnd, Severity, severity, tell};
 use crate::policy::slots::{Alarm, Alert, Standing, Subject};
 use crate::runs::latest;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use mlua::{MultiValue, Value};
 use serde_json::json;
 
-use super::options::{self, Given, RunOptions};
-use super::setup::Session;
 use crate::base::{Kind, Result, Trouble, digest};
+use crate::cli::options::{self, Given, RunOptions};
+use crate::cli::session::Session;
 use crate::plan::inputs;
 use crate::script::host::Uncompiled;
 use crate::script::loader::Source;
@@ -27,7 +27,7 @@ pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
     let Some((name, args)) = words.split_first() else { return Err(Trouble::usage("run: which workflow?")) };
     let name = name.to_string_lossy();
     if name == "--help" || name == "-h" {
-        let mut command = super::args::command();
+        let mut command = crate::cli::args::command();
         let help = command.find_subcommand_mut("run").map(|c| c.render_help().to_string());
         session.printer.result(help.unwrap_or_default().trim_end())?;
         return Ok(0);

@@ -1,6 +1,8 @@
 //! `moonstack test`: finds the test files of a site and runs each in a process of its own, on a practice site of
 //! its own, so that no test sees what another has left and one that hangs ends alone.
 
+pub(crate) mod report;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -9,10 +11,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::args::Global;
-use super::setup::{Session, practice_folder};
-use super::test_report::{self, FileResult};
 use crate::base::{Kind, Result, Trouble, words};
+use crate::cli::args::Global;
+use crate::cli::session::{Session, practice_folder};
 use crate::script::Host;
 use crate::script::loader::Source;
 use crate::script::trial::{Case, Status, Told, Trial};
@@ -21,6 +22,7 @@ use crate::world::proc::process::Listener;
 use crate::world::scope::event::Stream;
 use crate::world::seam::action::{Ended, Program, Ran};
 use crate::world::{Action, Effect};
+use report::FileResult;
 
 /// What test files are called.
 const ENDING: &str = "_test.lua";
@@ -68,7 +70,7 @@ pub async fn test(session: &Session, global: &Global, args: &TestArgs) -> Result
         let mut results = Vec::new();
         while let Some(result) = running.next().await {
             let result = result?;
-            test_report::file(&session.printer, &result)?;
+            report::file(&session.printer, &result)?;
             results.push(result);
         }
         Ok(results)
@@ -78,7 +80,7 @@ pub async fn test(session: &Session, global: &Global, args: &TestArgs) -> Result
         let text = args.filter.as_deref().unwrap_or_default();
         return Err(Trouble::usage(format!("test: no case matches '{text}'")));
     }
-    test_report::summary(&session.printer, &results, began.elapsed())
+    report::summary(&session.printer, &results, began.elapsed())
 }
 
 fn processors() -> usize {

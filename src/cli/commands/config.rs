@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::setup::Session;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::session::Session;
 
 pub fn show(session: &Session) -> Result<u8> {
     let site = &session.cx.site;

@@ -3,9 +3,9 @@
 use mlua::{MultiValue, Value};
 use serde::Serialize;
 
-use super::args;
-use super::setup::Session;
 use crate::base::Result;
+use crate::cli::args;
+use crate::cli::session::Session;
 use crate::script::Host;
 use crate::script::loader::SCRIPTS;
 use crate::script::workflow::Workflow;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::setup::Session;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::session::Session;
 use crate::policy::{Expression, SLOTS, slot};
 
 #[derive(Debug, Subcommand)]

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::args::{Runs, RunsCommand, RunsList};
-use super::setup::Session;
 use crate::base::{Kind, Result, Trouble, words};
+use crate::cli::args::{Runs, RunsCommand, RunsList};
+use crate::cli::session::Session;
 use crate::runs::prune;
 use crate::runs::read::{self, RunDetail, RunRow, RunState};
 use crate::term::progress;

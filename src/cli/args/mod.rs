@@ -1,15 +1,17 @@
 //! What can be typed.
 
+pub(crate) mod env;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use super::env_args::EnvCommand;
-use super::policy::PolicyCommand;
-use super::schedule::ScheduleCommand;
-use super::test::TestArgs;
-use super::verbs::VerbCall;
+use crate::cli::commands::policy::PolicyCommand;
+use crate::cli::commands::schedule::ScheduleCommand;
+use crate::cli::commands::test::TestArgs;
+use crate::cli::commands::verbs::VerbCall;
+use env::EnvCommand;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
 4 refused, 5 another instance is running, 6 a plan is not empty, 130 interrupted.";

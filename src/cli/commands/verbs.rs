@@ -9,11 +9,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use super::call::{primitive, to_value};
-use super::setup::Session;
 use crate::api::Registry;
 use crate::api::gather::{Field, FieldKind, Shape, first_line};
 use crate::api::primitive::Primitive;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::session::Session;
 use crate::script::host::Uncompiled;
 use crate::script::{error, value as lua_value};
 use crate::world::{Action, Effect};

@@ -8,11 +8,12 @@ use clap::{Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::options::RunOptions;
 use super::run::wrong_options;
-use super::setup::Session;
-use super::{summary, workflows};
+use super::workflows;
 use crate::base::{Kind, Result, Trouble, nearest, words};
+use crate::cli::end::summary;
+use crate::cli::options::RunOptions;
+use crate::cli::session::Session;
 use crate::schedule::standing::{self, Standing};
 use crate::schedule::{Job, Schedule, crontab, units};
 use crate::site::config::{self, ScheduleConfig};

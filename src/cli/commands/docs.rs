@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::setup::Session;
 use crate::base::Result;
+use crate::cli::session::Session;
 use crate::reference::help::Library;
 use crate::reference::{LuaText, catalog, page, stub};
 use crate::script::loader::{SCRIPTS, documented};

@@ -1,0 +1,16 @@
+//! One file a command.
+
+pub(crate) mod call;
+pub(crate) mod config;
+pub(crate) mod docs;
+pub(crate) mod env;
+pub(crate) mod find;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod repl;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod schedule;
+pub(crate) mod test;
+pub(crate) mod verbs;
+pub(crate) mod workflows;
