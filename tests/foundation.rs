@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mlua::{Function, HookTriggers, Lua, LuaSerdeExt as _, MultiValue, Table, Thread, Value, VmState};
 use moonstack::base::{Kind, Trouble};
-use moonstack::script::{error, value};
+use moonstack::script::value::{self, error};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

@@ -174,7 +174,7 @@ fn help_is_found_by_value_and_by_name() {
     assert_eq!(path_of("return function() end"), None);
     host.lua().load("help(task.map) help(task) help() help('task.all')").exec().unwrap();
     let failed = host.lua().load("help('task.al')").exec().unwrap_err();
-    let trouble = moonstack::script::error::from_error(&failed);
+    let trouble = moonstack::script::value::error::from_error(&failed);
     assert_eq!(trouble.hints()[0], "did you mean 'task.all'?");
 }
 

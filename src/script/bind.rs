@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
-use super::error::raise;
 use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::api::perform::{self, Next};
 use crate::base::{Kind, Trouble, ours};
+use crate::script::value::error::raise;
 use crate::site::Cx;
 use crate::world::Effect;
 use crate::world::scope::cancel::Cancel;

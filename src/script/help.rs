@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, Result as LuaResult, Table, Value};
 
-use super::error::raise;
 use super::host::Print;
 use super::loader::{Loader, MODULES, documented};
 use super::module;
@@ -15,6 +14,7 @@ use crate::base::{Result, Trouble};
 use crate::reference::LuaText;
 use crate::reference::help::{Library, lua_function};
 use crate::reference::lua_docs::LuaDocs;
+use crate::script::value::error::raise;
 
 /// Binds `help`.
 pub fn install(lua: &Lua, registry: &Rc<Registry>, loader: &Loader, print: Print) -> LuaResult<()> {

@@ -5,20 +5,20 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, Table, Value};
 
-use super::error::{self, raise};
 use super::loader::{Loader, Source, check_text};
 use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble, ours};
+use crate::script::value::error::{self, raise};
 use crate::site::Cx;
 use crate::world::scope::cancel::Cancel;
 
 /// What a machine begins with, in this order. What is declared by hand is placed with `host.place`.
 const TEXTS: &[(&str, &str)] = &[
-    ("cleanup", include_str!("cleanup.lua")),
-    ("prelude", include_str!("prelude.lua")),
-    ("check", include_str!("check.lua")),
-    ("run", include_str!("run.lua")),
+    ("cleanup", include_str!("lua/cleanup.lua")),
+    ("prelude", include_str!("lua/prelude.lua")),
+    ("check", include_str!("lua/check.lua")),
+    ("run", include_str!("lua/run.lua")),
 ];
 
 /// How long the compensations of a run may take together.

@@ -4,8 +4,8 @@ use std::ffi::c_int;
 
 use mlua::{Function, Lua, Result, ffi};
 
-use super::error::raise;
 use crate::base::{Trouble, ours};
+use crate::script::value::error::raise;
 use crate::world::scope::cancel::Cancel;
 
 /// Lua instructions from one look to the next.

@@ -2,7 +2,6 @@
 
 pub mod bind;
 mod check;
-pub mod error;
 pub mod help;
 pub mod host;
 mod interrupt;

@@ -3,8 +3,8 @@
 
 use mlua::{Function, Lua, Result, Table, Value};
 
-use super::error::raise;
 use crate::base::Trouble;
+use crate::script::value::error::raise;
 
 /// A module over a table of functions; `missing` is called with that table and the name that it does not have.
 pub fn read_only(lua: &Lua, name: &str, functions: &Table, missing: Function) -> Result<Table> {

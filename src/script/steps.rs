@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
-use super::error::{self, raise};
 use super::loader::Loader;
 use super::{task, value};
 use crate::base::{Kind, Trouble, digest};
+use crate::script::value::error::{self, raise};
 use crate::site::Cx;
 use crate::world::Event;
 use crate::world::scope::cancel::Cancel;

@@ -10,9 +10,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use mlua::{Function, IntoLua, Lua, MultiValue, Result, Table, UserData, UserDataMethods, Value};
 use tokio::sync::Notify;
 
-use super::error::{self, raise};
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Trouble, words};
+use crate::script::value::error::{self, raise};
 use crate::world::scope::cancel::Cancel;
 
 /// How many run at once unless the script says otherwise.

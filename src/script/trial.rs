@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use mlua::{Function, Lua, MultiValue, Result as LuaResult, Table, Value};
 use serde::{Deserialize, Serialize};
 
-use super::error::{self, raise};
 use super::host::Uncompiled;
 use super::loader::Source;
 use super::{Host, value};
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble, ours};
+use crate::script::value::error::{self, raise};
 use crate::world::scope::cancel::Cancel;
 
 /// What is known of a test file before it runs.
@@ -180,7 +180,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
             tell(&Told::Case(case)).map_err(raise)
         })?,
     )?;
-    let text = include_str!("trial.lua");
+    let text = include_str!("lua/trial.lua");
     Ok((lua.load(text).set_name(ours::chunk("trial")).into_function()?, context))
 }
 

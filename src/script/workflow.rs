@@ -124,10 +124,12 @@ impl Workflow {
 
     /// The checked options as the table that `run` gets.
     pub fn arguments(&self, lua: &Lua, matches: &clap::ArgMatches) -> Result<Table> {
-        let table = lua.create_table().map_err(|e| super::error::from_error(&e))?;
+        let table = lua.create_table().map_err(|e| crate::script::value::error::from_error(&e))?;
         for option in &self.options {
             let value = option.value(lua, matches)?;
-            table.raw_set(option.name.as_str(), value).map_err(|e| super::error::from_error(&e))?;
+            table
+                .raw_set(option.name.as_str(), value)
+                .map_err(|e| crate::script::value::error::from_error(&e))?;
         }
         Ok(table)
     }
@@ -173,7 +175,7 @@ impl OptionSpec {
     }
 
     fn value(&self, lua: &Lua, matches: &clap::ArgMatches) -> Result<Value> {
-        let lua_error = |e: mlua::Error| super::error::from_error(&e);
+        let lua_error = |e: mlua::Error| crate::script::value::error::from_error(&e);
         if self.kind == OptionType::Flag {
             return Ok(Value::Boolean(matches.get_flag(&self.name)));
         }

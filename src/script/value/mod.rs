@@ -1,5 +1,7 @@
 //! Between Lua values and the rest: JSON both ways, and the one place that sets how `nil` and lists are written.
 
+pub mod error;
+
 use std::collections::HashSet;
 use std::ffi::c_void;
 
@@ -50,7 +52,7 @@ pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
         .deny_recursive_tables(false)
         .encode_empty_tables_as_array(false);
     match value {
-        Value::Error(e) => super::error::from_error(e).to_json(),
+        Value::Error(e) => error::from_error(e).to_json(),
         Value::String(text) => serde_json::Value::String(text.to_string_lossy()),
         Value::Function(_) | Value::Thread(_) | Value::UserData(_) => {
             value.to_string().unwrap_or_default().into()

@@ -3,9 +3,9 @@
 
 use mlua::{Error, Lua, LuaSerdeExt as _, Result, Value};
 
-use super::value;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Trouble, ours};
+use crate::script::value;
 
 /// A trouble on its way into Lua.
 pub fn raise(trouble: Trouble) -> Error {
