@@ -196,7 +196,7 @@ impl Session {
                 None => printer.result("function"),
             },
             Value::Error(_) => {
-                printer.result(&crate::script::value::error::from_value(self.host.lua(), result).to_string())
+                printer.result(&value::error::from_value(self.host.lua(), result).to_string())
             }
             other => printer.value(&value::to_json(self.host.lua(), other)),
         }

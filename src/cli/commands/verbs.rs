@@ -16,7 +16,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::cli::session::Session;
 use crate::script::host::Uncompiled;
 use crate::script::value as lua_value;
-use crate::script::value::{self, error};
+use crate::script::value::error;
 use crate::world::{Action, Effect};
 
 /// The modules that are commands in this way, and what their help begins with.

@@ -8,7 +8,7 @@ use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{ALL_TYPES, Node, Nodes, build_order, closure};
 use crate::practice::session::{Declared, Options, Session};
 use crate::practice::store::mirror as mirrors;
-use crate::practice::store::mirror::{self, Mirror};
+use crate::practice::store::mirror::Mirror;
 
 pub fn buildcache(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let Some((verb, rest)) = arguments.split_first() else {

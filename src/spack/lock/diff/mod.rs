@@ -1,16 +1,16 @@
 //! Compares two locks, of any versions and sites: what is asked for, and package by package what it became. Only nodes
 //! that differ are read, both sides at once.
 
-pub(crate) mod aspects;
-pub(crate) mod edges;
-pub(crate) mod pairs;
+mod aspects;
+mod edges;
+mod pairs;
 #[cfg(test)]
 mod properties;
 pub mod rows;
-pub(crate) mod side;
+mod side;
 #[cfg(test)]
 mod tests;
-pub(crate) mod words;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! Delivers a notice outside: over HTTP, by mail, or to a program. It tries again by itself for a bounded time,
 //! and a delivery that fails is an outcome with a warning: whoever tells of a run must not fail it.
 
-pub(crate) mod mail;
-pub(crate) mod post;
-pub(crate) mod program;
+mod mail;
+mod post;
+mod program;
 
 use std::fmt;
 use std::path::PathBuf;
