@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::base::Result;
 use crate::site::Cx;
 use crate::world::Action;
-use crate::world::seam::action::{Ended, Program, Ran, Tail};
+use crate::world::proc::program::{Ended, Program, Ran, Tail};
 
 static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)+").ok());
 

@@ -26,8 +26,8 @@ use session::{Mode, Session};
 
 use crate::world::proc::cwd;
 use crate::world::proc::orphans;
-use crate::world::state::journal::host;
 use crate::world::state::store::Store;
+use crate::world::who::host;
 
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
 

@@ -139,7 +139,7 @@ pub async fn copy(cx: Cx, args: CopyArgs) -> Result<()> {
         return Err(Trouble::usage(format!("{from} is not a file; only files are copied")));
     }
     let item = (stat.size >= SLOW).then(|| {
-        Item::begin(&cx.world, "copy", &args.from.display().to_string(), Some(stat.size), Unit::Bytes)
+        Item::begin(&cx.world.watcher, "copy", &args.from.display().to_string(), Some(stat.size), Unit::Bytes)
     });
     let from = args.from;
     let bytes = cx.blocking(move |cx| cx.world.eyes.read(&from)).await?;

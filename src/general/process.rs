@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::base::argument::{Size, Span};
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
-use crate::world::seam::action::{Ended, Grace, Program, Ran, Stdin, Tail};
+use crate::world::proc::program::{Ended, Grace, Program, Ran, Stdin, Tail};
 use crate::world::{Action, Effect};
 
 /// How much of the standard error an error carries.
@@ -92,7 +92,7 @@ pub async fn run(cx: Cx, args: RunArgs) -> Result<RunResult> {
     };
     let limits = (program.timeout, program.silence);
     let effect = if args.reads { Effect::Reads } else { Effect::Changes };
-    let ran = cx.world.perform(Action::RunProgram { program, effect }).await?.ran();
+    let ran = cx.world.perform(Action::run(program, effect)).await?.ran();
     if args.check && !ran.ok() {
         let limit = match ran.ended {
             Some(Ended::Timeout) => limits.0,

@@ -13,7 +13,8 @@ use crate::site::Cx;
 use crate::site::channels::{ChannelConfig, ChannelKind, OneOrMany, Shape};
 use crate::site::secrets::Given;
 use crate::world::Action;
-use crate::world::net::deliver::{self, Envelope, Notice, Receiver, Smtp, Target, Tls, Web};
+use crate::world::net::deliver::message::{Envelope, Notice, Smtp, Tls, Web};
+use crate::world::net::deliver::{self, Receiver, Target};
 
 /// What sends a mail where no server is named: recipients are read from the mail, a lone dot ends nothing.
 const SENDMAIL: [&str; 3] = ["/usr/sbin/sendmail", "-t", "-i"];

@@ -9,7 +9,7 @@ use super::stored::StoredCommand;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::world::Eyes;
 use crate::world::seam::input::Input;
-use crate::world::seam::planning::{Guard, Planned};
+use crate::world::seam::scene::{Guard, Planned};
 
 /// The format that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;

@@ -195,9 +195,7 @@ impl Session {
                 Some(path) => printer.result(&format!("function {path}; help({path}) tells more")),
                 None => printer.result("function"),
             },
-            Value::Error(_) => {
-                printer.result(&value::error::from_value(self.host.lua(), result).to_string())
-            }
+            Value::Error(_) => printer.result(&value::error::from_value(self.host.lua(), result).to_string()),
             other => printer.value(&value::to_json(self.host.lua(), other)),
         }
     }

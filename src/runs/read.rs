@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
 use crate::world::proc::orphans;
-use crate::world::state::journal::host;
 use crate::world::state::store::Store;
+use crate::world::who::host;
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -90,12 +90,12 @@ pub enum TlsMode {
     None,
 }
 
-impl From<TlsMode> for deliver::Tls {
+impl From<TlsMode> for deliver::message::Tls {
     fn from(mode: TlsMode) -> Self {
         match mode {
-            TlsMode::Starttls => deliver::Tls::StartTls,
-            TlsMode::Tls => deliver::Tls::Implicit,
-            TlsMode::None => deliver::Tls::None,
+            TlsMode::Starttls => deliver::message::Tls::StartTls,
+            TlsMode::Tls => deliver::message::Tls::Implicit,
+            TlsMode::None => deliver::message::Tls::None,
         }
     }
 }

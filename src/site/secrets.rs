@@ -16,7 +16,7 @@ use crate::base::nearest::nearest;
 use crate::base::redact::{self, Secret};
 use crate::base::{Kind, Result, Trouble};
 use crate::world::fs::eyes::FileKind;
-use crate::world::seam::action::Program;
+use crate::world::proc::program::Program;
 use crate::world::{Action, Effect};
 
 /// How long a program may take to print a secret.
@@ -81,7 +81,7 @@ async fn from_program(cx: &Cx, argv: &[String]) -> Result<String> {
     let name = argv.first().cloned().unwrap_or_default();
     let program = Program { argv: argv.to_vec(), timeout: Some(PATIENCE), ..Program::default() };
     // It only looks, and what it prints must not reach a log: no listener, no tail in an error.
-    let ran = cx.world.perform(Action::RunProgram { program, effect: Effect::Reads }).await?.ran();
+    let ran = cx.world.perform(Action::run(program, Effect::Reads)).await?.ran();
     if ran.ok() {
         return Ok(ran.stdout);
     }

@@ -11,7 +11,7 @@ use super::printer::{Detail, Printer};
 use crate::base::words;
 use crate::plan::file::Plan;
 use crate::plan::specs::{Effect, Origin, SpecEffect};
-use crate::world::seam::planning::Planned;
+use crate::world::seam::scene::Planned;
 
 /// More than these are counted, unless everything is asked for.
 const MOST: usize = 25;

@@ -7,59 +7,10 @@ pub mod proc;
 pub mod scope;
 pub mod seam;
 pub mod state;
-
-use std::path::Path;
-use std::sync::Arc;
-
-use crate::base::Result;
-use crate::base::clock::Clock;
-use scope::event::Level;
-use seam::input::{Input, InputKind};
+pub mod who;
 
 pub use fs::eyes::Eyes;
 pub use scope::event::{Event, Watcher};
 pub use seam::action::{Action, Effect, Outcome};
 pub use seam::hands::Hands;
-
-/// What a domain operation is given to see, change, tell the time and report progress.
-#[derive(Clone)]
-pub struct World {
-    pub eyes: Arc<dyn Eyes>,
-    pub hands: Arc<dyn Hands>,
-    pub watcher: Arc<dyn Watcher>,
-    pub clock: Clock,
-}
-
-impl World {
-    /// Makes a change through the seam.
-    pub async fn perform(&self, action: Action) -> Result<Outcome> {
-        self.hands.perform(self, action).await
-    }
-
-    /// Does what is our own book-keeping and no change of the site.
-    pub async fn keep(&self, action: Action) -> Result<Outcome> {
-        self.hands.keep(self, action).await
-    }
-
-    /// Notes for a plan that a file is read.
-    pub fn depends_on_file(&self, path: &Path) -> Result<()> {
-        let (kind, name) = (InputKind::File, path.display().to_string());
-        self.hands.depends(kind, &name, &[], &|_| Input::file(kind, path))
-    }
-
-    pub fn tell(&self, event: Event) {
-        self.watcher.see(&event);
-    }
-
-    /// Tells of something that a person may want to know.
-    pub fn say(&self, text: impl Into<String>) {
-        let fields = serde_json::Map::new();
-        self.tell(Event::Message { level: Level::Info, text: text.into(), fields });
-    }
-
-    /// Tells of something that did not stop the work, but that a person should know.
-    pub fn warn(&self, text: impl Into<String>) {
-        let fields = serde_json::Map::new();
-        self.tell(Event::Message { level: Level::Warn, text: text.into(), fields });
-    }
-}
+pub use seam::world::World;

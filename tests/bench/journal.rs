@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use moonstack::base::clock::Clock;
 use moonstack::world::fs::eyes::LiveEyes;
+use moonstack::world::proc::program::Program;
 use moonstack::world::scope::event::Blind;
 use moonstack::world::scope::replay::{self, Call};
-use moonstack::world::seam::action::Program;
 use moonstack::world::seam::live::LiveHands;
 use moonstack::world::state::journal::Journal;
 use moonstack::world::state::store::Store;
@@ -30,7 +30,7 @@ fn main() {
     // Spack is a Python program: none of its commands is over before this one is.
     let python = |_: &Path, _: usize| {
         let argv = ["python3", "-c", "pass"].map(String::from).to_vec();
-        Action::RunProgram { program: Program { argv, ..Program::default() }, effect: Effect::Changes }
+        Action::run(Program { argv, ..Program::default() }, Effect::Changes)
     };
     compare("starts of Python", &within, &python);
 }

@@ -18,10 +18,11 @@ use crate::script::value::{self, error};
 use crate::script::workflow::{Instances, Workflow};
 use crate::spack::drive::session::Spack;
 use crate::term::printer::Detail;
-use crate::world::fs::own_lock::{self, OwnLock};
 use crate::world::proc::orphans;
 use crate::world::seam::input::{Input, InputKind};
-use crate::world::state::journal::{About, Note, host};
+use crate::world::state::journal::{About, Note};
+use crate::world::state::own_lock::{self, OwnLock};
+use crate::world::who::host;
 
 /// The words after `run`.
 pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {

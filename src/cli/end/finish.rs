@@ -23,7 +23,8 @@ use crate::schedule::metrics::{self, Checked, Measured};
 use crate::site::Cx;
 use crate::term::printer::ClosedPipe;
 use crate::world::seam::live::LiveHands;
-use crate::world::state::journal::{About, host, user};
+use crate::world::state::journal::About;
+use crate::world::who::{host, user};
 use crate::world::{Action, Event, World};
 
 /// A log that is longer is not searched for what failed.

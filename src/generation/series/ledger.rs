@@ -12,8 +12,8 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::locks;
 use crate::world::Action;
-use crate::world::fs::own_lock::OwnLock;
 use crate::world::scope::replay;
+use crate::world::state::own_lock::OwnLock;
 
 /// How far a generation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -205,8 +205,8 @@ impl Ledger {
         let entry = Entry {
             progress: Progress::Begun,
             created: cx.world.clock.now().to_string(),
-            user: crate::world::state::journal::user(),
-            host: crate::world::state::journal::host(),
+            user: crate::world::who::user(),
+            host: crate::world::who::host(),
             run: cx.site.journal.number(),
             call: replay::current().map(|call| call.key.clone()),
             from,
@@ -237,7 +237,7 @@ impl Ledger {
             number,
             before,
             at: cx.world.clock.now().to_string(),
-            user: crate::world::state::journal::user(),
+            user: crate::world::who::user(),
             run: cx.site.journal.number(),
         });
         let surplus = self.kept.publications.len().saturating_sub(PUBLICATIONS);

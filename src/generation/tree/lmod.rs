@@ -7,7 +7,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::place::Place;
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
-use crate::world::seam::action::Program;
+use crate::world::proc::program::Program;
 use crate::world::{Action, Effect};
 
 /// Lmod's own program for it.
@@ -92,7 +92,7 @@ async fn make(
         ..Program::default()
     };
     let argv = program.argv.clone();
-    let ran = cx.world.perform(Action::RunProgram { program, effect: Effect::Changes }).await?.ran();
+    let ran = cx.world.perform(Action::run(program, Effect::Changes)).await?.ran();
     if !ran.ok() {
         let said = ran.stderr.lines().chain(ran.stdout.lines()).find(|line| !line.trim().is_empty());
         let message = format!("{} failed: {}", argv.join(" "), said.unwrap_or("it said nothing"));

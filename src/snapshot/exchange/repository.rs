@@ -11,9 +11,8 @@ use sha1::{Digest as _, Sha1};
 use super::git::Files;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::world::seam::action::{Program, Ran};
-use crate::world::seam::planning::Rehearsal;
-use crate::world::state::journal;
+use crate::world::proc::program::{Program, Ran};
+use crate::world::seam::scene::Rehearsal;
 use crate::world::{Action, Effect};
 
 /// Whatever the repository or the user have set: no hook and no signing program runs, no line end is changed.
@@ -127,10 +126,11 @@ impl Repository {
         touches: Vec<PathBuf>,
         rehearsal: Rehearsal,
     ) -> Result<Ran> {
-        let user = journal::user();
+        let user = crate::world::who::user();
         let front = ["git".to_owned(), "-C".to_owned(), self.root.display().to_string()];
         let mut argv: Vec<String> = front.to_vec();
-        let author = [format!("user.name={user}"), format!("user.email={user}@{}", journal::host())];
+        let author =
+            [format!("user.name={user}"), format!("user.email={user}@{}", crate::world::who::host())];
         for setting in SETTINGS.iter().map(|s| (*s).to_owned()).chain(author) {
             argv.extend(["-c".to_owned(), setting]);
         }
@@ -143,10 +143,10 @@ impl Repository {
             timeout: Some(LIMIT),
             shown: Some(shown),
             touches,
-            rehearsal: Some(rehearsal),
             ..Program::default()
         };
-        let ran = cx.world.perform(Action::RunProgram { program, effect }).await?.ran();
+        let action = Action::RunProgram { program, effect, rehearsal: Some(rehearsal) };
+        let ran = cx.world.perform(action).await?.ran();
         if ran.ok() {
             return Ok(ran);
         }

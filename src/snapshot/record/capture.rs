@@ -177,8 +177,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
             number: 0,
             env: subject(environment),
             created: cx.world.clock.now().to_string(),
-            user: crate::world::state::journal::user(),
-            host: crate::world::state::journal::host(),
+            user: crate::world::who::user(),
+            host: crate::world::who::host(),
             run: cx.site.journal.number(),
             description,
             spack: SpackRecord {

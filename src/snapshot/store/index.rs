@@ -11,7 +11,7 @@ use super::document::{Snapshot, Subject};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::spack::drive::locks;
-use crate::world::fs::own_lock::OwnLock;
+use crate::world::state::own_lock::OwnLock;
 use crate::world::{Action, Eyes};
 
 /// What may change about a snapshot.

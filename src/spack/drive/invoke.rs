@@ -14,9 +14,9 @@ use crate::site::Cx;
 use crate::spack::environment::EnvironmentKind;
 use crate::spack::rehearsal;
 use crate::world::fs::eyes::{Eyes as _, LiveEyes};
-use crate::world::proc::process::Listener;
+use crate::world::proc::program::Listener;
+use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin, Tail};
 use crate::world::scope::event::Underway;
-use crate::world::seam::action::{Ended, Gentle, Program, Ran, Stdin, Tail};
 use crate::world::{Action, Effect, Event};
 
 /// Variables that reach Spack if they are set. Everything else stays outside: an activated environment, a
@@ -129,7 +129,7 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let env = variables(cx, &invocation.variables);
     let argv = argv(scope, &invocation.words);
     let shown = invocation.shown.as_ref().map(|words| self::argv(scope, words));
-    let rehearsal = rehearsal::of(cx, scope, &invocation);
+    let (effect, rehearsal) = (invocation.effect, Some(rehearsal::of(cx, scope, &invocation)));
     let log = match invocation.effect {
         Effect::Changes => Some(start_log(cx, scope, &argv, &env).await?),
         Effect::Reads => None,
@@ -147,7 +147,6 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
         listener: Some(listener(cx, &recogniser)),
         shown: Some(without_noise(shown.as_ref().unwrap_or(&argv))),
         touches: invocation.touches.clone(),
-        rehearsal: Some(rehearsal),
         argv,
         ..Program::default()
     };
@@ -155,7 +154,7 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let started = Event::Started { what: title.clone() };
     let underway =
         Underway::begin(&cx.world.watcher, started, |seconds| Event::Finished { what, seconds, ok: false });
-    let outcome = cx.world.perform(Action::RunProgram { program, effect: invocation.effect }).await;
+    let outcome = cx.world.perform(Action::RunProgram { program, effect, rehearsal }).await;
     if invocation.effect == Effect::Changes {
         scope.spack.forget();
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::world::fs::own_lock::{self, OwnLock};
+use crate::world::state::own_lock::{self, OwnLock};
 
 use super::session::Scope;
 

@@ -177,7 +177,7 @@ fn parse(text: &str, wrong: impl Fn(&serde_json::Error) -> Trouble) -> Result<So
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::seam::action::Ran;
+    use crate::world::proc::program::Ran;
 
     fn answer(stdout: &str) -> Answer {
         let ran = Ran { code: Some(0), stdout: stdout.to_owned(), ..Ran::default() };

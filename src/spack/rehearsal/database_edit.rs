@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::drive::session::Scope;
-use crate::world::seam::planning::Scene;
+use crate::world::seam::scene::Scene;
 
 #[derive(Deserialize, Serialize)]
 struct Index {
@@ -43,7 +43,7 @@ pub fn edit(
     let wrong = |e: serde_json::Error| {
         Trouble::new(Kind::Corrupt, format!("{} cannot be planned with: {e}", path.display()))
     };
-    let mut index: Index = match scene.world.eyes.read(&path) {
+    let mut index: Index = match scene.eyes.read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(wrong)?,
         Err(trouble) if trouble.is(Kind::NotFound) => {
             let version = scope.spack.installation.release.abilities().database_version.to_string();

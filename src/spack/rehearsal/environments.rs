@@ -8,8 +8,8 @@ use crate::base::Result;
 use crate::spack::environment;
 use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
 use crate::spack::spec::{Dialect, Spec};
-use crate::world::seam::action::Ran;
-use crate::world::seam::planning::Scene;
+use crate::world::proc::program::Ran;
+use crate::world::seam::scene::Scene;
 
 pub fn add(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     let specs: Vec<String> = command.plain().cloned().collect();

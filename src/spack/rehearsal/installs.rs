@@ -23,8 +23,8 @@ use crate::spack::store::query::short;
 use crate::spack::store::row::SpecRow;
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::fs::space;
-use crate::world::seam::action::{Program, Ran};
-use crate::world::seam::planning::Scene;
+use crate::world::proc::program::{Program, Ran};
+use crate::world::seam::scene::Scene;
 
 /// `spack -e ENV install`.
 pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
@@ -40,7 +40,7 @@ pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) 
         let at = program.argv.iter().position(|w| w == "install").unwrap_or(program.argv.len());
         program.argv.truncate(at);
         program.argv.push("concretize".to_owned());
-        program.stdin = crate::world::seam::action::Stdin::Null;
+        program.stdin = crate::world::proc::program::Stdin::Null;
         let ran = solving::solve(scene, command, program).await?;
         if !ran.ok() {
             return Ok(ran);

@@ -20,8 +20,8 @@ use crate::spack::drive::invoke::Invocation;
 use crate::spack::drive::session::Scope;
 use crate::spack::drive::verbs::verb_at;
 use crate::world::Effect;
-use crate::world::seam::action::{Program, Ran};
-use crate::world::seam::planning::{Rehearsal, Scene};
+use crate::world::proc::program::{Program, Ran};
+use crate::world::seam::scene::{Rehearsal, Scene};
 
 pub use inputs::look_again;
 

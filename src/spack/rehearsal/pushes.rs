@@ -2,8 +2,8 @@
 
 use super::{Command, ended};
 use crate::base::Result;
-use crate::world::seam::action::Ran;
-use crate::world::seam::planning::Scene;
+use crate::world::proc::program::Ran;
+use crate::world::seam::scene::Scene;
 
 /// A manifest that names no archive.
 const PROMISED: &str = r#"{"version": 3, "data": []}"#;

@@ -8,8 +8,8 @@ use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::environment::manifest::edit::without_view;
 use crate::world::fs::copy;
-use crate::world::seam::action::Program;
-use crate::world::seam::planning::Scene;
+use crate::world::proc::program::Program;
+use crate::world::seam::scene::Scene;
 
 /// The same command with everything that it may write put aside. Its limits and listeners stay.
 pub fn aside(scene: &Scene<'_>, cx: &Cx, scope: &Scope, program: Program) -> Result<Program> {
@@ -32,7 +32,7 @@ pub fn aside(scene: &Scene<'_>, cx: &Cx, scope: &Scope, program: Program) -> Res
         }
     }
     out.extend(rest);
-    let mut program = Program { argv: out, log: None, rehearsal: None, ..program };
+    let mut program = Program { argv: out, log: None, ..program };
     // Byte code of recipes would be written beside them.
     program.env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
     Ok(program)
@@ -57,7 +57,7 @@ fn store(scene: &Scene<'_>, scratch: &Path, scope: &Scope) -> Result<Option<Path
         return Ok(None);
     }
     let root = scratch.join("store");
-    let bytes = match scene.world.eyes.read(&index) {
+    let bytes = match scene.eyes.read(&index) {
         Err(trouble) if trouble.is(Kind::NotFound) => return Ok(None),
         other => other?,
     };

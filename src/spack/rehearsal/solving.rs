@@ -7,8 +7,8 @@ use crate::base::{Kind, Result};
 use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes as _;
 use crate::world::fs::eyes::LiveEyes;
-use crate::world::seam::action::{Program, Ran};
-use crate::world::seam::planning::Scene;
+use crate::world::proc::program::{Program, Ran};
+use crate::world::seam::scene::Scene;
 
 pub async fn concretize(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let environment = command.scope.inside()?;

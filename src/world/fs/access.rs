@@ -42,7 +42,7 @@ impl Wish {
             || getegid() == group.gid
             || getgroups().is_ok_and(|own| own.contains(&group.gid));
         if !member {
-            let user = crate::world::state::journal::user();
+            let user = crate::world::who::user();
             let message = format!("{user} is no member of group '{name}', to which this site belongs");
             return Err(Trouble::new(Kind::Permission, message)
                 .hint(format!("`id {user}` lists the groups; a new one counts after the next login"))

@@ -7,6 +7,5 @@ pub mod link;
 pub mod lock;
 pub mod lock_test;
 pub mod overlay;
-pub mod own_lock;
 pub mod share;
 pub mod space;

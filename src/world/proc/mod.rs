@@ -3,4 +3,5 @@
 pub mod cwd;
 pub mod orphans;
 pub mod process;
+pub mod program;
 pub mod terminal;

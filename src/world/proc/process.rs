@@ -2,11 +2,12 @@
 //! group on a time limit or a cancel. `kill_on_drop` alone leaves grandchildren running, and Spack's builders
 //! are grandchildren.
 
+use crate::world::proc::program::Listener;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -16,9 +17,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin};
 use crate::world::scope::cancel::Cancel;
 use crate::world::scope::event::Stream;
-use crate::world::seam::action::{Ended, Gentle, Program, Ran, Stdin};
 
 /// How long a killed group may take to be gone: what waits for a disk ends late.
 const GONE: Duration = Duration::from_secs(10);
@@ -262,18 +263,6 @@ struct Streams {
     stderr: Keep,
     partial: [Vec<u8>; 2],
     listener: Option<Listener>,
-}
-
-/// Is told each line as it comes.
-#[derive(Clone)]
-pub struct Listener(pub Arc<HearLine>);
-
-type HearLine = dyn Fn(Stream, &str) + Send + Sync;
-
-impl std::fmt::Debug for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Listener")
-    }
 }
 
 impl Streams {

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::cancel::Cancel;
 use crate::base::clock::Clock;
-use crate::world::World;
 
 /// Something that happened and that a person or a log may want to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,11 +195,11 @@ pub struct Item {
 
 impl Item {
     /// `what` is done with it: "copy".
-    pub fn begin(world: &World, what: &str, name: &str, total: Option<u64>, unit: Unit) -> Item {
+    pub fn begin(watcher: &Arc<dyn Watcher>, what: &str, name: &str, total: Option<u64>, unit: Unit) -> Item {
         let (what, name) = (what.to_owned(), name.to_owned());
         let started = Event::ItemStarted { what: what.clone(), name: name.clone(), total, unit };
         let lost = finished(what.clone(), name.clone(), false);
-        Item { underway: Underway::begin(&world.watcher, started, lost), what, name, total, unit }
+        Item { underway: Underway::begin(watcher, started, lost), what, name, total, unit }
     }
 
     /// Tells how far it is. Who draws or logs sees to it that this is not too often; telling is cheap.
@@ -224,6 +223,22 @@ fn finished(what: String, name: String, ok: bool) -> impl FnOnce(f64) -> Event +
 /// Sees events. Called from any thread; must not block for long.
 pub trait Watcher: Send + Sync {
     fn see(&self, event: &Event);
+}
+
+impl dyn Watcher + '_ {
+    /// Tells of something that a person may want to know.
+    pub fn say(&self, text: String) {
+        self.message(Level::Info, text);
+    }
+
+    /// Tells of something that did not stop the work, but that a person should know.
+    pub fn warn(&self, text: String) {
+        self.message(Level::Warn, text);
+    }
+
+    fn message(&self, level: Level, text: String) {
+        self.see(&Event::Message { level, text, fields: serde_json::Map::new() });
+    }
 }
 
 /// Sees nothing.

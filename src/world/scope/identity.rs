@@ -1,14 +1,7 @@
 //! What an action is called in a plan and in the journal, so that the two can be compared: its kind, its target
 //! and the place in the run, without the names that are made anew each time.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
 use serde::{Deserialize, Serialize};
-
-use super::cancel::Cancel;
-use super::replay;
-use crate::world::Action;
 
 /// One action as plan and journal know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,18 +24,6 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn of(action: &Action, naming: &Naming) -> Identity {
-        let scope = Cancel::current().unwrap_or_default();
-        Identity {
-            action: action.name().to_owned(),
-            what: naming.shown(action),
-            content: action.content(),
-            step: scope.strand().step.clone(),
-            strand: scope.strand().path.clone(),
-            place: replay::place(),
-        }
-    }
-
     /// The same change, asked for in the same place of the run.
     pub fn is_same(&self, other: &Identity) -> bool {
         self.is_beside(other)
@@ -58,28 +39,4 @@ impl Identity {
     pub fn title(&self) -> String {
         format!("{} {}", self.action, self.what)
     }
-}
-
-/// Names for temporary folders, which are called otherwise in every run.
-#[derive(Debug, Default)]
-pub struct Naming(Mutex<Vec<PathBuf>>);
-
-impl Naming {
-    fn shown(&self, action: &Action) -> String {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Action::MakeTempFolder { path } = action {
-            made.push(path.clone());
-            let within = path.parent().unwrap_or(Path::new("/"));
-            return format!("{} in {}", label(made.len()), within.display());
-        }
-        let mut text = action.describe();
-        for (index, path) in made.iter().enumerate() {
-            text = text.replace(&path.display().to_string(), &label(index + 1));
-        }
-        text
-    }
-}
-
-fn label(number: usize) -> String {
-    format!("{{temp {number}}}")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::Eyes;
+use crate::world::fs::eyes::Eyes;
 
 /// A fact about one path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::postcondition::{Proof, last};
-use crate::world::Eyes;
+use crate::world::fs::eyes::Eyes;
 
 tokio::task_local! {
     static CALL: Arc<Call>;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::action::{Action, Outcome};
 use super::input::{Input, InputKind};
+use super::world::World;
 use crate::base::Result;
-use crate::world::fs::own_lock::OwnLock;
-use crate::world::{Action, Outcome, World};
+use crate::world::state::own_lock::OwnLock;
 
 /// Finds out how the parts of something are.
 pub type Look<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;

@@ -7,17 +7,17 @@ use std::time::Duration;
 use super::action::{Action, Effect, Outcome};
 use super::hands::{Hands, Performing};
 use super::planned::Expected;
+use super::world::World;
 use crate::base::{Kind, Result, Trouble, atomic};
-use crate::world::World;
 use crate::world::fs::link;
-use crate::world::fs::own_lock::{self, OwnLock};
 use crate::world::fs::share::{Sharing, share};
 use crate::world::net::deliver;
 use crate::world::proc::process;
-use crate::world::scope::identity::{Identity, Naming};
 use crate::world::scope::postcondition::Proof;
 use crate::world::scope::replay;
+use crate::world::seam::naming::Naming;
 use crate::world::state::journal::Journal;
+use crate::world::state::own_lock::{self, OwnLock};
 
 pub struct LiveHands {
     journal: Option<Arc<Journal>>,
@@ -47,7 +47,7 @@ impl LiveHands {
     async fn change(&self, world: &World, action: Action) -> Result<Outcome> {
         self.ready().await?;
         let Some(journal) = self.journal.as_deref() else { return act(world, action, &self.temporary).await };
-        let identity = Identity::of(&action, &self.naming);
+        let identity = self.naming.identity(&action);
         if let Some(expected) = &self.expected {
             expected.next(&identity)?;
         }
@@ -185,7 +185,7 @@ async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Res
             blocking(move || shared(&world, &what)).await
         }
         Action::Notify { message, target } => {
-            Ok(Outcome::Told(deliver::deliver(world, message, target).await))
+            Ok(Outcome::Told(deliver::deliver(&*world.watcher, message, target).await))
         }
     }
 }

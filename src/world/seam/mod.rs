@@ -4,5 +4,8 @@ pub mod action;
 pub mod hands;
 pub mod input;
 pub mod live;
+pub mod naming;
 pub mod planned;
 pub mod planning;
+pub mod scene;
+pub mod world;

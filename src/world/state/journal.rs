@@ -1,6 +1,7 @@
 //! What was done: one row per run, one per action, the intent written before the outcome, so that a crash
 //! leaves no doubt about what may have happened.
 
+use crate::world::who::{host, user};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -349,19 +350,4 @@ fn write_outcomes(t: &Transaction<'_>, call: &Call) -> rusqlite::Result<()> {
             .execute(params![row, at, outcome])?;
     }
     Ok(())
-}
-
-/// This machine.
-pub fn host() -> String {
-    nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Who acts: behind sudo, the person who called it.
-pub fn user() -> String {
-    std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| {
-        nix::unistd::User::from_uid(nix::unistd::getuid())
-            .ok()
-            .flatten()
-            .map_or_else(|| nix::unistd::getuid().to_string(), |u| u.name)
-    })
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::base::clock::Clock;
 use crate::base::{Result, Trouble, redact};
 use crate::world::fs::access::log_mode;
-use crate::world::{Event, Watcher};
+use crate::world::scope::event::{Event, Watcher};
 
 /// Writes what it sees once it has a file, and hands it on.
 pub struct RunLog {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::journal::Journal;
 use crate::base::{Result, redact};
-use crate::world::Eyes;
+use crate::world::fs::eyes::Eyes;
 use crate::world::scope::postcondition::{Proof, last};
 
 /// How a step stands.

@@ -18,9 +18,9 @@ use crate::script::Host;
 use crate::script::loader::Source;
 use crate::script::trial::{Case, Status, Told, Trial};
 use crate::world::fs::eyes::FileKind;
-use crate::world::proc::process::Listener;
+use crate::world::proc::program::Listener;
+use crate::world::proc::program::{Ended, Program, Ran};
 use crate::world::scope::event::Stream;
-use crate::world::seam::action::{Ended, Program, Ran};
 use crate::world::{Action, Effect};
 use report::FileResult;
 
@@ -178,7 +178,7 @@ async fn one(session: &Session, global: &Global, args: &TestArgs, found: &Found)
         listener: Some(listener),
         ..Program::default()
     };
-    let action = Action::RunProgram { program, effect: Effect::Reads };
+    let action = Action::run(program, Effect::Reads);
     let ran = session.cx.world.perform(action).await?.ran();
     let heard = heard.lock().map(|mut h| std::mem::take(&mut *h)).unwrap_or_default();
     let mut cases = heard.cases;

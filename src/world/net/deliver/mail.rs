@@ -9,9 +9,9 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls as Wire
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{Address, AsyncTransport as _, Tokio1Executor};
 
-use super::{Envelope, Failure, Notice, Smtp, Tls};
 use crate::base::redact::{self, Secret};
 use crate::base::{Result, Trouble};
+use crate::world::net::deliver::message::{Envelope, Failure, Notice, Smtp, Tls};
 
 /// Reads `user@server` or `Name <user@server>`. All of the text must be that: what follows would be lost, or become
 /// a header of its own.

@@ -2,20 +2,18 @@
 //! and a delivery that fails is an outcome with a warning: whoever tells of a run must not fail it.
 
 mod mail;
+pub mod message;
 mod post;
 mod program;
 
+use crate::world::net::deliver::message::{Envelope, Failure, Notice, Smtp, Told, Web};
 use std::fmt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde_json::Map;
-
-use crate::base::redact::{self, Secret};
+use crate::base::redact::{self};
 use crate::base::{Result, words};
 use crate::world::scope::cancel::Cancel;
-use crate::world::scope::event::Level;
-use crate::world::{Event, World};
+use crate::world::scope::event::Watcher;
 
 pub use mail::address;
 
@@ -29,17 +27,6 @@ const TOTAL: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Why it was given up when the script was.
 const CANCELLED: &str = "cancelled";
-
-/// What is told, in the form that the receiver takes.
-#[derive(Debug, Clone, Default)]
-pub struct Notice {
-    /// One line: the subject of a mail, and what the journal shows.
-    pub title: String,
-    /// JSON for a server or a program, text for a mail.
-    pub body: String,
-    /// Somebody should look at it now.
-    pub urgent: bool,
-}
 
 /// Where to, and how much patience to have.
 #[derive(Debug, Clone)]
@@ -66,72 +53,6 @@ pub enum Receiver {
     },
 }
 
-/// A server that takes JSON. The address is itself the secret.
-#[derive(Debug, Clone)]
-pub struct Web {
-    pub url: Secret,
-    /// Trust the certificates of this file instead of the system's.
-    pub ca: Option<PathBuf>,
-}
-
-/// Who writes to whom.
-#[derive(Debug, Clone, Default)]
-pub struct Envelope {
-    pub from: String,
-    pub to: Vec<String>,
-}
-
-/// A mail server.
-#[derive(Debug, Clone)]
-pub struct Smtp {
-    pub server: String,
-    pub port: Option<u16>,
-    pub tls: Tls,
-    /// Trust the certificates of this file instead of the system's.
-    pub ca: Option<PathBuf>,
-    /// User and password.
-    pub login: Option<(String, Secret)>,
-    pub envelope: Envelope,
-}
-
-/// How the way to a mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tls {
-    /// Begin in the clear and go on only when encryption was agreed on.
-    #[default]
-    StartTls,
-    /// Encrypted from the first byte.
-    Implicit,
-    None,
-}
-
-/// How a delivery went.
-#[derive(Debug, Clone, Default)]
-pub struct Told {
-    pub delivered: bool,
-    pub attempts: u32,
-    pub error: Option<String>,
-    pub seconds: f64,
-}
-
-/// Why an attempt failed, and whether another may help.
-pub(in crate::world) struct Failure {
-    text: String,
-    again: bool,
-    /// The receiver named a time to wait.
-    after: Option<Duration>,
-}
-
-impl Failure {
-    fn for_good(text: impl Into<String>) -> Self {
-        Failure { text: text.into(), again: false, after: None }
-    }
-
-    fn for_now(text: impl Into<String>) -> Self {
-        Failure { text: text.into(), again: true, after: None }
-    }
-}
-
 impl Receiver {
     /// Refuses what cannot be meant: no URL, no address of a mail, no program.
     pub fn check(&self) -> Result<()> {
@@ -156,17 +77,6 @@ impl fmt::Display for Target {
                 write!(f, "mail by {} to {}", argv.first().map_or("", String::as_str), envelope.to.join(", "))
             }
             Receiver::Program { argv } => write!(f, "program {}", redact::argv(argv).join(" ")),
-        }
-    }
-}
-
-/// The journal's words.
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.error, self.attempts) {
-            (Some(error), n) => write!(f, "not delivered ({}): {error}", words::count(n as usize, "attempt")),
-            (None, 0 | 1) => f.write_str("delivered"),
-            (None, n) => write!(f, "delivered at attempt {n}"),
         }
     }
 }
@@ -215,7 +125,7 @@ async fn bounded(
 }
 
 /// Delivers, or says why not. Never fails.
-pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
+pub async fn deliver(watcher: &dyn Watcher, notice: Notice, target: Target) -> Told {
     let begin = Instant::now();
     // The outcome gets into the journal also when the script is cancelled meanwhile.
     let scope = Cancel::current().unwrap_or_default();
@@ -230,7 +140,7 @@ pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
     };
     let ready = match Ready::new(notice, target.receiver) {
         Ok(ready) => ready,
-        Err(failure) => return give_up(world, &name, told(0, Some(failure))),
+        Err(failure) => return give_up(watcher, &name, told(0, Some(failure))),
     };
     let end = begin + TOTAL.max(timeout);
     let mut pause = PAUSE;
@@ -245,22 +155,22 @@ pub async fn deliver(world: &World, notice: Notice, target: Target) -> Told {
             failure.text.push_str(&format!("; asks to wait {}", words::span(after)));
         }
         if !failure.again || attempt >= attempts || too_long {
-            return give_up(world, &name, told(attempt, Some(failure)));
+            return give_up(watcher, &name, told(attempt, Some(failure)));
         }
         let text = format!(
             "{name}: attempt {attempt} of {attempts} failed, again in {}: {}",
             words::span(wait),
             failure.text
         );
-        world.tell(Event::Message { level: Level::Info, text, fields: Map::new() });
+        watcher.say(text);
         if tokio::time::timeout(wait, scope.cancelled()).await.is_ok() {
-            return give_up(world, &name, told(attempt, Some(Failure::for_good(CANCELLED))));
+            return give_up(watcher, &name, told(attempt, Some(Failure::for_good(CANCELLED))));
         }
         pause *= 3;
     }
 }
 
-fn give_up(world: &World, name: &str, told: Told) -> Told {
-    world.warn(format!("{name}: {told}"));
+fn give_up(watcher: &dyn Watcher, name: &str, told: Told) -> Told {
+    watcher.warn(format!("{name}: {told}"));
     told
 }

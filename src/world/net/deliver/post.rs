@@ -6,9 +6,9 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, Url, header};
 
-use super::{Failure, Web};
 use crate::base::redact::{self, Secret};
 use crate::base::{Result, Trouble};
+use crate::world::net::deliver::message::{Failure, Web};
 use crate::world::net::http;
 
 /// How much of a refusal is read.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Failure;
 use crate::base::{Kind, Result, Trouble, redact, words};
+use crate::world::net::deliver::message::Failure;
 use crate::world::proc::process;
-use crate::world::seam::action::{Grace, Program, Stdin};
+use crate::world::proc::program::{Grace, Program, Stdin};
 
 /// `EX_TEMPFAIL` of sysexits.h: try again later. Any other exit code is the program's last word.
 const LATER: i32 = 75;

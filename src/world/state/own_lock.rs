@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble, words};
 use crate::world::scope::cancel::Cancel;
-use crate::world::state::journal::host;
+use crate::world::who::host;
 
 /// How often a holder says that it lives.
 const PULSE: Duration = Duration::from_secs(10);
