@@ -5,7 +5,7 @@ use super::publish;
 use crate::base::{Result, words};
 use crate::generation::series::ledger::Ledger;
 use crate::site::Cx;
-use crate::snapshot::judge::show::seconds;
+use crate::snapshot::record::row::seconds;
 
 /// Why a generation stays.
 pub struct Guard {

@@ -10,7 +10,7 @@ use crate::generation::series::ledger::{Entry, Ledger};
 use crate::generation::series::place::Place;
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
-use crate::snapshot::judge::show::seconds;
+use crate::snapshot::record::row::seconds;
 
 /// Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site
 /// file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the

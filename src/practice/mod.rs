@@ -29,6 +29,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::practice::model::release::{MARKER, VERSION};
+
 use config::Variables;
 use model::halt::Halt;
 use session::{Globals, Session};
@@ -36,12 +38,6 @@ use session::{Globals, Session};
 pub use config::fault::VARIABLE as FAULTS_VARIABLE;
 pub use session::Streams;
 pub use site::{PracticeSite, create, open};
-
-/// The Spack release that is played.
-pub const VERSION: &str = "1.1.0";
-
-/// The line by which a practice installation is known.
-pub const MARKER: &str = "# This is moonstack's practice stand-in for Spack, not Spack.";
 
 /// The root of the practice installation whose `spack` was called, if one was: the file name is `spack`, and beside
 /// the *unresolved* place stands the marker.

@@ -277,6 +277,10 @@ impl Options {
     }
 }
 
+pub fn stage_root(session: &Session<'_, '_>) -> Result<PathBuf, Halt> {
+    session.config.path("config", "/build_stage", "$user_cache_path/stage")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

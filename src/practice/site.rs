@@ -8,7 +8,6 @@ use super::config::{Config, Variables};
 use super::install::enter;
 use super::solve::{Solution, Solver};
 use super::store::Store;
-use super::{MARKER, VERSION};
 use crate::base::{Kind, Result, Trouble};
 use crate::practice::env::environment::{Environment, Lock, Root};
 use crate::practice::env::view;
@@ -17,8 +16,8 @@ use crate::practice::model::disk;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::query::parse_one;
 use crate::practice::model::record::{Nodes, build_order};
-use crate::practice::store::build;
-use crate::practice::store::mirror;
+use crate::practice::model::release::{MARKER, VERSION};
+use crate::practice::store::{build, mirror};
 use crate::spack::environment::manifest::edit::MANIFEST;
 
 /// A practice site, and how a process must be started to be on it.

@@ -4,16 +4,15 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, Result as LuaResult, Table, Value};
 
-use super::host::Print;
 use super::loader::{Loader, MODULES, documented};
 use super::module;
 use super::workflow::Workflow;
 use crate::api::Registry;
-use crate::base::ours;
-use crate::base::{Result, Trouble};
+use crate::base::{Result, Trouble, ours};
 use crate::reference::LuaText;
 use crate::reference::help::{Library, lua_function};
 use crate::reference::lua_docs::LuaDocs;
+use crate::script::module::Print;
 use crate::script::value::error::raise;
 
 /// Binds `help`.

@@ -9,6 +9,7 @@ use super::loader::{Loader, Source, check_text};
 use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble, ours};
+use crate::script::module::Print;
 use crate::script::value::error::{self, raise};
 use crate::site::Cx;
 use crate::world::scope::cancel::Cancel;
@@ -23,9 +24,6 @@ const TEXTS: &[(&str, &str)] = &[
 
 /// How long the compensations of a run may take together.
 const UNDO_LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
-
-/// Where `print` writes.
-pub type Print = Rc<dyn Fn(&str) -> Result<()>>;
 
 /// One machine, on one thread.
 pub struct Host {

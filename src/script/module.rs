@@ -1,6 +1,8 @@
 //! The tables that scripts see as modules. They are empty, so that nothing is ever assigned over: the functions
 //! stand in a second table behind `__index`, which asks for what it does not have yet and otherwise costs nothing.
 
+use std::rc::Rc;
+
 use mlua::{Function, Lua, Result, Table, Value};
 
 use crate::base::Trouble;
@@ -36,3 +38,6 @@ pub fn read_only(lua: &Lua, name: &str, functions: &Table, missing: Function) ->
 pub fn functions(module: &Table) -> Option<Table> {
     module.metatable()?.raw_get("__index").ok()
 }
+
+/// Where `print` writes.
+pub type Print = Rc<dyn Fn(&str) -> crate::base::Result<()>>;

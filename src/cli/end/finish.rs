@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::retention;
-use super::summary;
+use super::{retention, summary};
 use crate::base::{Kind, Result, Trouble};
 use crate::check::finding::{Finding, Status};
 use crate::check::history::{self, Change};
+use crate::cli::end::ended::Ended;
 use crate::cli::options::RunOptions;
 use crate::cli::session::Session;
 use crate::notify::change::{Changed, RunEnd, Severity, severity, tell};
@@ -29,24 +29,6 @@ use crate::world::{Action, Event, World};
 
 /// A log that is longer is not searched for what failed.
 const SEARCHED: u64 = 64 << 20;
-
-/// A run that has ended.
-pub struct Ended {
-    /// As the journal has it.
-    pub script: String,
-    pub run: Option<i64>,
-    pub exit: u8,
-    pub message: Option<String>,
-    /// Packages that the error names.
-    pub failed: Vec<String>,
-    pub previous: Option<u8>,
-    /// When this attempt began and ended, in Unix seconds.
-    pub began: f64,
-    pub until: f64,
-    pub detail: Option<RunDetail>,
-    pub findings: Vec<Finding>,
-    pub changes: Vec<Change>,
-}
 
 /// What was known of a run when it was begun.
 pub struct Begun {

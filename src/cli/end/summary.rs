@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::finish::Ended;
 use crate::base::{Result, words};
 use crate::check::finding::{Finding, Status};
+use crate::cli::end::ended::Ended;
 use crate::cli::options::RunOptions;
 use crate::cli::session::Session;
 use crate::site::config;

@@ -154,7 +154,7 @@ impl Environment {
         }
         let file = json!({
             "_meta": {"file-type": "spack-lockfile", "lockfile-version": 6, "specfile-version": 5},
-            "spack": {"version": crate::practice::VERSION, "type": "release"},
+            "spack": {"version": crate::practice::model::release::VERSION, "type": "release"},
             "roots": lock.roots,
             "concrete_specs": lock.nodes,
         });

@@ -34,7 +34,7 @@ pub struct Installer<'s, 'a, 'b> {
 
 impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
     pub fn new(session: &'s mut Session<'a, 'b>, options: &Options, wanted: Solution) -> Result<Self, Halt> {
-        let stage_root = crate::practice::verbs::info::stage_root(session)?;
+        let stage_root = crate::practice::session::stage_root(session)?;
         let use_cache = !options.has("--no-cache");
         // As Spack does, also what is in a mirror whose index does not say so.
         let cached =
@@ -162,7 +162,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
 
     /// Spack's hook after an installation, which comes before the record.
     fn write_modules(&mut self, node: &Node, explicit: bool) -> Result<(), Halt> {
-        crate::practice::verbs::module::installed(self.session, node, &self.wanted.nodes, explicit)
+        crate::practice::modules::files::installed(self.session, node, &self.wanted.nodes, explicit)
     }
 
     /// Enters the package, and as missing whatever it refers to that has no record yet.

@@ -191,6 +191,22 @@ pub struct Record {
     pub rest: Map<String, Value>,
 }
 
+/// The spec, then what it links and runs, depth first.
+pub fn preorder(nodes: &Nodes, root: &str) -> Vec<String> {
+    let (mut seen, mut rest) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(hash) = rest.pop() {
+        if seen.contains(&hash) {
+            continue;
+        }
+        if let Some(node) = nodes.get(&hash) {
+            let below: Vec<String> = node.edges(&["link", "run"]).map(|e| e.hash.clone()).collect();
+            rest.extend(below.into_iter().rev());
+        }
+        seen.push(hash);
+    }
+    seen
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{ModuleSet, texts};
 use crate::practice::model::halt::Halt;
 use crate::practice::model::query::parse_one;
-use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
+use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, closure, preorder};
 
 impl ModuleSet {
     pub(in crate::practice) fn is_token(&self, word: &str) -> bool {
@@ -98,20 +98,4 @@ impl ModuleSet {
         }
         Ok(paths)
     }
-}
-
-/// The spec, then what it links and runs, depth first.
-pub fn preorder(nodes: &Nodes, root: &str) -> Vec<String> {
-    let (mut seen, mut rest) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(hash) = rest.pop() {
-        if seen.contains(&hash) {
-            continue;
-        }
-        if let Some(node) = nodes.get(&hash) {
-            let below: Vec<String> = node.edges(&["link", "run"]).map(|e| e.hash.clone()).collect();
-            rest.extend(below.into_iter().rev());
-        }
-        seen.push(hash);
-    }
-    seen
 }

@@ -1,6 +1,7 @@
 //! Module sets: what the configuration says of them, which name and file the module of a spec gets, and what is left
 //! out or hidden. Names are those of Spack 1.1's default projections; the text of a file is in `module_text`.
 
+pub mod files;
 pub(crate) mod hierarchy;
 pub(crate) mod text;
 
@@ -16,8 +17,7 @@ use crate::practice::model::catalogue::Catalogue;
 use crate::practice::model::format;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::query::{self, parse_one};
-use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, Nodes, closure};
-use hierarchy::preorder;
+use crate::practice::model::record::{ALL_TYPES, FAMILY, Node, Nodes, closure, preorder};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {

@@ -57,7 +57,7 @@ pub fn begin(prefix: &Path, node: &Node, nodes: &Nodes) -> Result<()> {
         "platform": node.arch.platform,
         "host_target": node.target(),
         "hostname": "practice",
-        "spack_version": crate::practice::VERSION,
+        "spack_version": crate::practice::model::release::VERSION,
         "kernel_version": "practice",
     });
     disk::write(&metadata.join("install_environment.json"), environment.to_string())

@@ -8,12 +8,8 @@ use crate::practice::config::{SECTIONS, to_yaml};
 use crate::practice::model::format;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{Node, OS, PLATFORM, TARGET};
-use crate::practice::session::{Declared, Options, Session};
+use crate::practice::session::{Declared, Options, Session, stage_root};
 use crate::practice::store::mirror as mirrors;
-
-pub fn stage_root(session: &Session<'_, '_>) -> Result<PathBuf, Halt> {
-    session.config.path("config", "/build_stage", "$user_cache_path/stage")
-}
 
 pub fn config(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let Some((verb, rest)) = arguments.split_first() else {

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::practice::env::environment::Environment;
-use crate::practice::model::disk;
-use crate::practice::model::format;
 use crate::practice::model::halt::Halt;
-use crate::practice::model::query;
 use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure};
+use crate::practice::model::{disk, format, query};
 use crate::practice::session::{Declared, Options, Session};
 use crate::practice::store::Records;
 use crate::world::fs::lock::Mode;
@@ -269,7 +267,7 @@ fn delete(
         if let Some(path) = record.path.as_ref().filter(|_| node.external.is_none()) {
             disk::remove(path.as_ref())?;
         }
-        super::module::uninstalled(session, node, nodes)?;
+        crate::practice::modules::files::uninstalled(session, node, nodes)?;
         let text = format::display(node, nodes);
         session.say(&format!("==> Successfully uninstalled {text}/{}", node.short()))?;
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{describe, git};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::snapshot::exchange::exported::Exported;
 use crate::snapshot::record::configuration;
 use crate::snapshot::store::archive::{Archive, MAGIC};
 use crate::snapshot::store::document::Snapshot;
@@ -32,23 +33,6 @@ pub struct ExportArgs {
     /// Instead of a file: a folder of a git work tree. A subfolder for the environment gets its files, and one commit
     /// holds them. An empty folder becomes a repository.
     pub git: Option<PathBuf>,
-}
-
-/// What was written.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Exported {
-    pub snapshot: String,
-    pub id: String,
-    /// The file, or the folder in the work tree.
-    pub path: PathBuf,
-    /// Bytes of the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-    /// The commit that holds it; none in a plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// It was not there before.
-    pub changed: bool,
 }
 
 pub async fn export(cx: Cx, args: ExportArgs) -> Result<Exported> {

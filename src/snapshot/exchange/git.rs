@@ -1,13 +1,13 @@
 //! Puts a snapshot into a git work tree: the files of the environment in a folder of its name, and one commit that
 //! holds them. Git is told everything by its arguments: no hook runs, nothing is signed, nothing is pushed.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::export::Exported;
 use super::repository::Repository;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::snapshot::exchange::exported::Exported;
+use crate::snapshot::exchange::repository::Files;
 use crate::snapshot::record::configuration::ConfigurationFile;
 use crate::snapshot::store::archive::Archive;
 use crate::snapshot::store::document::Snapshot;
@@ -65,9 +65,6 @@ pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> R
 }
 
 const CONFIGURATION: &str = "configuration";
-
-/// Path → content.
-pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 fn message(kept: &Kept) -> String {
     match kept.snapshot.description.as_deref().map(str::trim).filter(|text| !text.is_empty()) {

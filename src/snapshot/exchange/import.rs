@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::snapshot::judge::show::SnapshotRow;
 use crate::snapshot::judge::verify;
 use crate::snapshot::record::configuration::ConfigurationFile;
+use crate::snapshot::record::row::SnapshotRow;
 use crate::snapshot::record::state::HashState;
-use crate::snapshot::store::archive::Archive;
+use crate::snapshot::store::archive::{Archive, read};
 use crate::snapshot::store::index::{Marks, Shelf};
 use crate::snapshot::store::object::Objects;
 use crate::spack::lock::contents::LockContents;
@@ -52,11 +52,6 @@ pub async fn import(cx: Cx, args: ImportArgs) -> Result<SnapshotRow> {
     }
     let marks = Marks { tags: ["imported".to_owned()].into(), ..Marks::default() };
     Ok(SnapshotRow::of(&shelf.adopt(&archive.snapshot, archive.document, marks).await?))
-}
-
-/// Reads an exported file.
-pub fn read(cx: &Cx, file: &Path) -> Result<Archive> {
-    Archive::read(cx.world.eyes.open(file)?, &file.display().to_string())
 }
 
 fn known(shelf: &Shelf<'_>, id: &str) -> Result<Option<crate::snapshot::store::index::Kept>> {

@@ -2,6 +2,7 @@
 
 pub mod describe;
 pub mod export;
+pub mod exported;
 pub mod git;
 pub mod import;
 pub mod repository;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use sha1::{Digest as _, Sha1};
 
-use super::git::Files;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::proc::program::{Program, Ran};
@@ -180,6 +179,9 @@ fn blob_id(bytes: &[u8]) -> String {
     hasher.update(bytes);
     data_encoding::HEXLOWER.encode(&hasher.finalize())
 }
+
+/// Path → content.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 #[cfg(test)]
 mod tests {

@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::restore_context::{Ground, Grounds};
-use super::{show, verify};
+use super::verify;
 use crate::base::Result;
 use crate::mirror::holdings::{self, Signature};
 use crate::site::Cx;
+use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{self, HashState};
 use crate::snapshot::store::index::Kept;
 use crate::snapshot::store::reference;
@@ -28,22 +29,6 @@ pub struct CheckArgs {
     /// Read every installed file; otherwise only those whose time is not that of the installation.
     #[serde(default)]
     pub deep: bool,
-}
-
-/// Where a hash could come from, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// It is there.
-    Installed,
-    /// A mirror has it.
-    Mirror,
-    /// It can be built from the recipe that it was built from.
-    Source,
-    /// It can only be built from a recipe that has changed since.
-    Drifted,
-    /// Nothing has it, and no repository has a recipe.
-    Gone,
 }
 
 /// A hash that is not installed as it was.
@@ -191,7 +176,7 @@ fn concluded(mut out: Restorable, local: &Local, looked: holdings::Looked) -> Re
 
 /// Without `contents` only prefixes are looked at, not the files in them.
 fn local(cx: &Cx, ground: &mut Ground, kept: &Kept, contents: Option<Contents>) -> Result<Local> {
-    let states = show::states(cx, kept)?;
+    let states = crate::snapshot::record::parts::states(cx, kept)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
     let mut damaged = BTreeSet::new();

@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::show;
 use crate::base::both::both;
 use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
-use crate::snapshot::exchange::import;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
 use crate::snapshot::store::archive::Archive;
-use crate::snapshot::store::index;
 use crate::snapshot::store::object::Objects;
-use crate::snapshot::store::reference;
+use crate::snapshot::store::{index, reference};
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::diff;
 use crate::spack::lock::diff::rows::{DiffSummary, PackageDiff, RootsDiff};
@@ -144,7 +141,7 @@ fn pairs<'a>(
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
     if cx.world.eyes.is_file(path) && path.extension().is_some_and(|e| e == "zst") {
-        return exported(&import::read(cx, path)?, text);
+        return exported(&crate::snapshot::store::archive::read(cx, path)?, text);
     }
     if cx.world.eyes.is_file(path) {
         let lock = LockfileText::read(&*cx.world.eyes, path)?;
@@ -169,7 +166,7 @@ fn recorded(cx: &Cx, kept: &index::Kept) -> Result<Side> {
         title: snapshot.title(),
         lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
         manifest: Some(manifest?),
-        configuration: Some(show::configuration(cx, kept)?),
+        configuration: Some(crate::snapshot::record::parts::configuration(cx, kept)?),
         env: Some(snapshot.env.path.clone()),
     })
 }

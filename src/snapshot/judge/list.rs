@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::check;
 use super::restore_context::Grounds;
-use super::show::{SnapshotRow, seconds};
 use crate::base::argument::Span;
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::generation::series::ledger::Ledger;
 use crate::generation::series::place::Place;
 use crate::site::Cx;
+use crate::snapshot::record::row::{SnapshotRow, seconds};
 use crate::snapshot::store::index::{Kept, Shelf};
 
 /// Lists snapshots, oldest first, with the verdict on each. Mirrors that are not folders are not asked for it.

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::show;
 use crate::base::Result;
 use crate::site::Cx;
 use crate::snapshot::store::index::{Kept, Shelf};
@@ -67,8 +66,8 @@ pub fn problems(cx: &Cx, kept: &Kept) -> Vec<String> {
     for id in kept.snapshot.objects() {
         note(objects.get(id).map(drop));
     }
-    note(show::states(cx, kept).map(drop));
-    note(show::configuration(cx, kept).map(drop));
+    note(crate::snapshot::record::parts::states(cx, kept).map(drop));
+    note(crate::snapshot::record::parts::configuration(cx, kept).map(drop));
     note(lock(cx, kept).map(drop));
     out.dedup();
     out

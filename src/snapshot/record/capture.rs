@@ -3,18 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::configuration;
-use super::ensure;
-use super::state;
+use super::{configuration, ensure, state};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::snapshot::judge::show::SnapshotRow;
+use crate::snapshot::record::row::SnapshotRow;
+use crate::snapshot::record::state::refuse_missing;
 use crate::snapshot::store::document::{FORMAT, FileRecord, Snapshot, SpackRecord, Subject};
 use crate::snapshot::store::index::{Kept, Marks, Shelf};
 use crate::snapshot::store::object::Objects;
-use crate::spack::drive::installed::Named;
+use crate::spack::drive::installed::{self, Named};
+use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
-use crate::spack::drive::{installed, locks};
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
@@ -201,30 +200,4 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
         manifest,
         lock,
     })
-}
-
-/// Refuses an environment that is not all there.
-pub fn refuse_missing(name: &str, states: &[state::HashState], partial: bool) -> Result<()> {
-    let mut missing = state::missing(states);
-    missing.sort_by(|a, b| (&a.name, &a.hash).cmp(&(&b.name, &b.hash)));
-    if missing.is_empty() || partial {
-        return Ok(());
-    }
-    let names: Vec<String> = missing
-        .iter()
-        .take(5)
-        .map(|s| format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or("")))
-        .collect();
-    let more = if missing.len() > names.len() { ", …" } else { "" };
-    Err(Trouble::new(
-        Kind::Refused,
-        format!(
-            "{} of {} specs of '{name}' are not installed: {}{more}",
-            missing.len(),
-            states.len(),
-            names.join(", ")
-        ),
-    )
-    .hint(format!("install it first (moonstack env install {name}), or ask for a partial snapshot"))
-    .fact("missing", missing.iter().map(|s| s.hash.clone()).collect::<Vec<_>>()))
 }

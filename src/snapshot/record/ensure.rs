@@ -1,6 +1,5 @@
 //! Sees to it that a mirror has all that a snapshot needs, before the snapshot is taken.
 
-use super::capture;
 use super::state;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -25,7 +24,7 @@ pub async fn ensure(cx: &Cx, scope: &Scope, name: &str, partial: bool) -> Result
         })
         .await?;
     let title = &scope.inside()?.name;
-    capture::refuse_missing(title, &states, partial)?;
+    state::refuse_missing(title, &states, partial)?;
     let needed: Vec<&SpecRow> = states
         .iter()
         .filter(|s| !s.external && !s.build_only)

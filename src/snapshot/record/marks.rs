@@ -1,14 +1,15 @@
 //! Tags, pins, and the deletion of single snapshots.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::capture::check_tag;
 use super::prune::sweep;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::snapshot::judge::show::SnapshotRow;
-use crate::snapshot::store::index::{Kept, Marks, Shelf};
+use crate::snapshot::record::prune::Deleted;
+use crate::snapshot::record::row::SnapshotRow;
+use crate::snapshot::store::index::{Marks, Shelf, guarded};
 use crate::snapshot::store::reference;
 use crate::world::scope::postcondition::Proof;
 use crate::world::scope::replay;
@@ -77,15 +78,6 @@ pub struct DeleteArgs {
     pub dry_run: bool,
 }
 
-/// What was deleted, or would be.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Deleted {
-    pub snapshots: Vec<String>,
-    /// Bytes that this freed.
-    pub freed: u64,
-    pub dry_run: bool,
-}
-
 pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
     let kept = reference::find(&cx, &args.snapshot)?;
     let removed = Deleted { snapshots: vec![kept.snapshot.title()], freed: 0, dry_run: args.dry_run };
@@ -108,13 +100,4 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
 fn not_deleted(deleted: &Deleted, why: &str) -> Trouble {
     let message = format!("snapshot {} was not deleted: {why}", deleted.snapshots.concat());
     Trouble::new(Kind::Refused, message)
-}
-
-/// Why a snapshot must not go.
-pub fn guarded(kept: &Kept) -> Option<&'static str> {
-    match (kept.marks.pinned, kept.last_good) {
-        (true, _) => Some("it is pinned"),
-        (_, true) => Some("it is the last one that is known to be good"),
-        _ => None,
-    }
 }

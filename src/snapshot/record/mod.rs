@@ -4,5 +4,8 @@ pub mod capture;
 pub mod configuration;
 pub mod ensure;
 pub mod marks;
+pub mod parts;
 pub mod prune;
+pub mod row;
+pub mod source;
 pub mod state;

@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::marks::{Deleted, guarded};
 use crate::base::{Kind, Result, Trouble};
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
-use crate::snapshot::judge::show::seconds;
-use crate::snapshot::store::index::{Kept, Shelf};
+use crate::snapshot::record::row::seconds;
+use crate::snapshot::store::index::{Kept, Shelf, guarded};
 use crate::snapshot::store::object::{ObjectId, Objects};
 use crate::spack::drive::locks;
 
@@ -115,4 +114,13 @@ pub async fn sweep(cx: &Cx) -> Result<u64> {
         }
     }
     Objects(cx).sweep(&kept).await
+}
+
+/// What was deleted, or would be.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Deleted {
+    pub snapshots: Vec<String>,
+    /// Bytes that this freed.
+    pub freed: u64,
+    pub dry_run: bool,
 }

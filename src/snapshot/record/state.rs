@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::pieces::pieces;
-use crate::base::{Result, digest};
+use crate::base::{Kind, Result, Trouble, digest};
 use crate::snapshot::store::document::RepositoryRecord;
 use crate::spack::config::locate;
 use crate::spack::drive::installed::{Store, closure};
@@ -131,4 +131,30 @@ fn add_files(eyes: &dyn Eyes, folder: &Path, within: &str, text: &mut String) ->
 /// What is not there of what the environment needs to run.
 pub fn missing(states: &[HashState]) -> Vec<&HashState> {
     states.iter().filter(|s| !s.installed && !s.build_only).collect()
+}
+
+/// Refuses an environment that is not all there.
+pub fn refuse_missing(name: &str, states: &[HashState], partial: bool) -> Result<()> {
+    let mut missing = missing(states);
+    missing.sort_by(|a, b| (&a.name, &a.hash).cmp(&(&b.name, &b.hash)));
+    if missing.is_empty() || partial {
+        return Ok(());
+    }
+    let names: Vec<String> = missing
+        .iter()
+        .take(5)
+        .map(|s| format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or("")))
+        .collect();
+    let more = if missing.len() > names.len() { ", …" } else { "" };
+    Err(Trouble::new(
+        Kind::Refused,
+        format!(
+            "{} of {} specs of '{name}' are not installed: {}{more}",
+            missing.len(),
+            states.len(),
+            names.join(", ")
+        ),
+    )
+    .hint(format!("install it first (moonstack env install {name}), or ask for a partial snapshot"))
+    .fact("missing", missing.iter().map(|s| s.hash.clone()).collect::<Vec<_>>()))
 }

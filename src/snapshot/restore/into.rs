@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::reinstall::{Brought, bring_back};
-use super::{Part, RestoreArgs, Restored};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::snapshot::judge::check::Restorable;
-use crate::snapshot::judge::show;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
+use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
 use crate::snapshot::store::index::Kept;
 use crate::snapshot::store::object::Objects;
 use crate::spack::change::env::view::view_roots;
@@ -104,7 +103,7 @@ fn refuse_existing(cx: &Cx, target: &Target) -> Result<()> {
 fn files(cx: &Cx, kept: &Kept, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let (objects, record) = (Objects(cx), &kept.snapshot);
     let mut out = Vec::new();
-    for file in show::configuration(cx, kept)? {
+    for file in crate::snapshot::record::parts::configuration(cx, kept)? {
         let Ok(relative) = file.path.strip_prefix(&record.env.path) else { continue };
         // A document may come from elsewhere: nothing is written outside of the new folder.
         let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
@@ -160,7 +159,7 @@ fn same_includes(cx: &Cx, kept: &Kept, inside: &Scope) -> Result<Vec<PathBuf>> {
     let now = configuration::read(cx, inside)?;
     let outside = |file: &ConfigurationFile| file.included && !file.path.starts_with(&kept.snapshot.env.path);
     let mut differing = Vec::new();
-    for file in show::configuration(cx, kept)?.into_iter().filter(outside) {
+    for file in crate::snapshot::record::parts::configuration(cx, kept)?.into_iter().filter(outside) {
         match now.iter().find(|other| other.path == file.path) {
             Some(other) if other.text == file.text => {}
             Some(_) => differing.push(file.path),

@@ -4,19 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::RestoreArgs;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::snapshot::judge::check::{HashCheck, Restorable, Source};
-use crate::snapshot::judge::show;
+use crate::snapshot::judge::check::{HashCheck, Restorable};
+use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{HashState, is_there};
+use crate::snapshot::restore::args::RestoreArgs;
 use crate::snapshot::store::index::Kept;
 use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
 use crate::spack::change::env::view::{RefreshArgs, make_room, refresh};
 use crate::spack::change::install::args::{InstallOptions, InstalledRow};
 use crate::spack::change::mark::{self, Mark};
-use crate::spack::drive::session::Scope;
-use crate::spack::drive::session::scope;
+use crate::spack::drive::session::{Scope, scope};
 use crate::spack::drive::{installed, locks};
 use crate::spack::read::concretize::Specs;
 use crate::spack::store::prefix_manifest::{Contents, damage};
@@ -45,7 +44,7 @@ fn may_come(row: &HashCheck, args: &RestoreArgs) -> bool {
 
 pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs, found: &Restorable) -> Result<Brought> {
     let name = kept.snapshot.env.path.display().to_string();
-    let states = show::states(cx, kept)?;
+    let states = crate::snapshot::record::parts::states(cx, kept)?;
     let options = InstallOptions {
         only_concrete: true,
         cache_only: args.cache_only,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use super::document::Snapshot;
 use super::object::{self, ObjectId};
 use super::packing;
 use crate::base::{Kind, Result, Trouble, digest};
+use crate::site::Cx;
 
 /// The format that this build writes; an older one is read, a newer one refused.
 const FORMAT: u32 = 1;
@@ -272,4 +274,9 @@ impl Reader<'_> {
         }
         Ok(Archive { id: id.to_owned(), snapshot, document, objects })
     }
+}
+
+/// Reads an exported file.
+pub fn read(cx: &Cx, file: &Path) -> Result<Archive> {
+    Archive::read(cx.world.eyes.open(file)?, &file.display().to_string())
 }

@@ -313,3 +313,12 @@ fn ledger(eyes: &dyn Eyes, folder: &Path) -> Result<Option<Ledger>> {
             .fact("path", path.display().to_string())
     })
 }
+
+/// Why a snapshot must not go.
+pub fn guarded(kept: &Kept) -> Option<&'static str> {
+    match (kept.marks.pinned, kept.last_good) {
+        (true, _) => Some("it is pinned"),
+        (_, true) => Some("it is the last one that is known to be good"),
+        _ => None,
+    }
+}

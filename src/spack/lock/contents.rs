@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::lockfile::{Group, Lockfile, LockfileText};
 use crate::base::Result;
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::read::env_status::RootRow;
 use crate::spack::store::row::{SpecRow, languages};
 use crate::world::Eyes;
 
@@ -68,4 +70,13 @@ fn row(root: &super::lockfile::Root<'_>) -> RootRow {
 fn roots(group: &Group<'_>, out: &mut Vec<RootRow>) {
     out.extend(group.roots.iter().map(row));
     group.included.iter().for_each(|(_, inner)| roots(inner, out));
+}
+
+/// A root of a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RootRow {
+    /// As the manifest words it.
+    pub spec: String,
+    /// What it was concretized to.
+    pub hash: String,
 }

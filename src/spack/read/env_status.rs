@@ -10,6 +10,7 @@ use crate::site::Cx;
 use crate::spack::drive::session::{Scope, within};
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
+use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::lockfile::{Locked, Lockfile, LockfileText};
 use crate::spack::spec::Spec;
 use crate::spack::store::row::SpecRow;
@@ -58,15 +59,6 @@ pub struct LockRow {
     pub roots: Vec<RootRow>,
     /// Number of concrete specs, those of included environments too.
     pub specs: usize,
-}
-
-/// A root of a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct RootRow {
-    /// As the manifest words it.
-    pub spec: String,
-    /// What it was concretized to.
-    pub hash: String,
 }
 
 pub async fn show(cx: Cx, args: ShowArgs) -> Result<EnvironmentRow> {

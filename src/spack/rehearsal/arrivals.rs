@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Command;
 use super::facts::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
 use crate::mirror::holdings::{self, Found};
 use crate::spack::drive::installed::{self, Store};
 use crate::spack::lock::contents::LockContents;
+use crate::spack::rehearsal::command::Command;
 use crate::spack::store::row::SpecRow;
 
 /// What has to be done for a request.

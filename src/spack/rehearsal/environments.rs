@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::facts::EnvironmentTouched;
-use super::{Command, ended};
 use crate::base::Result;
 use crate::spack::environment;
 use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
+use crate::spack::rehearsal::command::{Command, ended};
 use crate::spack::spec::{Dialect, Spec};
 use crate::world::proc::program::Ran;
 use crate::world::seam::scene::Scene;

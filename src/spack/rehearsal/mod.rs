@@ -2,6 +2,7 @@
 //! the environment's files, with Spack's caches beside; the rest follows from the lock, the database and mirrors.
 
 mod arrivals;
+pub mod command;
 mod database_edit;
 mod environments;
 pub mod facts;
@@ -19,31 +20,12 @@ use crate::site::Cx;
 use crate::spack::drive::invoke::Invocation;
 use crate::spack::drive::session::Scope;
 use crate::spack::drive::verbs::verb_at;
+use crate::spack::rehearsal::command::{Command, ended};
 use crate::world::Effect;
 use crate::world::proc::program::{Program, Ran};
 use crate::world::seam::scene::{Rehearsal, Scene};
 
 pub use inputs::look_again;
-
-/// A command as a rehearsal sees it.
-struct Command<'a> {
-    cx: &'a Cx,
-    scope: &'a Scope,
-    invocation: &'a Invocation,
-    /// The words after the verb.
-    words: &'a [String],
-}
-
-impl Command<'_> {
-    fn has(&self, option: &str) -> bool {
-        self.words.iter().any(|word| word == option)
-    }
-
-    /// What is no option, as far as that can be told without knowing which options take values.
-    fn plain(&self) -> impl Iterator<Item = &String> {
-        self.words.iter().filter(|word| !word.starts_with('-'))
-    }
-}
 
 /// The rehearsal of one invocation.
 pub fn of(cx: &Cx, scope: &Scope, invocation: &Invocation) -> Rehearsal {
@@ -91,9 +73,4 @@ async fn rehearse(
             Ok(ended(0, ""))
         }
     }
-}
-
-/// A command that came to an end.
-fn ended(code: i32, stderr: &str) -> Ran {
-    Ran { code: Some(code), stderr: stderr.to_owned(), ..Ran::default() }
 }

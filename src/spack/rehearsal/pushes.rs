@@ -1,7 +1,7 @@
 //! Pushing into a mirror, pretended: what is pushed is there afterwards, as far as it lies in a folder.
 
-use super::{Command, ended};
 use crate::base::Result;
+use crate::spack::rehearsal::command::{Command, ended};
 use crate::world::proc::program::Ran;
 use crate::world::seam::scene::Scene;
 

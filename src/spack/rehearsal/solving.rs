@@ -2,9 +2,10 @@
 //! that the plan goes on with.
 
 use super::facts::{Effect, EnvironmentTouched, SpecEffect};
-use super::{Command, arrivals, scratch};
+use super::{arrivals, scratch};
 use crate::base::{Kind, Result};
 use crate::spack::lock::contents::LockContents;
+use crate::spack::rehearsal::command::Command;
 use crate::world::Eyes as _;
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::proc::program::{Program, Ran};

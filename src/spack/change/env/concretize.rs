@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lock::{self, warn_of_upgrade};
-use super::view::mend_interrupted;
-use super::view::share_views;
+use super::view::{mend_interrupted, share_views};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -16,9 +15,10 @@ use crate::spack::change::install::install;
 use crate::spack::drive::invoke::{self, Invocation};
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::drive::{failure, locks};
+use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::read::concretize::{Specs, reuse_option};
-use crate::spack::read::env_status::{RootRow, RootState, status_of};
+use crate::spack::read::env_status::{RootState, status_of};
 use crate::world::scope::replay;
 
 /// Concretizes an environment and tells what changed in its lock.
