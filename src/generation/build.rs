@@ -14,9 +14,9 @@ use crate::generation::tree::activation;
 use crate::generation::tree::lmod;
 use crate::site::Cx;
 use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
-use crate::spack::change::env::view::{RefreshArgs, mend, refresh, view_roots};
+use crate::spack::change::around::view::{RefreshArgs, mend, refresh, view_roots};
 use crate::spack::change::install::args::{InstallOptions, InstalledRow};
-use crate::spack::change::share;
+use crate::spack::change::around::share;
 use crate::spack::drive::session::scope;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.

@@ -9,7 +9,7 @@ use super::prove::{self, Depth};
 use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::{Ledger, Progress};
 use crate::site::Cx;
-use crate::spack::change::share;
+use crate::spack::change::around::share;
 use crate::world::Action;
 use crate::world::scope::postcondition::Proof;
 use crate::world::scope::replay;

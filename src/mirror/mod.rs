@@ -1,3 +1,4 @@
 //! Build caches: what they hold.
 
 pub mod holdings;
+pub mod push;

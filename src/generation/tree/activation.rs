@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::Result;
 use crate::generation::series::place::Place;
 use crate::site::Cx;
-use crate::spack::change::env::view::view_roots;
+use crate::spack::change::around::view::view_roots;
 use crate::spack::config::Config;
 use crate::spack::drive::session::Scope;
 use crate::spack::text::yaml::Yaml;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::change::share;
+use crate::spack::change::around::share;
 use crate::spack::drive::installed;
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;

@@ -11,7 +11,7 @@ use crate::snapshot::record::configuration::{self, ConfigurationFile};
 use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
 use crate::snapshot::store::index::Kept;
 use crate::snapshot::store::object::Objects;
-use crate::spack::change::env::view::view_roots;
+use crate::spack::change::around::view::view_roots;
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment;

@@ -17,7 +17,7 @@ use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
 use crate::snapshot::store::index::{Kept, Marks};
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
-use crate::spack::change::env::view::{RefreshArgs, refresh};
+use crate::spack::change::around::view::{RefreshArgs, refresh};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::world::Action;

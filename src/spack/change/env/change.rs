@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concretize::touched;
-use super::lock::warn_of_upgrade;
+use crate::spack::change::around::lock::warn_of_upgrade;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::failure;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lock::{self, warn_of_upgrade};
-use super::view::{mend_interrupted, share_views};
+use crate::spack::change::around::lock::{self, warn_of_upgrade};
+use crate::spack::change::around::view::{mend_interrupted, share_views};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;

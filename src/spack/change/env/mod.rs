@@ -3,5 +3,3 @@
 pub mod change;
 pub mod concretize;
 pub mod hold;
-pub mod lock;
-pub mod view;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::share;
+use super::share;
 use crate::spack::drive::failure;
 use crate::spack::drive::invoke::{self, Invocation};
 use crate::spack::drive::locks;
