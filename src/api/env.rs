@@ -28,7 +28,7 @@ pub fn declare(reg: &mut Registry) {
         Changes,
         &["name", "specs"],
         r#"env.install("science", { fail_fast = true })"#,
-        concretize::install_env,
+        crate::spack::change::env::install::install_env,
     );
     reg.add("env.refresh", Changes, &["name"], r#"env.refresh("science")"#, view::refresh);
     reg.add("env.delete", Changes, &["name"], r#"env.delete("next")"#, change::delete);

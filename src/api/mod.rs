@@ -6,6 +6,7 @@ pub mod env;
 pub mod gather;
 pub mod general;
 pub mod generation;
+mod handed;
 pub mod handmade;
 pub mod notify;
 pub mod perform;
@@ -14,6 +15,7 @@ pub mod registry;
 pub mod snapshot;
 pub mod spack;
 
+pub use handed::hand_in;
 pub use primitive::Primitive;
 pub use registry::Registry;
 

@@ -1,6 +1,7 @@
 //! The primitives over snapshots.
 
 use super::Registry;
+use crate::generation::series::history;
 use crate::snapshot::exchange::{export, import};
 use crate::snapshot::judge::{check, diff, list, show, verify};
 use crate::snapshot::record::{capture, marks, prune};
@@ -15,7 +16,9 @@ pub fn declare(reg: &mut Registry) {
         r#"snapshot.create("science", { description = "before the upgrade", tags = { "spring" } })"#,
         capture::create,
     );
-    reg.add("snapshot.list", Reads, &["env"], "snapshot.list()", list::list);
+    reg.add("snapshot.list", Reads, &["env"], "snapshot.list()", |cx, args| {
+        list::list(cx, args, history::folders)
+    });
     reg.add(
         "snapshot.show",
         Reads,
@@ -28,7 +31,7 @@ pub fn declare(reg: &mut Registry) {
         Reads,
         &["env"],
         r#"snapshot.create("science") print(snapshot.log("science")[1].snapshot)"#,
-        list::log,
+        |cx, args| list::log(cx, args, history::folders),
     );
     reg.add(
         "snapshot.check",

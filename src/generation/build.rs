@@ -13,7 +13,7 @@ use crate::generation::series::place::Place;
 use crate::generation::tree::activation;
 use crate::generation::tree::lmod;
 use crate::site::Cx;
-use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
+use crate::spack::change::env::install::{EnvInstallArgs, install_env};
 use crate::spack::change::around::view::{RefreshArgs, mend, refresh, view_roots};
 use crate::spack::change::install::args::{InstallOptions, InstalledRow};
 use crate::spack::change::around::share;

@@ -1,6 +1,7 @@
 //! Which mirror holds a spec, asked by the name that its manifest has there. Folders are looked into, web servers
 //! are asked; what else there is may hold it, and that is said.
 
+use crate::spack::store::binaries::{Found, Looked, Signature};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,43 +25,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// How a file begins that was signed as a whole.
 const SIGNED: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
-
-/// A mirror that holds a spec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub mirror: String,
-    pub bytes: Option<u64>,
-    pub signature: Signature,
-}
-
-/// Whether somebody has signed a binary. Spack checks the signature itself when it installs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Signature {
-    Signed,
-    Unsigned,
-    /// Unsigned in a mirror whose signatures are checked: Spack does not take it.
-    Lacking,
-    /// Nobody looked.
-    Unknown,
-}
-
-impl Signature {
-    fn of(is_signed: bool, mirror: &Mirror) -> Signature {
-        match (is_signed, mirror.signed) {
-            (true, _) => Signature::Signed,
-            (false, true) => Signature::Lacking,
-            (false, false) => Signature::Unsigned,
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-pub struct Looked {
-    /// By hash.
-    pub found: BTreeMap<String, Found>,
-    pub not_looked: Vec<String>,
-}
 
 /// What a manifest of the current layout says of the archive.
 #[derive(Deserialize)]

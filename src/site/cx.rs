@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -63,6 +63,11 @@ impl Site {
             kept: Mutex::default(),
             patience: AtomicU64::new(0),
         }
+    }
+
+    /// Keeps a value for everything that works on this site; [`Cx::keep`] gives it.
+    pub fn put<T: Send + Sync + 'static>(&self, value: T) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<T>(), Arc::new(value));
     }
 
     /// Folder of the log files, one a run.

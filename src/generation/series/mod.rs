@@ -3,3 +3,4 @@
 pub mod ledger;
 pub mod place;
 pub(crate) mod track;
+pub mod history;

@@ -30,11 +30,17 @@ pub struct ListArgs {
     pub within: Option<Span>,
 }
 
-pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<SnapshotRow>> {
+/// The folders of the generations of a name, each with its number.
+pub type Generations = BTreeMap<PathBuf, u64>;
+
+/// Who knows of generations lives above and is handed in: their folders by their name, none for another name.
+pub type FindGenerations = fn(&Cx, &str) -> Generations;
+
+pub async fn list(cx: Cx, args: ListArgs, generations: FindGenerations) -> Result<Vec<SnapshotRow>> {
     cx.blocking(move |cx| {
         let mut grounds = Grounds::default();
         let mut out = Vec::new();
-        for (mut row, kept) in found(&cx, &args)? {
+        for (mut row, kept) in found(&cx, &args, &args.env.as_deref().map(|name| generations(&cx, name)).unwrap_or_default())? {
             if let Some(kept) = kept {
                 judge(&cx, &mut grounds, &mut row, &kept);
             }
@@ -58,9 +64,8 @@ fn judge(cx: &Cx, grounds: &mut Grounds, row: &mut SnapshotRow, kept: &Kept) {
 }
 
 /// The snapshots that are asked for; one that cannot be read is there as a row alone.
-fn found(cx: &Cx, args: &ListArgs) -> Result<Vec<(SnapshotRow, Option<Kept>)>> {
+fn found(cx: &Cx, args: &ListArgs, line: &Generations) -> Result<Vec<(SnapshotRow, Option<Kept>)>> {
     let oldest = args.within.as_ref().map(|span| cx.world.clock.seconds() - span.0.as_secs_f64());
-    let line = args.env.as_deref().map(|name| line(cx, name)).unwrap_or_default();
     let mut out = Vec::new();
     let mut names = Vec::new();
     let mut known = false;
@@ -111,23 +116,6 @@ fn nothing(name: &str, names: &[String]) -> Trouble {
     )
 }
 
-/// The folders of the generations of that name, and of what the first was adopted from, each with its number. Those
-/// of removed generations count: their snapshots are history, too.
-fn line(cx: &Cx, name: &str) -> BTreeMap<PathBuf, u64> {
-    let mut out = BTreeMap::new();
-    let Some(place) = Place::of(cx, name).ok() else { return out };
-    // A damaged ledger keeps nobody from the snapshots.
-    let Ok(ledger) = Ledger::read(cx, place) else { return out };
-    if ledger.last() == 0 {
-        return out;
-    }
-    out.extend((1..=ledger.last()).map(|number| (ledger.place.generation(number), number)));
-    if let Some(first) = ledger.entries().get(&1) {
-        out.entry(PathBuf::from(&first.from)).or_insert(1);
-    }
-    out
-}
-
 /// The history of an environment: its snapshots, newest first, as one line each. By the name of generations, those of
 /// all of them and of what they were adopted from.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -156,9 +144,10 @@ pub struct LogRow {
     pub description: Option<String>,
 }
 
-pub async fn log(cx: Cx, args: LogArgs) -> Result<Vec<LogRow>> {
+pub async fn log(cx: Cx, args: LogArgs, generations: FindGenerations) -> Result<Vec<LogRow>> {
     cx.blocking(move |cx| {
-        let rows = found(&cx, &ListArgs { env: Some(args.env), ..ListArgs::default() })?;
+        let line = generations(&cx, &args.env);
+        let rows = found(&cx, &ListArgs { env: Some(args.env), ..ListArgs::default() }, &line)?;
         let now = cx.world.clock.seconds();
         Ok(rows.into_iter().rev().map(|(row, kept)| told(row, kept.as_ref(), now)).collect())
     })

@@ -11,7 +11,7 @@ use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{HashState, is_there};
 use crate::snapshot::restore::args::RestoreArgs;
 use crate::snapshot::store::index::Kept;
-use crate::spack::change::env::concretize::{EnvInstallArgs, install_env};
+use crate::spack::change::env::install::{EnvInstallArgs, install_env};
 use crate::spack::change::around::view::{RefreshArgs, make_room, refresh};
 use crate::spack::change::install::args::{InstallOptions, InstalledRow};
 use crate::spack::change::mark::{self, Mark};

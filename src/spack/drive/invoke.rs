@@ -12,7 +12,7 @@ use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentKind;
-use crate::spack::rehearsal;
+use super::handed::Handed;
 use crate::world::fs::eyes::{Eyes as _, LiveEyes};
 use crate::world::proc::program::Listener;
 use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin, Tail};
@@ -129,7 +129,7 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let env = variables(cx, &invocation.variables);
     let argv = argv(scope, &invocation.words);
     let shown = invocation.shown.as_ref().map(|words| self::argv(scope, words));
-    let (effect, rehearsal) = (invocation.effect, Some(rehearsal::of(cx, scope, &invocation)));
+    let (effect, rehearsal) = (invocation.effect, Some((Handed::of(cx)?.rehearse)(cx, scope, &invocation)));
     let log = match invocation.effect {
         Effect::Changes => Some(start_log(cx, scope, &argv, &env).await?),
         Effect::Reads => None,

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod failure;
+pub mod handed;
 pub mod installed;
 pub mod invoke;
 pub mod locks;

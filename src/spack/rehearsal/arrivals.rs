@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
-use crate::mirror::holdings::{self, Found};
+use crate::spack::drive::handed::Handed;
+use crate::spack::store::binaries::Found;
 use crate::spack::drive::installed::{self, Store};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::rehearsal::command::Command;
@@ -55,9 +56,9 @@ pub async fn of(
     let store = installed::now(command.cx, command.scope).await?;
     let wanted: Vec<&SpecRow> = specs.values().filter(|row| row.external.is_none()).collect();
     let missing: Vec<&SpecRow> = wanted.iter().copied().filter(|row| !is_there(&store, row)).collect();
-    let mut looked = holdings::Looked::default();
+    let mut looked = crate::spack::store::binaries::Looked::default();
     if manner.from_mirrors && !missing.is_empty() {
-        looked = holdings::look(command.cx, command.scope, &missing).await?;
+        looked = (Handed::of(command.cx)?.look_into_mirrors)(command.cx, command.scope, &missing).await?;
     }
     let mut walk = Walk {
         specs,

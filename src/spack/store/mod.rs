@@ -8,3 +8,4 @@ pub mod query;
 pub mod recipes;
 pub mod row;
 pub mod stores;
+pub mod binaries;

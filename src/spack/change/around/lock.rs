@@ -1,7 +1,7 @@
 //! The lock of an environment around a change: what it asked for before and after, and a warning before a newer
 //! Spack rewrites it in a format that the older one cannot read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::Result;
 use crate::site::Cx;
@@ -46,4 +46,10 @@ pub fn warn_of_upgrade(cx: &Cx, scope: &Scope) -> Result<()> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// The files of an environment that a command in it may change.
+pub fn touched(scope: &Scope) -> Result<Vec<PathBuf>> {
+    let environment = scope.inside()?;
+    Ok(vec![environment.manifest_file(), environment.lock_file()])
 }

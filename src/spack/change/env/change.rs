@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::concretize::touched;
+use crate::spack::change::around::lock::touched;
 use crate::spack::change::around::lock::warn_of_upgrade;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;

@@ -1,5 +1,6 @@
 //! Concretizes an environment and installs it; the lock and the database say what came of it.
 
+use crate::spack::change::around::lock::touched;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -112,12 +113,6 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     })
 }
 
-/// The files of an environment that a command in it may change.
-pub fn touched(scope: &Scope) -> Result<Vec<PathBuf>> {
-    let environment = scope.inside()?;
-    Ok(vec![environment.manifest_file(), environment.lock_file()])
-}
-
 /// Reads off the script thread.
 async fn read<T: Send + 'static>(
     cx: &Cx,
@@ -132,21 +127,3 @@ async fn read<T: Send + 'static>(
     .await
 }
 
-/// Installs an environment, or some of its specs, and proves it by the database.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-pub struct EnvInstallArgs {
-    /// Name of the environment, or its folder.
-    pub name: String,
-    /// Only these: a spec or a list.
-    pub specs: Option<Specs>,
-    #[serde(flatten)]
-    pub options: InstallOptions,
-}
-
-pub async fn install_env(cx: Cx, args: EnvInstallArgs) -> Result<InstallResult> {
-    let (inside, name) = (cx.clone(), args.name.clone());
-    let options = InstallArgs { spec: args.specs, env: Some(args.name), options: args.options };
-    let done = install(cx, options).await?;
-    share_views(&inside, &name).await?;
-    Ok(done)
-}

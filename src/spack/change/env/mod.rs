@@ -3,3 +3,4 @@
 pub mod change;
 pub mod concretize;
 pub mod hold;
+pub mod install;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::env::concretize::touched;
+use crate::spack::change::around::lock::touched;
 use crate::spack::change::around::lock::warn_of_upgrade;
 use crate::spack::change::around::view::mend_interrupted;
 use crate::spack::drive::events::Progress;
