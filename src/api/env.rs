@@ -1,8 +1,8 @@
 //! The primitives over environments.
 
 use super::Registry;
-use crate::spack::change::env::{change, concretize, hold};
 use crate::spack::change::around::view;
+use crate::spack::change::env::{change, concretize, hold};
 use crate::spack::read::{env_diff, env_status};
 use crate::world::Effect::{Changes, Reads};
 

@@ -4,6 +4,7 @@
 mod args;
 pub mod commands;
 pub mod end;
+pub mod given;
 mod interrupt;
 mod options;
 pub(crate) mod session;
@@ -18,18 +19,15 @@ use crate::plan::stored::StoredCommand;
 use crate::practice;
 use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
+use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
+use crate::world::proc::{cwd, orphans};
+use crate::world::state::store::Store;
+use crate::world::who::host;
 
 use args::{Cli, Command, Global, Runs, RunsCommand};
 use end::finish::Begun;
 use options::words_of;
 use session::{Mode, Session};
-
-use crate::world::proc::cwd;
-use crate::world::proc::orphans;
-use crate::world::state::store::Store;
-use crate::world::who::host;
-
-use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
 
 /// Runs one command line and gives its exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
@@ -38,11 +36,11 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     {
         return practice::main(argv.into_iter().skip(1).collect(), root);
     }
-    let matches = match commands::verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
+    let matches = match args::verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => return usage_error(&error),
     };
-    let parsed = match commands::verbs::typed(&matches) {
+    let parsed = match args::verbs::typed(&matches) {
         Some(call) => {
             Global::from_arg_matches(&matches).map(|global| Cli { global, command: Command::Verb(call) })
         }
@@ -52,7 +50,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
-    let printer = Arc::new(printer(&cli.global, options::wants_summary(&cli)));
+    let printer = Arc::new(printer(&cli.global, args::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
         Ok(code) => code,
         Err(trouble) if printer.is_closed() || ClosedPipe::is(&trouble) => 0,
@@ -133,7 +131,7 @@ fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
             again(&plan.command.clone(), Mode::Apply(Box::new(plan)))
         }
         Command::Runs(Runs { command: Some(RunsCommand::Resume { id, fresh }), .. }) => {
-            let store = Store::at(session::state(&global)?.join("state.db"));
+            let store = Store::at(session::state(&global.place())?.join("state.db"));
             let row = read::run(&store, *id)?;
             if matches!(row.state, RunState::Running) {
                 return Err(Trouble::new(Kind::Busy, format!("run {id} is still running"))
@@ -176,12 +174,18 @@ fn is_run(command: &Command) -> bool {
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
     let opened = opened(cli, printer)?;
-    let session = Session::open(&opened.global, opened.mode, is_run(command), printer)?;
+    let session = Session::open(
+        &opened.global.place(),
+        opened.global.run_options(),
+        opened.mode,
+        is_run(command),
+        printer,
+    )?;
     let at = session.cx.world.clock.seconds();
     let result = match command {
         Command::Run { words } => commands::run::words(&session, words).await,
         Command::Plan(args) => {
-            session.ask_of_plan(args);
+            session.ask_of_plan(args.check, args.output.as_ref());
             commands::plan::plan(&session, &opened.words).await
         }
         Command::Apply { .. } => commands::run::words(&session, &opened.words).await,

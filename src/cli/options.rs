@@ -1,19 +1,13 @@
 //! Options that every run has, whether they stand before the workflow's name or after it.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::args::{Cli, Command as Typed, Global};
 use crate::base::words;
 use crate::script::workflow::Workflow;
-use crate::world::seam::input::Input;
-
-/// The inputs of a plan that are given with the command.
-pub type Given = RefCell<Vec<Input>>;
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -33,17 +27,6 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// What stood before the workflow's name.
-    pub fn of(global: &Global) -> RunOptions {
-        RunOptions {
-            wait: global.wait,
-            summary: global.summary,
-            report: global.report.clone(),
-            metrics: global.metrics.clone(),
-            ..RunOptions::default()
-        }
-    }
-
     /// Adds the options to a workflow's own; one that the workflow has itself is its own.
     pub fn extend(command: Command, planning: bool) -> Command {
         let mut all = vec![
@@ -108,14 +91,4 @@ pub fn without_plan(name: &str, args: &[OsString], workflow: &Workflow) -> Vec<S
 /// The words of a stored command.
 pub fn words_of(words: &[String]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
-}
-
-/// Whether one line at the end is wanted, wherever that stands.
-pub fn wants_summary(cli: &Cli) -> bool {
-    let words = match &cli.command {
-        Typed::Run { words } => words.get(1..).unwrap_or_default(),
-        Typed::Check { args } => args,
-        _ => &[],
-    };
-    cli.global.summary || words.iter().take_while(|word| *word != "--").any(|word| word == "--summary")
 }

@@ -8,13 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Global, PlanArgs};
 use super::interrupt::Interrupts;
 use super::options::RunOptions;
 use crate::api::{self, Registry};
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, digest, words};
-use crate::cli::commands::run::GivenInputs;
+use crate::cli::given::GivenInputs;
 use crate::plan::file::Plan;
 use crate::plan::stored::StoredCommand;
 use crate::practice::{self, PracticeSite};
@@ -26,9 +25,8 @@ use crate::site::shared::SharedConfig;
 use crate::site::{Cx, paths};
 use crate::term::printer::Printer;
 use crate::term::progress::Progress;
-use crate::world::fs::access;
 use crate::world::fs::eyes::LiveEyes;
-use crate::world::fs::space;
+use crate::world::fs::{access, space};
 use crate::world::scope::cancel::Cancel;
 use crate::world::seam::input::{Input, InputKind};
 use crate::world::seam::live::LiveHands;
@@ -107,9 +105,25 @@ pub fn practice_folder() -> Result<tempfile::TempDir> {
         .map_err(|e| Trouble::io("create a folder in", &parent, e))
 }
 
+/// Which site a command works on.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    pub site: Option<PathBuf>,
+    pub spack: Option<PathBuf>,
+    /// A practice site; the empty word is a throw-away one.
+    pub practice: Option<OsString>,
+    pub timeout: Option<Duration>,
+}
+
 impl Session {
-    pub fn open(global: &Global, mode: Mode, runs: bool, printer: &Arc<Printer>) -> Result<Session> {
-        let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
+    pub fn open(
+        place: &Place,
+        options: RunOptions,
+        mode: Mode,
+        runs: bool,
+        printer: &Arc<Printer>,
+    ) -> Result<Session> {
+        let loaded = Loaded::read(&LiveEyes, place.site.as_deref(), paths::user_config().as_deref())?;
         let wish = loaded.config.shared.as_ref().map(SharedConfig::wish);
         if let Some(wish) = &wish {
             access::enter(wish);
@@ -119,14 +133,13 @@ impl Session {
             .collect();
         // Without a folder clap gives the empty word: a throw-away site.
         let kept = |dir: &OsString| (!dir.is_empty()).then(|| PathBuf::from(dir));
-        let practice =
-            global.practice.as_ref().map(|dir| Practice::open(kept(dir).as_deref())).transpose()?;
+        let practice = place.practice.as_ref().map(|dir| Practice::open(kept(dir).as_deref())).transpose()?;
         let (state, spack) = match &practice {
             Some(practice) => {
                 variables.extend(practice.site.env.clone());
                 (practice.site.root.join("state"), Some(practice.site.spack_root.clone()))
             }
-            None => (paths::state(&loaded.config), global.spack.clone()),
+            None => (paths::state(&loaded.config), place.spack.clone()),
         };
         let practice_root = practice.as_ref().map(|p| p.site.root.clone());
         let database = state.join("state.db");
@@ -165,7 +178,8 @@ impl Session {
         };
         let world = World { eyes, hands, watcher: Arc::clone(&log) as _, clock };
         let site = Site::new(loaded, state, store, journal, spack, variables, practice_root);
-        let timeout = global.timeout.or_else(|| match mode {
+        api::hand_in(&site);
+        let timeout = place.timeout.or_else(|| match mode {
             // A session at the prompt may stay open; a run may not.
             Mode::Live if !runs => None,
             _ => site.run_limit(),
@@ -182,9 +196,9 @@ impl Session {
             timeout,
             planning,
             expected,
-            stored: stored(global),
+            stored: stored(place),
             ran: RefCell::default(),
-            options: RefCell::new(RunOptions::of(global)),
+            options: RefCell::new(options),
             given: GivenInputs::default(),
             plan: match mode {
                 Mode::Apply(plan) => Some(*plan),
@@ -217,10 +231,10 @@ impl Session {
     }
 
     /// What stood between `plan` and the name.
-    pub fn ask_of_plan(&self, args: &PlanArgs) {
+    pub fn ask_of_plan(&self, check: bool, output: Option<&PathBuf>) {
         let mut options = self.options.borrow_mut();
-        options.check |= args.check;
-        options.output = args.output.clone().or(options.output.take());
+        options.check |= check;
+        options.output = output.cloned().or(options.output.take());
     }
 
     /// Script, options, modules and site files as they are now.
@@ -271,33 +285,23 @@ impl Session {
 }
 
 /// The state folder of a site, before a session is opened on it.
-pub fn state(global: &Global) -> Result<PathBuf> {
-    if let Some(dir) = global.practice.as_ref().filter(|dir| !dir.is_empty()) {
+pub fn state(place: &Place) -> Result<PathBuf> {
+    if let Some(dir) = place.practice.as_ref().filter(|dir| !dir.is_empty()) {
         return Ok(Path::new(dir).join("state"));
     }
-    let loaded = Loaded::read(&LiveEyes, global.site.as_deref(), paths::user_config().as_deref())?;
+    let loaded = Loaded::read(&LiveEyes, place.site.as_deref(), paths::user_config().as_deref())?;
     Ok(paths::state(&loaded.config))
 }
 
-impl Global {
-    /// What is not given is as it was in a stored command line.
-    pub fn or(mut self, stored: &StoredCommand) -> Global {
-        self.site = self.site.or_else(|| stored.site.clone());
-        self.spack = self.spack.or_else(|| stored.spack.clone());
-        self.practice = self.practice.or_else(|| stored.practice.clone().map(Into::into));
-        self
-    }
-}
-
 /// What of the options leads to the same site again.
-fn stored(global: &Global) -> StoredCommand {
+fn stored(place: &Place) -> StoredCommand {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     StoredCommand {
         words: Vec::new(),
         cwd: std::env::current_dir().unwrap_or_default(),
-        site: global.site.as_ref().map(&absolute),
-        spack: global.spack.as_ref().map(&absolute),
-        practice: global.practice.as_ref().filter(|dir| !dir.is_empty()).map(|d| absolute(&PathBuf::from(d))),
+        site: place.site.as_ref().map(&absolute),
+        spack: place.spack.as_ref().map(&absolute),
+        practice: place.practice.as_ref().filter(|dir| !dir.is_empty()).map(|d| absolute(&PathBuf::from(d))),
     }
 }
 

@@ -10,13 +10,12 @@ use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::{Entry, Ledger, Progress};
 use crate::generation::series::place::Place;
-use crate::generation::tree::activation;
-use crate::generation::tree::lmod;
+use crate::generation::tree::{activation, lmod};
 use crate::site::Cx;
-use crate::spack::change::env::install::{EnvInstallArgs, install_env};
-use crate::spack::change::around::view::{RefreshArgs, mend, refresh, view_roots};
-use crate::spack::change::install::args::{InstallOptions, InstalledRow};
 use crate::spack::change::around::share;
+use crate::spack::change::around::view::{RefreshArgs, mend, refresh, view_roots};
+use crate::spack::change::env::install::{EnvInstallArgs, install_env};
+use crate::spack::change::install::args::{InstallOptions, InstalledRow};
 use crate::spack::drive::session::scope;
 
 /// Installs what a solved generation's lock says, caches first, and makes its views and modules.

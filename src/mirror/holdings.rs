@@ -1,20 +1,18 @@
 //! Which mirror holds a spec, asked by the name that its manifest has there. Folders are looked into, web servers
 //! are asked; what else there is may hold it, and that is said.
 
-use crate::spack::store::binaries::{Found, Looked, Signature};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::config::mirrors::Mirror;
 use crate::spack::config::paths::file_url_path;
 use crate::spack::drive::session::Scope;
+use crate::spack::store::binaries::{Found, Looked, Signature};
 use crate::spack::store::row::SpecRow;
 use crate::world::Eyes;
 use crate::world::net::ask;

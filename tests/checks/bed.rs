@@ -168,6 +168,7 @@ pub fn context(state: &Path, variables: BTreeMap<String, String>) -> Cx {
         clock,
     };
     let site = Site::new(Loaded::default(), state.to_owned(), store, journal, None, variables, None);
+    moonstack::api::hand_in(&site);
     Cx { world, site: Arc::new(site) }
 }
 

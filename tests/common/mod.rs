@@ -122,6 +122,7 @@ pub fn context_of(
         clock,
     };
     let site = Site::new(loaded, state, store, journal, spack, variables, practice);
+    moonstack::api::hand_in(&site);
     Cx { world, site: Arc::new(site) }
 }
 

@@ -1,16 +1,24 @@
 //! What can be typed.
 
 pub(crate) mod env;
+pub mod policy;
+pub mod schedule;
+pub mod test;
+pub mod verbs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::cli::commands::policy::PolicyCommand;
-use crate::cli::commands::schedule::ScheduleCommand;
-use crate::cli::commands::test::TestArgs;
-use crate::cli::commands::verbs::VerbCall;
+use super::options::RunOptions;
+use super::session::Place;
+use crate::cli::args::policy::PolicyCommand;
+use crate::cli::args::schedule::ScheduleCommand;
+use crate::cli::args::test::TestArgs;
+use crate::cli::args::verbs::VerbCall;
+use crate::plan::stored::StoredCommand;
+
 use env::EnvCommand;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 done but needs attention, 2 failed, 3 unknown or could not start, \
@@ -245,4 +253,44 @@ pub struct Find {
 /// The whole command tree.
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+impl Global {
+    pub fn place(&self) -> Place {
+        Place {
+            site: self.site.clone(),
+            spack: self.spack.clone(),
+            practice: self.practice.clone(),
+            timeout: self.timeout,
+        }
+    }
+
+    /// What stood before the workflow's name.
+    pub fn run_options(&self) -> RunOptions {
+        RunOptions {
+            wait: self.wait,
+            summary: self.summary,
+            report: self.report.clone(),
+            metrics: self.metrics.clone(),
+            ..RunOptions::default()
+        }
+    }
+
+    /// What is not given is as it was in a stored command line.
+    pub fn or(mut self, stored: &StoredCommand) -> Global {
+        self.site = self.site.or_else(|| stored.site.clone());
+        self.spack = self.spack.or_else(|| stored.spack.clone());
+        self.practice = self.practice.or_else(|| stored.practice.clone().map(Into::into));
+        self
+    }
+}
+
+/// Whether one line at the end is wanted, wherever that stands.
+pub fn wants_summary(cli: &Cli) -> bool {
+    let words = match &cli.command {
+        Command::Run { words } => words.get(1..).unwrap_or_default(),
+        Command::Check { args } => args,
+        _ => &[],
+    };
+    cli.global.summary || words.iter().take_while(|word| *word != "--").any(|word| word == "--summary")
 }

@@ -1,31 +1,15 @@
 //! `policy`: what decides on this site, and what an expression would say.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
+use crate::cli::args::policy::PolicyCommand;
 use crate::cli::session::Session;
 use crate::policy::{Expression, SLOTS, slot};
-
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// List the policies: the expression that decides, and where it is from.
-    List,
-    /// Show what an expression says of some facts.
-    Try {
-        /// Name of the policy, such as keep.
-        slot: String,
-        /// The expression; without one, what decides on this site.
-        expression: Option<String>,
-        /// Facts as JSON or YAML; "-" reads standard input. Those left out are the sample's.
-        #[arg(long, value_name = "FILE")]
-        facts: Option<PathBuf>,
-    },
-}
 
 pub fn policy(session: &Session, command: &PolicyCommand) -> Result<u8> {
     match command {

@@ -8,7 +8,7 @@ use mlua::{MultiValue, Value};
 use serde_json::json;
 
 use crate::base::{Kind, Result, Trouble, digest};
-use crate::cli::options::{self, Given, RunOptions};
+use crate::cli::options::{self, RunOptions};
 use crate::cli::session::Session;
 use crate::plan::inputs;
 use crate::script::Host;
@@ -281,18 +281,4 @@ pub async fn eval(session: &Session, code: &str) -> Result<u8> {
         }
     }
     Ok(0)
-}
-
-/// Script, options, modules and site files as they are now.
-#[derive(Debug, Default)]
-pub struct GivenInputs(Given);
-
-impl GivenInputs {
-    pub fn add(&self, input: Input) {
-        self.0.borrow_mut().push(input);
-    }
-
-    pub fn all(&self) -> Vec<Input> {
-        self.0.borrow().clone()
-    }
 }

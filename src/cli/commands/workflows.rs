@@ -78,8 +78,8 @@ pub async fn completions(session: &Session, shell: clap_complete::Shell) -> Resu
     }
     // Where they are parsed, their options are words of any kind.
     tree = tree.mut_subcommand("run", |_| run).mut_subcommand("check", |_| check);
-    for (module, _) in super::verbs::MODULES {
-        tree = tree.subcommand(super::verbs::command(&session.registry, module));
+    for (module, _) in args::verbs::MODULES {
+        tree = tree.subcommand(args::verbs::command(&session.registry, module));
     }
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut tree, "moonstack", &mut text);

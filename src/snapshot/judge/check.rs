@@ -12,13 +12,13 @@ use super::restore_context::{Ground, Grounds};
 use super::verify;
 use crate::base::Result;
 use crate::mirror::holdings;
-use crate::spack::store::binaries::Signature;
 use crate::site::Cx;
 use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{self, HashState};
 use crate::snapshot::store::index::Kept;
 use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
+use crate::spack::store::binaries::Signature;
 use crate::spack::store::prefix_manifest::{self, Contents};
 use crate::spack::store::row::SpecRow;
 
@@ -152,7 +152,11 @@ pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable>
     Ok(concluded(Restorable::begun(kept, Vec::new()), &local, looked))
 }
 
-fn concluded(mut out: Restorable, local: &Local, looked: crate::spack::store::binaries::Looked) -> Restorable {
+fn concluded(
+    mut out: Restorable,
+    local: &Local,
+    looked: crate::spack::store::binaries::Looked,
+) -> Restorable {
     out.not_looked = looked.not_looked;
     out.drift.clone_from(&local.drift);
     out.verdict = Source::Installed;
@@ -249,7 +253,11 @@ fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
     out
 }
 
-fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, crate::spack::store::binaries::Found>) -> HashCheck {
+fn judged(
+    state: &HashState,
+    local: &Local,
+    found: &BTreeMap<String, crate::spack::store::binaries::Found>,
+) -> HashCheck {
     let check = |from, why: String, mirror| HashCheck {
         name: state.name.clone(),
         version: state.version.clone(),
@@ -281,7 +289,10 @@ fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, crate::spac
 }
 
 /// What is needed to build those that no mirror has, all the way down.
-fn needed_to_build<'a>(local: &'a Local, found: &BTreeMap<String, crate::spack::store::binaries::Found>) -> BTreeSet<&'a str> {
+fn needed_to_build<'a>(
+    local: &'a Local,
+    found: &BTreeMap<String, crate::spack::store::binaries::Found>,
+) -> BTreeSet<&'a str> {
     let builds = |hash: &str| local.absent.contains_key(hash) && !found.contains_key(hash);
     let mut queue: Vec<&str> =
         local.states.iter().filter(|s| !s.build_only && builds(&s.hash)).map(|s| s.hash.as_str()).collect();

@@ -12,8 +12,6 @@ use super::restore_context::Grounds;
 use crate::base::argument::Span;
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble, words};
-use crate::generation::series::ledger::Ledger;
-use crate::generation::series::place::Place;
 use crate::site::Cx;
 use crate::snapshot::record::row::{SnapshotRow, seconds};
 use crate::snapshot::store::index::{Kept, Shelf};
@@ -40,7 +38,9 @@ pub async fn list(cx: Cx, args: ListArgs, generations: FindGenerations) -> Resul
     cx.blocking(move |cx| {
         let mut grounds = Grounds::default();
         let mut out = Vec::new();
-        for (mut row, kept) in found(&cx, &args, &args.env.as_deref().map(|name| generations(&cx, name)).unwrap_or_default())? {
+        for (mut row, kept) in
+            found(&cx, &args, &args.env.as_deref().map(|name| generations(&cx, name)).unwrap_or_default())?
+        {
             if let Some(kept) = kept {
                 judge(&cx, &mut grounds, &mut row, &kept);
             }

@@ -2,8 +2,8 @@
 
 use super::state;
 use crate::base::{Kind, Result, Trouble};
-use crate::site::Cx;
 use crate::mirror::push;
+use crate::site::Cx;
 use crate::spack::drive::installed::{self, Named};
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;

@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::events::{Progress, Recogniser};
+use super::handed::Handed;
 use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentKind;
-use super::handed::Handed;
 use crate::world::fs::eyes::{Eyes as _, LiveEyes};
-use crate::world::proc::program::Listener;
-use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin, Tail};
+use crate::world::proc::program::{Ended, Gentle, Listener, Program, Ran, Stdin, Tail};
 use crate::world::scope::event::Underway;
 use crate::world::{Action, Effect, Event};
 

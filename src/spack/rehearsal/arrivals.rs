@@ -7,10 +7,10 @@ use super::facts::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
 use crate::spack::drive::handed::Handed;
-use crate::spack::store::binaries::Found;
 use crate::spack::drive::installed::{self, Store};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::rehearsal::command::Command;
+use crate::spack::store::binaries::Found;
 use crate::spack::store::row::SpecRow;
 
 /// What has to be done for a request.

@@ -1,5 +1,6 @@
 //! What is installed: databases, the nodes in them, recipes, and questions to all of it.
 
+pub mod binaries;
 pub mod database;
 pub(crate) mod matcher;
 pub mod node;
@@ -8,4 +9,3 @@ pub mod query;
 pub mod recipes;
 pub mod row;
 pub mod stores;
-pub mod binaries;

@@ -8,45 +8,26 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::base::{Kind, Result, Trouble, words};
+use crate::base::{Kind, Result, Trouble};
 use crate::cli::args::Global;
+use crate::cli::args::test::TestArgs;
 use crate::cli::session::{Session, practice_folder};
 use crate::script::Host;
 use crate::script::loader::Source;
 use crate::script::trial::{Case, Status, Told, Trial};
 use crate::world::fs::eyes::FileKind;
-use crate::world::proc::program::Listener;
-use crate::world::proc::program::{Ended, Program, Ran};
+use crate::world::proc::program::{Ended, Listener, Program, Ran};
 use crate::world::scope::event::Stream;
 use crate::world::{Action, Effect};
+
 use report::FileResult;
 
 /// What test files are called.
 const ENDING: &str = "_test.lua";
 /// Until a silent file is ended from outside, on top of a case's limit: making the site, and cleaning up.
 const MARGIN: Duration = Duration::from_secs(30);
-
-#[derive(Debug, Args)]
-pub struct TestArgs {
-    /// Folders to search for *_test.lua, or files.
-    #[arg(value_name = "DIR|FILE", default_value = ".")]
-    pub paths: Vec<PathBuf>,
-    /// Only cases whose file or name holds this text.
-    #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
-    /// How many files run at once; by default as many as there are processors, at most four.
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: Option<u16>,
-    /// How long a case may take.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = words::parse_span)]
-    pub limit: Duration,
-    /// For the process that runs one file: the folder that was asked for.
-    #[arg(long, hide = true, value_name = "DIR")]
-    pub alone: Option<PathBuf>,
-}
 
 /// A test file, and the folder that it was found from.
 struct Found {

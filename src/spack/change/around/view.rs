@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::share;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use super::share;
 use crate::spack::drive::failure;
 use crate::spack::drive::invoke::{self, Invocation};
 use crate::spack::drive::locks;

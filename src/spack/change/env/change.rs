@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spack::change::around::lock::touched;
-use crate::spack::change::around::lock::warn_of_upgrade;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::drive::failure;
+use crate::spack::change::around::lock::{touched, warn_of_upgrade};
 use crate::spack::drive::invoke::{self, Answer, Invocation};
-use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope, within};
+use crate::spack::drive::{failure, locks};
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;

@@ -1,24 +1,20 @@
 //! Concretizes an environment and installs it; the lock and the database say what came of it.
 
-use crate::spack::change::around::lock::touched;
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spack::change::around::lock::{self, warn_of_upgrade};
-use crate::spack::change::around::view::{mend_interrupted, share_views};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::install::args::{InstallArgs, InstallOptions, InstallResult, TestScope};
-use crate::spack::change::install::install;
+use crate::spack::change::around::lock::{self, touched, warn_of_upgrade};
+use crate::spack::change::around::view::mend_interrupted;
+use crate::spack::change::install::args::TestScope;
 use crate::spack::drive::invoke::{self, Invocation};
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::drive::{failure, locks};
 use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::diff::rows::PackageDiff;
-use crate::spack::read::concretize::{Specs, reuse_option};
+use crate::spack::read::concretize::reuse_option;
 use crate::spack::read::env_status::{RootState, status_of};
 use crate::world::scope::replay;
 
@@ -126,4 +122,3 @@ async fn read<T: Send + 'static>(
     })
     .await
 }
-

@@ -9,7 +9,6 @@ use crate::spack::change::install::args::{InstallArgs, InstallOptions, InstallRe
 use crate::spack::change::install::install;
 use crate::spack::read::concretize::Specs;
 
-
 /// Installs an environment, or some of its specs, and proves it by the database.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct EnvInstallArgs {

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::around::lock::touched;
-use crate::spack::change::around::lock::warn_of_upgrade;
+use crate::spack::change::around::lock::{touched, warn_of_upgrade};
 use crate::spack::change::around::view::mend_interrupted;
 use crate::spack::drive::events::Progress;
 use crate::spack::drive::failure::{self, PackageFailure};
@@ -19,8 +18,7 @@ use crate::spack::drive::invoke::{self, Answer, Invocation};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::lock::contents::LockContents;
-use crate::spack::read::concretize;
-use crate::spack::read::concretize::{Solved, Specs, solve};
+use crate::spack::read::concretize::{self, Solved, Specs, solve};
 use crate::spack::read::find::query;
 use crate::spack::read::unregistered_prefixes::partial_prefixes;
 use crate::spack::store::query::short;
@@ -29,6 +27,7 @@ use crate::world::scope::event::Level;
 use crate::world::scope::postcondition::Proof;
 use crate::world::scope::replay;
 use crate::world::{Action, Event};
+
 use args::{InstallArgs, InstallOptions, InstallResult, InstalledRow};
 
 /// What must be there afterwards.
