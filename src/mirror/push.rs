@@ -8,9 +8,9 @@ use crate::mirror::holdings;
 use crate::site::Cx;
 use crate::spack::config::mirrors::Mirror;
 use crate::spack::config::paths::file_url_path;
-use crate::spack::drive::failure;
-use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::Scope;
+use crate::spack::drive::{failure, invoke};
 use crate::spack::store::row::SpecRow;
 
 /// The mirror of that name, if it is one for binaries.

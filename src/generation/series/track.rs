@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::place::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::drive::failure;
-use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::{Scope, scope};
+use crate::spack::drive::{failure, invoke};
 use crate::spack::environment;
 use crate::world::Action;
 

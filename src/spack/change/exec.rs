@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::argument::Span;
 use crate::base::{Result, Trouble};
 use crate::site::Cx;
-use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::scope;
 use crate::spack::drive::verbs::{effect, verb_at};
-use crate::spack::drive::{failure, locks};
+use crate::spack::drive::{failure, invoke, locks};
 use crate::world::Effect;
 
 /// Verbs that build, and so need an open standard input under the new installer.

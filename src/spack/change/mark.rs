@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::installed::{self, Named};
-use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::{Scope, scope};
-use crate::spack::drive::{failure, locks};
+use crate::spack::drive::{failure, invoke, locks};
 use crate::spack::read::select::chosen;
 use crate::spack::store::database::State;
 

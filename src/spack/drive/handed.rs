@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::invoke::Invocation;
 use super::session::Scope;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::site::cx::Site;
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::store::binaries::Looked;
 use crate::spack::store::row::SpecRow;
-use crate::world::seam::hands::Performing;
+use crate::world::seam::performing::Performing;
 use crate::world::seam::scene::Rehearsal;
 
 /// Predicts one command line.

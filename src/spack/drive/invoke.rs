@@ -12,6 +12,7 @@ use super::handed::Handed;
 use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::environment::EnvironmentKind;
 use crate::world::fs::eyes::{Eyes as _, LiveEyes};
 use crate::world::proc::program::{Ended, Gentle, Listener, Program, Ran, Stdin, Tail};
@@ -51,66 +52,6 @@ const PASSED_PREFIXES: &[&str] = &["LC_", "AWS_"];
 const EDITORS: &[&str] = &["EDITOR", "VISUAL", "SPACK_EDITOR"];
 /// What a reading command may print: a whole DAG as JSON, not a flood.
 const READ_LIMIT: usize = 64 * 1024 * 1024;
-
-/// One command line of Spack.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// Verb and its arguments.
-    pub words: Vec<String>,
-    pub effect: Effect,
-    /// The new installer dies on end of file, so installers get a silent pipe; others must not wait for an
-    /// answer that never comes.
-    pub installs: bool,
-    /// The specs among the words, where it matters which of them are.
-    pub specs: Vec<String>,
-    /// Hashes that it uninstalls.
-    pub removes: Vec<String>,
-    /// Files that it may change.
-    pub touches: Vec<PathBuf>,
-    /// The words to show, where the real ones name files that are made anew each time.
-    pub shown: Option<Vec<String>>,
-    /// Further variables to pass, by name.
-    pub variables: Vec<String>,
-    pub timeout: Option<Duration>,
-    pub silence: Option<Duration>,
-}
-
-impl Invocation {
-    pub fn new(effect: Effect, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Invocation {
-            words: words.into_iter().map(Into::into).collect(),
-            effect,
-            installs: false,
-            specs: Vec::new(),
-            removes: Vec::new(),
-            touches: Vec::new(),
-            shown: None,
-            variables: Vec::new(),
-            timeout: None,
-            silence: None,
-        }
-    }
-
-    pub fn reads(words: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Invocation::new(Effect::Reads, words)
-    }
-
-    pub fn changes(words: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Invocation::new(Effect::Changes, words)
-    }
-
-    /// "spack install", for messages.
-    pub fn title(&self) -> String {
-        let at = super::verbs::verb_at(&self.words).unwrap_or(0);
-        let verb = self.words.get(at).map_or("", String::as_str);
-        match self.words.get(at + 1) {
-            Some(next) if matches!(verb, "env" | "config" | "mirror" | "buildcache") => {
-                format!("spack {verb} {next}")
-            }
-            _ => format!("spack {verb}"),
-        }
-    }
-}
 
 /// How it went.
 #[derive(Debug, Clone)]

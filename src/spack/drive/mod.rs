@@ -4,6 +4,7 @@ pub mod events;
 pub mod failure;
 pub mod handed;
 pub mod installed;
+pub mod invocation;
 pub mod invoke;
 pub mod locks;
 pub mod session;

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::drive::failure;
-use crate::spack::drive::invoke::{self, Invocation};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::{Scope, within};
+use crate::spack::drive::{failure, invoke};
 use crate::spack::text::yaml::{self, Mark, Yaml};
 
 /// Tells a value of Spack's configuration, merged as Spack merges it, and where it was written. Where a

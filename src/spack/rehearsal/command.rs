@@ -1,6 +1,6 @@
 //! A command line of Spack as those see it who predict what it would do.
 use crate::site::Cx;
-use crate::spack::drive::invoke::Invocation;
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::Scope;
 use crate::world::proc::program::Ran;
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::spack::drive::invoke::Invocation;
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::Scope;
 use crate::spack::drive::verbs::verb_at;
 use crate::spack::rehearsal::command::{Command, ended};

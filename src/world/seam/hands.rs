@@ -1,27 +1,24 @@
 //! The seam: the one trait through which the machine is changed.
 
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
 use super::action::{Action, Outcome};
 use super::input::{Input, InputKind};
 use super::world::World;
 use crate::base::Result;
+use crate::world::seam::performing::Performing;
 use crate::world::state::own_lock::OwnLock;
 
 /// Finds out how the parts of something are.
 pub type Look<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;
 
-pub type Performing<'a, T = Outcome> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
-
 /// Performs an action, or says what it would have done.
 pub trait Hands: Send + Sync {
-    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a>;
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome>;
 
     /// Does what is our own book-keeping (logs, requests) and no change of the site: no journal, no plan names it.
-    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a>;
+    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome>;
 
     /// Takes one of our own locks, waiting for whoever has it. A plan changes nothing and takes none; it notes who
     /// would be in the way.

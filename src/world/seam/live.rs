@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::action::{Action, Effect, Outcome};
-use super::hands::{Hands, Performing};
+use super::hands::Hands;
 use super::planned::Expected;
 use super::world::World;
 use crate::base::{Kind, Result, Trouble, atomic};
@@ -16,6 +16,7 @@ use crate::world::proc::process;
 use crate::world::scope::postcondition::Proof;
 use crate::world::scope::replay;
 use crate::world::seam::naming::Naming;
+use crate::world::seam::performing::Performing;
 use crate::world::state::journal::Journal;
 use crate::world::state::own_lock::{self, OwnLock};
 
@@ -85,7 +86,7 @@ impl LiveHands {
 }
 
 impl Hands for LiveHands {
-    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome> {
         Box::pin(async move {
             match action.effect() {
                 Effect::Reads => act(world, action, &self.temporary).await,
@@ -94,7 +95,7 @@ impl Hands for LiveHands {
         })
     }
 
-    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
+    fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome> {
         Box::pin(async move {
             self.ready().await?;
             act(world, action, &self.temporary).await

@@ -5,6 +5,7 @@ pub mod hands;
 pub mod input;
 pub mod live;
 pub mod naming;
+pub mod performing;
 pub mod planned;
 pub mod planning;
 pub mod scene;

@@ -1,7 +1,6 @@
 //! Pretends: records each action, predicts what it would leave behind, and lays that over the machine so that
 //! later looks agree. Nothing is changed but a scratch folder, which goes with the plan.
 
-use crate::world::seam::scene::{Desk, Guard, Planned, Report, Scene};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::action::{Action, Effect, Outcome};
-use super::hands::{Hands, Look, Performing};
+use super::hands::{Hands, Look};
 use super::input::{Input, InputKind};
 use super::world::World;
 use crate::base::{Kind, Result, Trouble};
@@ -18,6 +17,8 @@ use crate::world::fs::overlay::{LayeredEyes, Overlay};
 use crate::world::proc::program::Ran;
 use crate::world::scope::event::Watcher;
 use crate::world::seam::naming::Naming;
+use crate::world::seam::performing::Performing;
+use crate::world::seam::scene::{Desk, Guard, Planned, Report, Scene};
 use crate::world::state::own_lock::{self, OwnLock};
 
 /// Hands that pretend.
@@ -140,11 +141,11 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
 }
 
 impl Hands for PlanningHands {
-    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a> {
+    fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome> {
         Box::pin(self.pretend(world, action))
     }
 
-    fn keep<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a> {
+    fn keep<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a, Outcome> {
         // Our own files may lie in folders that only a run makes.
         if let Action::WriteFile { path, .. } = &action
             && let Some(folder) = path.parent()

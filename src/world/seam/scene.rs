@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::hands::Performing;
 use super::input::Input;
 use crate::base::{Result, Trouble, redact};
 use crate::world::fs::eyes::Eyes;
@@ -15,6 +14,7 @@ use crate::world::proc::process;
 use crate::world::proc::program::{Program, Ran};
 use crate::world::scope::event::{Event, Underway, Watcher};
 use crate::world::scope::identity::Identity;
+use crate::world::seam::performing::Performing;
 
 /// Where a plan is written down while it is made.
 pub struct Desk {
