@@ -1,19 +1,25 @@
 //! Who may use whom, and who may touch the machine. The picture in `src/lib.rs` is read, so it cannot go stale; each
 //! line that breaks it is named.
 
+#[path = "layers/picture.rs"]
+mod picture;
+#[path = "layers/rooms.rs"]
+mod rooms;
 #[path = "layers/source.rs"]
 mod source;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use picture::Picture;
+use rooms::House;
 
 /// Layers that may not be used although they lie below: above `api`, Spack is met through the registry only, and
 /// the command line alone opens the pieces that a session is made of.
 const SKIPPED: &[(&str, &[&str])] = &[
-    ("reference", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
-    ("term", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
-    ("script", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
-    ("repl", &["general", "check", "notify", "schedule", "practice", "snapshot", "spack"]),
+    ("reference", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
+    ("term", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
+    ("script", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
+    ("repl", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
     ("api", &["practice"]),
 ];
 
@@ -35,8 +41,8 @@ const NAMES: &[(&str, &[&str])] = &[
     // Files. Practice plays Spack, a program of its own: it looks by itself, and changes only in `disk`.
     ("fs_err", &["world"]),
     ("tokio::fs", &["world"]),
-    ("std::fs", &["world", "base/atomic.rs", "practice/disk.rs"]),
-    ("std::fs::File", &["world", "base/atomic.rs", "practice/disk.rs"]),
+    ("std::fs", &["world", "base/atomic.rs", "practice/model/disk.rs"]),
+    ("std::fs::File", &["world", "base/atomic.rs", "practice/model/disk.rs"]),
     ("std::fs::File::open", &["world", "base", "practice"]),
     ("std::fs::Metadata", &["world", "base", "practice"]),
     ("std::fs::canonicalize", &["world", "practice"]),
@@ -46,11 +52,11 @@ const NAMES: &[(&str, &[&str])] = &[
     ("std::fs::read_dir", &["world", "practice", "script/loader.rs"]),
     ("std::fs::read_link", &["world", "base", "practice"]),
     ("std::fs::read_to_string", &["world", "practice", "cli/mod.rs"]),
-    ("std::os::unix::fs", &["world", "practice/disk.rs"]),
-    ("std::os::unix::fs::PermissionsExt", &["world", "base", "practice/disk.rs"]),
+    ("std::os::unix::fs", &["world", "practice/model/disk.rs"]),
+    ("std::os::unix::fs::PermissionsExt", &["world", "base", "practice/model/disk.rs"]),
     ("std::os::unix::fs::MetadataExt", &["world", "practice"]),
     ("walkdir", &["world", "base/digest.rs", "practice"]),
-    ("tempfile", &["world", "base/atomic.rs", "cli/setup.rs"]),
+    ("tempfile", &["world", "base/atomic.rs", "cli/session.rs"]),
     // Queries stand where their answers are given; opening and migrating is the store's.
     ("rusqlite", &["world", "check/history.rs", "runs/latest.rs", "runs/read.rs"]),
     // The system below the standard library: only what asks who and where we are.
@@ -62,14 +68,14 @@ const NAMES: &[(&str, &[&str])] = &[
     ("nix::unistd::gethostname", &[""]),
     ("nix::unistd::getpid", &[""]),
     // The fault "Spack is killed in the middle of a build" is played in earnest.
-    ("nix::sys::signal", &["world", "practice/install_steps.rs"]),
+    ("nix::sys::signal", &["world", "practice/install/steps.rs"]),
     ("std::env::set_var", &[]),
     ("std::env::remove_var", &[]),
-    ("std::env::set_current_dir", &["world/place.rs"]),
+    ("std::env::set_current_dir", &["world/proc/cwd.rs"]),
     // Lua, the command line and the terminal stay in their corners.
     ("mlua", &["script", "repl", "cli"]),
     // It could write files anywhere; here it only reads and writes bytes.
-    ("tar", &["snapshot/archive.rs"]),
+    ("tar", &["snapshot/store/archive.rs"]),
     ("object", &["spack/linkage"]),
     ("clap", &["script/workflow.rs", "cli"]),
     ("clap_complete", &["cli"]),
@@ -90,43 +96,30 @@ const NAMES: &[(&str, &[&str])] = &[
 /// The longest file that is still one idea.
 const LINES: usize = 400;
 
-type Picture = BTreeMap<String, Vec<String>>;
-
-/// `a → { b, c } → d`: each may use itself and everything to its right, those in braces not each other.
+/// The picture in `src/lib.rs`, without the layers that are skipped.
 fn picture(lib: &str) -> Picture {
-    let drawn =
-        lib.split("```text").nth(1).and_then(|t| t.split("```").next()).expect("a picture in src/lib.rs");
-    let drawn = drawn.replace("//!", " ");
-    let groups: Vec<Vec<String>> = drawn
-        .split('→')
-        .map(|group| group.trim().trim_matches(['{', '}']).split(',').map(|n| n.trim().to_owned()).collect())
-        .collect();
-    let mut allowed = Picture::new();
-    for (i, group) in groups.iter().enumerate() {
-        for layer in group {
-            let right = groups[i + 1..].iter().flatten().cloned();
-            allowed.insert(layer.clone(), right.chain([layer.clone()]).collect());
-        }
-    }
+    let mut picture = picture::of(lib).expect("a picture in src/lib.rs");
     for (layer, skipped) in SKIPPED {
-        allowed.get_mut(*layer).expect("a layer").retain(|l| !skipped.contains(&l.as_str()));
+        let may = picture.may.get_mut(*layer).expect("a layer");
+        may.retain(|l| !skipped.contains(&l.as_str()));
     }
-    allowed
+    picture
 }
 
 /// What a file does that it may not.
 fn broken(allowed: &Picture, file: &str, text: &str) -> Vec<String> {
     let folder = file.split_once('/').map_or(file.trim_end_matches(".rs"), |(folder, _)| folder);
     let mut bad = Vec::new();
-    let Some(may) = allowed.get(folder).or_else(|| (folder == "lib").then_some(&allowed["main"])) else {
+    let place = allowed.may.get(folder).or_else(|| (folder == "lib").then_some(&allowed.may["main"]));
+    let Some(may) = place else {
         return vec![format!("src/{file}: '{folder}' has no place in the picture in src/lib.rs")];
     };
     for named in source::names(file, text) {
         let at = format!("src/{file}:{}", named.line);
         let path = named.path.replacen("moonstack::", "crate::", 1);
         if let Some(layer) = path.strip_prefix("crate::").and_then(|rest| rest.split("::").next())
-            && allowed.contains_key(layer)
-            && !may.iter().any(|l| l == layer)
+            && allowed.may.contains_key(layer)
+            && !may.contains(layer)
         {
             bad.push(format!("{at}: {folder} may not use {layer} ({path})"));
         }
@@ -191,11 +184,76 @@ fn each_layer_uses_only_those_below_it() {
 #[test]
 fn every_layer_in_the_picture_exists() {
     let files = shipped();
-    for layer in drawn().keys() {
+    let picture = drawn();
+    for layer in picture.may.keys().filter(|layer| !picture.planned.contains(*layer)) {
         let there =
             files.iter().any(|(f, _)| f.starts_with(&format!("{layer}/")) || *f == format!("{layer}.rs"));
         assert!(there, "'{layer}' is drawn in src/lib.rs, but is not there");
     }
+}
+
+#[test]
+fn in_each_room_a_part_uses_only_those_below_it() {
+    let files = shipped();
+    let house = House::of(&files);
+    let bad: Vec<String> = files.iter().flat_map(|(file, text)| house.broken(file, text)).collect();
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+#[test]
+fn every_room_says_what_it_is_for_and_draws_its_parts() {
+    let files = shipped();
+    let bad = House::of(&files).undrawn();
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+#[test]
+fn no_room_is_crowded() {
+    let files = shipped();
+    let bad = House::of(&files).crowded();
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+/// The guard of the rooms itself: an arrow is planted that runs against the order, in each spelling.
+#[test]
+fn a_planted_arrow_is_found() {
+    let room = |text: &str| {
+        let mut files: Vec<(String, String)> = vec![
+            ("spack/mod.rs".into(), "//! Spack.\n//!\n//! ```text\n//! change → { drive, [later] } → store\n//! ```\npub use store::row::Row;\n".into()),
+            ("spack/change.rs".into(), String::new()),
+            ("spack/drive.rs".into(), text.into()),
+            ("spack/store/mod.rs".into(), "//! The store.\n//!\n//! ```text\n//! query → row ↔ mod\n//! ```\n".into()),
+            ("spack/store/row.rs".into(), "use super::Stores;".into()),
+            ("spack/store/query.rs".into(), "use super::row::Row;\nuse super::Stores;".into()),
+        ];
+        files.sort();
+        files
+    };
+    for (text, line) in [
+        ("use crate::spack::change::Install;", 1),
+        ("use super::change;", 1),
+        ("\nfn f() { super::change::install(); }", 2),
+        ("use super::{store::row::Row, change as other};", 1),
+        ("use crate::spack;\nfn f() { spack::change::install(); }", 2),
+        ("use crate::spack::Spack;", 1),
+    ] {
+        let files = room(text);
+        let house = House::of(&files);
+        let bad: Vec<String> = files.iter().flat_map(|(file, text)| house.broken(file, text)).collect();
+        assert_eq!(bad.len(), 1, "{text}: {bad:?}");
+        assert!(bad[0].starts_with(&format!("src/spack/drive.rs:{line}: in spack, drive may not use ")), "{bad:?}");
+    }
+    for text in ["use super::store::query;", "use crate::spack::Row;", "use crate::base::change::X;"] {
+        let files = room(text);
+        let house = House::of(&files);
+        let bad: Vec<String> = files.iter().flat_map(|(file, text)| house.broken(file, text)).collect();
+        assert_eq!(bad, Vec::<String>::new(), "{text}");
+    }
+    let mut files = room("");
+    files.push(("spack/lost.rs".into(), String::new()));
+    assert_eq!(House::of(&files).undrawn(), ["src/spack/mod.rs: 'lost' has no place in the picture"]);
+    files.extend((0..rooms::FILES).map(|n| (format!("spack/a{n}.rs"), String::new())));
+    assert_eq!(House::of(&files).crowded(), ["src/spack has 20 files at one level"]);
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub fn names(module: &str, text: &str) -> Vec<Named> {
                 found.push(Named { line, path: full.join("::") });
             });
             rest = &rest[end..];
+        } else if token.text == "pub" && rest.first().is_some_and(|t| t.text == "(") {
+            // How far something can be seen is no use of it.
+            rest = &rest[rest.iter().position(|t| t.text == ")").unwrap_or(0)..];
         } else if is_word(&token.text) {
             let mut path = vec![token.text.clone()];
             while let [colons, next, ..] = rest
@@ -56,6 +59,25 @@ pub fn names(module: &str, text: &str) -> Vec<Named> {
     }
     found.sort();
     found.dedup();
+    found
+}
+
+/// The names that a file gives to what is elsewhere, with their full paths: its `pub use`.
+pub fn exported(module: &str, text: &str) -> Vec<(String, String)> {
+    let tokens = tokens(&shipped(&blank(text)));
+    let home = home(module);
+    let mut found = Vec::new();
+    for (at, pair) in tokens.windows(2).enumerate() {
+        if pair[0].text == "pub" && pair[1].text == "use" {
+            let rest = &tokens[at + 2..];
+            let end = rest.iter().position(|t| t.text == ";").unwrap_or(rest.len());
+            tree(&rest[..end], &[], &mut |full, name, _| {
+                let full = absolute(full, &home);
+                let full = if full[0] == "crate" { full } else { [home.clone(), full].concat() };
+                found.push((name.to_owned(), full.join("::")));
+            });
+        }
+    }
     found
 }
 

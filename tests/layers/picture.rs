@@ -1,0 +1,78 @@
+//! The order that a picture draws. `a → b` says that `a` may use `b` and everything after it; what stands together in
+//! braces may not use each other, but for a chain with arrows of its own; `a ↔ b` may. What is in square brackets is
+//! not there yet: its place is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What each part may use, itself among it.
+#[derive(Debug, Default)]
+pub struct Picture {
+    pub may: BTreeMap<String, BTreeSet<String>>,
+    pub planned: BTreeSet<String>,
+}
+
+/// The picture in the comment that a file begins with, if there is one.
+pub fn of(text: &str) -> Option<Picture> {
+    let comment: String =
+        text.lines().take_while(|l| l.starts_with("//!")).map(|l| format!("{}\n", &l[3..])).collect();
+    let drawn = comment.split("```text").skip(1).find(|part| part.contains('→') || part.contains('↔'))?;
+    Some(read(drawn.split("```").next().unwrap_or_default()))
+}
+
+pub fn read(drawn: &str) -> Picture {
+    let mut picture = Picture::default();
+    let mut below: BTreeSet<String> = BTreeSet::new();
+    for group in split(drawn, '→').into_iter().rev() {
+        let mut all = BTreeSet::new();
+        let group = group.trim();
+        let chains = match group.strip_prefix('{').and_then(|g| g.strip_suffix('}')) {
+            Some(inside) => split(inside, ','),
+            None => vec![group.to_owned()],
+        };
+        for chain in chains {
+            let mut lower = below.clone();
+            for link in split(&chain, '→').into_iter().rev() {
+                let names: BTreeSet<String> =
+                    link.split('↔').map(|name| plain(name, &mut picture.planned)).collect();
+                lower.extend(names.iter().cloned());
+                for name in &names {
+                    let twice = picture.may.insert(name.clone(), lower.clone());
+                    assert!(twice.is_none(), "'{name}' is drawn twice");
+                }
+                all.extend(names);
+            }
+        }
+        below.extend(all);
+    }
+    picture
+}
+
+fn plain(name: &str, planned: &mut BTreeSet<String>) -> String {
+    let name = name.trim();
+    match name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
+        Some(name) => {
+            planned.insert(name.to_owned());
+            name.to_owned()
+        }
+        None => name.to_owned(),
+    }
+}
+
+/// Splits outside of braces.
+fn split(text: &str, at: char) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut depth = 0_usize;
+    for c in text.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if c == at && depth == 0 {
+            parts.push(String::new());
+        } else if let Some(last) = parts.last_mut() {
+            last.push(c);
+        }
+    }
+    parts
+}
