@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
-//! processes or opens sockets. `tests/layers.rs` reads this picture and keeps it so.
+//! processes or opens sockets. `tests/hermetic/layers.rs` reads this picture and keeps it so.
 
 // Tests may unwrap; the product may not.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

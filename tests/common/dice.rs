@@ -1,7 +1,5 @@
 //! Chance that can be repeated, and how much of a long proof is asked for.
 
-#![allow(dead_code)]
-
 /// How much of a long proof is asked for.
 pub fn share(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)

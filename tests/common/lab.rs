@@ -1,31 +1,76 @@
 //! Real Spack sites for tests: one for each checkout under `MOONSTACK_LAB` or `~/.cache/moonstack-lab`.
 
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, OnceLock};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
+
+use super::trial::{Lack, trial};
 
 pub const RELEASES: [&str; 3] = ["0.23", "1.1", "1.2"];
 
-/// The main function of a test that is one trial a release, ignored where its Spack is not.
-pub fn for_each_release(test: fn(&'static str, &Path) -> Result<(), Failed>) -> ! {
-    let trials = RELEASES
-        .iter()
-        .map(|release| {
-            let spack = spack(release);
-            let missing = spack.is_none();
-            let name = format!("spack_{}", release.replace('.', "_"));
-            Trial::test(name, move || spack.map_or(Ok(()), |root| test(release, &root)))
-                .with_ignored_flag(missing)
+/// One trial a release, which gets its name and its checkout; `also` is what each needs besides.
+pub fn for_each_release(
+    test: &str,
+    also: &Lack,
+    run: fn(&'static str, &Path) -> Result<(), Failed>,
+) -> Vec<Trial> {
+    let one = |release: &'static str| {
+        let lack = lack(release).or_else(|| also.clone());
+        let root = root(release).unwrap_or_default();
+        trial(format!("{test}::{}", word(release)), lack, move || run(release, &root))
+    };
+    RELEASES.into_iter().map(one).collect()
+}
+
+/// One trial for each populated site: those that `MOONSTACK_LAB_SITES` names (separated by ':'), else a small one a
+/// release, made once and kept in the build folder.
+pub fn for_each_site(test: &str, run: fn(&Path)) -> Vec<Trial> {
+    if let Some(named) = named() {
+        let name = |site: &Path| site.file_name().unwrap_or(site.as_os_str()).display().to_string();
+        let one = |site: PathBuf| trial(format!("{test}::{}", name(&site)), None, move || run(&site));
+        return named.into_iter().map(one).collect();
+    }
+    let one = |(number, release): (usize, &'static str)| {
+        trial(format!("{test}::{}", word(release)), lack(release), move || match site(number) {
+            Ok(folder) => run(&folder),
+            Err(error) => panic!("the lab site of {release}: {error}"),
         })
-        .collect();
-    let mut arguments = Arguments::from_args();
-    // Side by side also where there are fewer cores: much of the time somebody waits for a build that sleeps.
-    arguments.test_threads.get_or_insert(RELEASES.len());
-    libtest_mimic::run(&arguments, trials).exit()
+    };
+    RELEASES.into_iter().enumerate().map(one).collect()
+}
+
+/// The populated site of a release. Who asks while it is made waits for it.
+fn site(number: usize) -> Result<PathBuf, String> {
+    static SITES: [OnceLock<Result<PathBuf, String>>; RELEASES.len()] =
+        [const { OnceLock::new() }; RELEASES.len()];
+    let release = RELEASES[number];
+    let make = || populated(release, &root(release).ok_or("it has no checkout")?);
+    SITES[number].get_or_init(make).clone()
+}
+
+/// As a part of a trial's name.
+pub fn word(release: &str) -> String {
+    format!("spack_{}", release.replace('.', "_"))
+}
+
+/// What is missing to try something on a release.
+pub fn lack(release: &str) -> Lack {
+    static SOLVER: LazyLock<bool> = LazyLock::new(|| {
+        let solver = Command::new("python3").args(["-c", "import clingo"]).output();
+        solver.is_ok_and(|output| output.status.success())
+    });
+    if root(release).is_none() {
+        return Some(format!("no checkout of Spack {release}"));
+    }
+    (!*SOLVER).then(|| "no clingo".to_owned())
+}
+
+/// Where the Spack of a release is.
+pub fn root(release: &str) -> Option<PathBuf> {
+    checkout(&format!("spack-{release}"))
 }
 
 /// The checkout of a release, or of Spack's packages.
@@ -33,13 +78,6 @@ pub fn checkout(name: &str) -> Option<PathBuf> {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/moonstack-lab");
     let lab = std::env::var_os("MOONSTACK_LAB").map_or_else(home, PathBuf::from);
     Some(lab.join(name)).filter(|path| path.is_dir())
-}
-
-/// The Spack of a release, where it and its solver are.
-pub fn spack(release: &str) -> Option<PathBuf> {
-    let root = checkout(&format!("spack-{release}"))?;
-    let solver = Command::new("python3").args(["-c", "import clingo"]).output();
-    solver.is_ok_and(|o| o.status.success()).then_some(root)
 }
 
 /// An isolated site.
@@ -150,41 +188,14 @@ pub fn done(what: &str, output: &Output) -> Result<(), String> {
 
 fn named() -> Option<Vec<PathBuf>> {
     let named = std::env::var("MOONSTACK_LAB_SITES").ok()?;
-    Some(named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect())
+    let named: Vec<PathBuf> = named.split([':', ',']).filter(|s| !s.is_empty()).map(PathBuf::from).collect();
+    (!named.is_empty()).then_some(named)
 }
 
 /// The site among those that `MOONSTACK_LAB_SITES` names that has the Spack of this checkout.
 pub fn named_site(root: &Path) -> Option<LabSite> {
     let opened = named()?.into_iter().filter_map(|folder| LabSite::open(&folder).ok());
     opened.into_iter().find(|site| site.env.get("SPACK_ROOT").is_some_and(|of| Path::new(of) == root))
-}
-
-/// The populated sites to compare on: those that `MOONSTACK_LAB_SITES` names (separated by ':'), else a small one
-/// for each checkout, made once and kept in the build folder. None on a machine without checkouts.
-pub fn sites() -> Vec<PathBuf> {
-    if let Some(named) = named() {
-        return named;
-    }
-    let roots: Vec<(&str, PathBuf)> =
-        RELEASES.iter().filter_map(|release| Some((*release, spack(release)?))).collect();
-    let made: Vec<PathBuf> = std::thread::scope(|scope| {
-        let making: Vec<_> = roots
-            .iter()
-            .map(|(release, root)| (release, scope.spawn(move || populated(release, root))))
-            .collect();
-        making
-            .into_iter()
-            .map(|(release, made)| match made.join() {
-                Ok(Ok(folder)) => folder,
-                Ok(Err(error)) => panic!("the lab site of {release}: {error}"),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    });
-    if made.is_empty() {
-        eprintln!("skipped: no Spack checkouts under MOONSTACK_LAB or ~/.cache/moonstack-lab");
-    }
-    made
 }
 
 const INSTALLS: &[&str] = &[

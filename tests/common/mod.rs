@@ -1,10 +1,17 @@
-//! A machine for tests: live hands in a folder of its own, and what was printed and told.
+//! What the tests share. Here a machine: live hands in a folder of its own, and what was printed and told.
 
-#![allow(dead_code)]
+pub mod checks_bed;
+pub mod dice;
+pub mod lab;
+pub mod modules;
+pub mod runs_bed;
+pub mod trial;
+pub mod unattended;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -135,4 +142,12 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
 pub fn shown(trouble: &Trouble) -> String {
     let place = trouble.place().map(|p| format!("{}:{}: ", p.file, p.line)).unwrap_or_default();
     format!("{place}{}: {trouble}\n{}", trouble.kind(), trouble.traceback().unwrap_or_default())
+}
+
+/// An executable shell script. Another process writes it: a process that some other test starts at that moment would
+/// keep a file of ours open for writing until it has become its program, and what is open for writing cannot be run.
+pub fn program(path: &Path, body: &str) {
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let done = Command::new("sh").args(["-c", write]).arg(path).arg(body).status().unwrap();
+    assert!(done.success(), "{}", path.display());
 }

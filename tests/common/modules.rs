@@ -1,9 +1,9 @@
 //! The programs behind users' `module`: Environment Modules, and Lmod, where this machine has them.
 
-#![allow(dead_code)]
-
 use std::path::PathBuf;
 use std::process::Command;
+
+use super::trial::Lack;
 
 pub struct ModuleProgram {
     path: PathBuf,
@@ -23,11 +23,11 @@ pub fn lmod_package() -> Option<PathBuf> {
     let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     let usual = ["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod"].map(PathBuf::from);
     let with_parents = told.flat_map(|folder| [folder.join(".."), folder]).chain(usual);
-    let found = with_parents.into_iter().find(|f| f.join("libexec/update_lmod_system_cache_files").is_file());
-    if found.is_none() {
-        println!("skipped: there is no Lmod; LMOD_PKG names its folder");
-    }
-    found
+    with_parents.into_iter().find(|f| f.join("libexec/update_lmod_system_cache_files").is_file())
+}
+
+pub fn no_lmod() -> Lack {
+    lmod_package().is_none().then(|| "no Lmod; LMOD_PKG names its folder".to_owned())
 }
 
 pub fn lmod() -> Option<ModuleProgram> {

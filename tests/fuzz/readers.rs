@@ -1,5 +1,5 @@
 //! What must hold for any bytes: an answer or an error, never a panic, never unbounded work. The fuzz targets and the
-//! bounded run of `cargo test` (tests/mutations.rs) call the same functions.
+//! bounded run of `cargo test` (`tests/hermetic/mutations.rs`) call the same functions.
 
 use std::path::Path;
 

@@ -1,0 +1,28 @@
+//! The tests that need nothing but the executable and what every machine has: a shell, `git`, `/proc`. Each module is
+//! one subject; `cargo test --test hermetic killed::` runs one of them.
+
+mod cancel;
+mod checks;
+#[allow(dead_code)] // A part of the helpers is for the other programs.
+#[path = "../common/mod.rs"]
+mod common;
+mod errors;
+mod exit_codes;
+mod faults;
+mod foundation;
+mod generations;
+mod instances;
+mod killed;
+mod layers;
+mod mutations;
+mod planned;
+mod policies;
+mod practice;
+mod progress;
+mod reading;
+mod recorded;
+mod repl;
+mod site_tests;
+mod snapshots;
+mod specs;
+mod together;
