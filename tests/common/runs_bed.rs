@@ -131,6 +131,13 @@ impl Bed {
         }
     }
 
+    /// Stages of the builds that run now.
+    pub fn builds(&self) -> Vec<String> {
+        let files = walkdir::WalkDir::new(&self.root).into_iter().flatten();
+        let logs = files.filter(|entry| entry.file_name() == "spack-build-out.txt");
+        logs.filter_map(|log| Some(log.path().parent()?.file_name()?.display().to_string())).collect()
+    }
+
     /// What processes that were only started have said.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.root.join("said")).unwrap_or_default()

@@ -40,9 +40,11 @@ fn nobody_sees_a_hole() {
                 })
             })
             .collect();
-        for turn in 0..share("MOONSTACK_SWITCHES", 50) {
+        let (switches, mut turn) = (share("MOONSTACK_SWITCHES", 50), 0);
+        while turn < switches || reads.load(Ordering::Relaxed) < 100 {
             let to = if turn % 2 == 0 { "1" } else { "2" };
             bed.ok(&["-q", "generation", "rollback", "science", "--to", to]);
+            turn += 1;
         }
         done.store(true, Ordering::Relaxed);
         readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<BTreeSet<_>>()
@@ -51,7 +53,6 @@ fn nobody_sees_a_hole() {
     assert!(errors.is_empty(), "{errors:?}");
     let versions: Vec<_> = seen.iter().flatten().collect();
     assert_eq!(versions.len(), 2, "each reader met the one or the other: {versions:?}");
-    assert!(reads.load(Ordering::Relaxed) > 100, "{reads:?} reads");
     println!("{} reads, none met a hole", reads.load(Ordering::Relaxed));
 }
 

@@ -165,7 +165,7 @@ return workflow{ name = 'endless', doc = 'Works for a long time.', on_fail = 'ro
     run.compensate(function() fs.write(DIR .. '/second-undone', '1') end)
     fs.write(DIR .. '/second', '1')
     task.all{
-      function() process.run({ 'sh', '-c', 'sleep 30 & sleep 30' }) end,
+      function() process.run({ 'sh', '-c', '(sleep 600; touch DONE) & sleep 600; touch DONE' }) end,
       function() for i = 1, 1000 do env.add('science', 'zlib-ng@1.' .. i) end end,
       function() while true do time.sleep('1ms') end end,
     }
@@ -173,12 +173,16 @@ return workflow{ name = 'endless', doc = 'Works for a long time.', on_fail = 'ro
 end }
 ";
 
+fn endless(bed: &Bed) -> String {
+    let out = bed.out().display().to_string();
+    ENDLESS.replace("DIR", &format!("'{out}'")).replace("DONE", &format!("{out}/done"))
+}
+
 #[test]
 fn a_run_that_is_asked_to_end_takes_back_what_it_did_and_leaves_nothing_running() {
     let bed = Bed::practice();
-    let script = bed.script("endless.lua", &ENDLESS.replace("DIR", &format!("'{}'", bed.out().display())));
+    let script = bed.script("endless.lua", &endless(&bed));
     let (mut dice, rounds) = (Dice::new(), share("MOONSTACK_TERMS", 5));
-    let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         bed.renew();
         let mut child = bed.start(&["-q", "run", &script]);
@@ -188,11 +192,10 @@ fn a_run_that_is_asked_to_end_takes_back_what_it_did_and_leaves_nothing_running(
             std::thread::sleep(Duration::from_millis(2));
         }
         std::thread::sleep(Duration::from_millis(dice.below(430)));
-        let begin = Instant::now();
         signal(child.id(), if round % 2 == 0 { "-TERM" } else { "-INT" });
         let status = child.wait().unwrap();
-        slowest = slowest.max(begin.elapsed());
         assert_eq!(status.code(), Some(130), "round {round}");
+        assert!(!bed.out().join("done").exists(), "round {round}: it was waited for");
         assert!(bed.out().join("first-undone").exists(), "round {round}: {}", bed.said());
         assert!(bed.out().join("second-undone").exists(), "round {round}: {}", bed.said());
         assert!(still_running(&bed).is_empty(), "round {round}: {:?}", still_running(&bed));
@@ -202,6 +205,5 @@ fn a_run_that_is_asked_to_end_takes_back_what_it_did_and_leaves_nothing_running(
             run["steps"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
         assert_eq!(states, ["undone", "undone"], "round {round}");
     }
-    println!("asked {rounds} runs to end: the slowest took {slowest:?}");
-    assert!(slowest < Duration::from_secs(20), "{slowest:?}");
+    println!("asked {rounds} runs to end");
 }

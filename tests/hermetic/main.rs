@@ -6,6 +6,7 @@ mod checks;
 #[allow(dead_code)] // A part of the helpers is for the other programs.
 #[path = "../common/mod.rs"]
 mod common;
+mod effort;
 mod errors;
 mod exit_codes;
 mod faults;

@@ -114,7 +114,7 @@ fn a_damaged_blob_means_a_build_from_source() {
     assert!(out.contains("==> No binary for osu-micro-benchmarks-7.5-"), "{out}");
 }
 
-fn walk(root: &std::path::Path) -> Vec<PathBuf> {
+fn walk(root: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
     entries.filter(|e| e.file_type().is_file()).map(|e| e.path().to_owned()).collect()
 }

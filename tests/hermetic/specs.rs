@@ -3,6 +3,8 @@
 use moonstack::spack::spec::{Dialect, Spec};
 use proptest::prelude::*;
 
+use crate::effort::assert_in_proportion;
+
 fn part() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z][a-z0-9-]{0,6}[a-z0-9]".prop_map(|v| format!(" +{v}")),
@@ -77,9 +79,9 @@ fn odd_versions_and_long_words_are_read_once() {
         let spec = Spec::parse(text, Dialect::Direct).unwrap();
         assert_eq!(Spec::parse(&spec.to_string(), Dialect::Direct).unwrap(), spec, "{text}");
     }
-    let begin = std::time::Instant::now();
-    assert!(Spec::parse_all(&"/abc".repeat(10_000), Dialect::Direct).is_ok());
-    assert!(begin.elapsed() < std::time::Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert_in_proportion("hashes in one word", 20_000, |words| {
+        assert!(Spec::parse_all(&"/abc".repeat(words), Dialect::Direct).is_ok());
+    });
 }
 
 #[test]

@@ -159,14 +159,15 @@ fn what_is_held_is_met_as_it_is_in_the_end() {
 fn users_can_go_back_while_the_next_generation_is_built() {
     let bed = Bed::practice();
     bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
-    bed.ok(&["-q", "generation", "solve", "science", "--specs", "practice-slow seconds=5"]);
+    bed.ok(&["-q", "generation", "solve", "science", "--specs", "practice-slow seconds=10"]);
     let mut build = start(&bed, &["-q", "generation", "build", "science", "--number", "3"]);
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(build.try_wait().unwrap().is_none(), "it was built before anything could be tried");
     let begin = Instant::now();
+    while !bed.builds().iter().any(|stage| stage.contains("practice-slow")) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the build does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     bed.ok(&["-q", "generation", "rollback", "science", "--to", "1"]);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-    assert!(build.try_wait().unwrap().is_none());
+    assert!(build.try_wait().unwrap().is_none(), "it was waited for");
     // What is built is not removed under it: this waits for its turn.
     let removed = start(&bed, &["-q", "generation", "remove", "science", "3"]);
     ok(&build.wait_with_output().unwrap());

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod checks;
+#[allow(dead_code)] // A part of the helpers is for the other programs.
 #[path = "../common/mod.rs"]
 mod common;
 mod config_agreement;

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use moonstack::practice;
 use serde_json::Value;
@@ -22,7 +21,6 @@ pub struct Said {
     pub code: i32,
     pub out: String,
     pub err: String,
-    pub took: Duration,
 }
 
 impl Bed {
@@ -86,14 +84,12 @@ impl Bed {
 }
 
 pub fn said(command: &mut Command) -> Said {
-    let begin = Instant::now();
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what we print is text");
     let said = Said {
         code: output.status.code().expect("no signal ends it"),
         out: text(output.stdout),
         err: text(output.stderr),
-        took: begin.elapsed(),
     };
     assert!(!said.err.contains("panicked"), "{said:?}");
     said
