@@ -13,7 +13,7 @@ fn worked() -> Duration {
 pub fn effort<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let before = worked();
     let result = work();
-    (result, worked() - before)
+    (result, worked().saturating_sub(before))
 }
 
 /// Fails where ten times as much to read is far more than ten times the work. The square would be a hundred times.

@@ -174,7 +174,7 @@ fn greedy_expressions_end() {
         let shown: String = text.chars().take(50).collect();
         match (Expression::check(keep, text), refused) {
             (Ok(expression), None) => {
-                assert!(expression.evaluate(&keep.sample().unwrap()).is_ok(), "{shown}")
+                assert!(expression.evaluate(&keep.sample().unwrap()).is_ok(), "{shown}");
             }
             (Err(flaw), Some(why)) => assert!(flaw.message.contains(why), "{shown}: {}", flaw.message),
             (Ok(_), Some(why)) => panic!("{shown}: it was taken, not refused by '{why}'"),
