@@ -1,11 +1,16 @@
 //! Typed Lua primitives over Spack, for the people who keep a site running.
 //!
 //! ```text
-//! main → cli → repl → { script, term } → reference → api → { general, check, notify, schedule, practice, snapshot } → runs → plan → spack → site → { policy, world } → base
+//! main → cli → repl → { script, term } → reference → api →
+//! { general, check, notify, schedule, practice, [queue], [bundle] → generation → snapshot → mirror } →
+//! runs → plan → spack → site → { policy, world } → base
 //! ```
 //!
-//! Each layer may use those to its right, but none in the same braces. Only `world` changes files, starts
-//! processes or opens sockets. `tests/hermetic/layers.rs` reads this picture and keeps it so.
+//! Each layer may use those to its right, but none in the same braces, save along an arrow within them. What is in
+//! square brackets is not there yet; its place is kept. What joins two domains is in `api` or in Lua, and a runner of
+//! jobs, which needs `script`, will live in `cli`. Only `world` changes files, starts processes or opens sockets. Each
+//! room draws the order of its parts in its `mod.rs` in the same way, where `a ↔ b` says that two parts know each
+//! other. `tests/hermetic/layers.rs` reads all pictures and keeps them so.
 
 // Tests may unwrap; the product may not.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -1,5 +1,11 @@
-//! Declares the primitives; their code is in the domains. One struct and one line make the Lua function, its
-//! argument checks, help, completion, `moonstack call`, the stub and the reference page.
+//! Declares the primitives: one struct and one line make the Lua function, its argument checks, help, completion,
+//! `moonstack call`, the stub and the reference page. What joins several domains is joined here. What a primitive
+//! does is in its domain, and nothing here knows Lua or a terminal.
+//!
+//! ```text
+//! { check, env, general, generation, notify, snapshot, spack } → { handmade ↔ registry, perform } →
+//! { primitive, gather, handed }
+//! ```
 
 pub mod check;
 pub mod env;

@@ -1,5 +1,10 @@
-//! Helpers without a domain: the error type, words for sizes and spans, suggestions, digests.
-//! Nothing here knows Spack, Lua or the terminal.
+//! Helpers without a domain: the error type, words for sizes and spans, suggestions, digests. Nothing here knows
+//! Spack, Lua or the terminal, and nothing looks at the machine beyond the files that it is given.
+//!
+//! ```text
+//! argument → { words, atomic, digest } → mod → trouble →
+//! { nearest, both, clock, ours, pieces, redact, text_diff }
+//! ```
 
 pub mod argument;
 pub mod atomic;

@@ -1,5 +1,10 @@
-//! The command line: what was typed, the context that follows from it, one file per command. Results go to
-//! stdout, everything else to stderr; a closed pipe is not an error.
+//! The command line: what was typed, the context that follows from it, one file per command, and what is told at the
+//! end. Results go to stdout, everything else to stderr; a closed pipe is not an error. What a command does to the
+//! site is in the domains.
+//!
+//! ```text
+//! commands → { args, end } → session → { options, given, interrupt }
+//! ```
 
 mod args;
 pub mod commands;

@@ -1,5 +1,10 @@
-//! Generations: an environment of its own for each state of a stack, built beside the one that users are on, and made
-//! theirs by one rename. Numbers only grow, and going back is to a number.
+//! Generations: an environment of its own for each state of a stack, built beside the one that users are on, and
+//! made theirs by one rename. Numbers only grow, and going back is to a number. What an environment was is the
+//! business of snapshots.
+//!
+//! ```text
+//! build → { solve, prune } → remove → guards → publish → { prove, pin } → { tree, show } → series
+//! ```
 
 pub mod build;
 pub mod guards;

@@ -1,4 +1,9 @@
-//! Build caches: what they hold.
+//! Build caches: which mirror holds what, and how something comes into one. How Spack is configured for mirrors is
+//! read in `spack::config`; nothing here decides what is to be installed from where.
+//!
+//! ```text
+//! push → holdings
+//! ```
 
 pub mod holdings;
 pub mod push;

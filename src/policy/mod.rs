@@ -1,6 +1,10 @@
 //! Policies: small questions that the core asks while no script is running, answered by one Rhai expression each,
-//! which the site file may replace. An expression judges facts and changes nothing; it is checked when it is
-//! loaded, limited when it runs, and where it fails the default decides.
+//! which the site file may replace. An expression judges facts and changes nothing; it is checked when it is loaded,
+//! limited when it runs, and where it fails the default decides. Workflows are not written in it.
+//!
+//! ```text
+//! ruling → expression → { lint, slot } → { engine, facts, flaw, slots }
+//! ```
 
 mod engine;
 pub mod expression;

@@ -1,6 +1,11 @@
 //! The practice site: a throw-away site whose `spack` is this executable, answering Spack 1.1's command line from a
 //! small recorded catalogue and writing the real file formats. It is for first steps, examples and tests; it never
-//! stands in unasked. Practice plays a program of its own, so it writes directly, and only in `disk`.
+//! stands in unasked. Practice plays a program of its own, so it shares no reader with the product, and writes
+//! directly, only in `model::disk`.
+//!
+//! ```text
+//! { site, verbs } → install → modules → session → env → store → { config, solve } → model
+//! ```
 //!
 //! ```text
 //! DIR/spack/bin/spack      a link to the executable; called by that name, it is the stand-in

@@ -1,5 +1,10 @@
 //! Documentation made from the declarations: help in the session, stubs for editors, the reference page and the
-//! catalogue. Gives text; whoever asked prints or writes it.
+//! catalogue. Gives text; whoever asked prints or writes it. Nothing is documented here that a declaration does not
+//! say.
+//!
+//! ```text
+//! page → help ↔ policy → { catalog, lua_docs, stub } → { parts ↔ types, mod, signature }
+//! ```
 
 pub mod catalog;
 pub mod help;

@@ -1,5 +1,10 @@
-//! The session: reads a statement, evaluates it on the machine's thread under a scope of its own, shows what it
-//! gave. Ctrl-C ends the statement, Ctrl-D the session. Statements from a pipe are run like a script.
+//! The session at the prompt: reads a statement, evaluates it on the machine's thread under a scope of its own,
+//! shows what it gave. Ctrl-C ends the statement, Ctrl-D the session. Statements from a pipe are run like a script.
+//! How values look is decided in `term`.
+//!
+//! ```text
+//! reader → { complete, highlight } → lex
+//! ```
 
 mod complete;
 mod highlight;

@@ -1,5 +1,9 @@
 //! What runs unattended: when it is due, the crontab lines and systemd units that start it, how it stands, and what
 //! a monitor reads of it. The schedules themselves are kept by cron or systemd; nothing here waits or starts.
+//!
+//! ```text
+//! { crontab, units } → { job, standing } → when → words → { fields, metrics }
+//! ```
 
 pub mod crontab;
 pub mod fields;

@@ -1,4 +1,9 @@
-//! Lua: builds the machine, binds the primitives, runs scripts, turns errors into one type and back.
+//! Lua: builds the machine, binds the primitives, runs scripts, turns errors into one type and back. What a
+//! primitive does is not known here.
+//!
+//! ```text
+//! trial → host → { bind, help, steps } → { module, workflow, interrupt, task } → { value, check, loader }
+//! ```
 
 pub mod bind;
 mod check;

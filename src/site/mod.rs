@@ -1,4 +1,9 @@
-//! One moonstack configuration, where its state lives, and the context that every operation is given.
+//! One moonstack configuration, where its state lives, and the context that every operation is given. What is done
+//! with a setting is in the domains.
+//!
+//! ```text
+//! paths → channels ↔ config ↔ cx ↔ secrets ↔ shared → policies
+//! ```
 
 pub mod channels;
 pub mod config;

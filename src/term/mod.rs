@@ -1,4 +1,8 @@
-//! What people see: results, tables, errors, progress. Decides wording and colour; knows no command.
+//! What people see: results, tables, errors, progress. Decides wording and colour; knows no command and no domain.
+//!
+//! ```text
+//! plan → printer ↔ progress → value → { diff, trouble, table }
+//! ```
 
 pub mod diff;
 pub mod plan;

@@ -1,5 +1,10 @@
-//! Every look at the machine and every change to it. A domain operation is given a [`World`] and touches
-//! nothing else; whether a change is made, recorded or refused is decided here alone.
+//! Every look at the machine and every change to it. A domain operation is given a [`World`] and touches nothing
+//! else; whether a change is made, recorded or refused is decided here alone. Why a change is made is not known
+//! here.
+//!
+//! ```text
+//! seam → net → { proc, state } → scope → fs → who
+//! ```
 
 pub mod fs;
 pub mod net;

@@ -13,10 +13,22 @@ use rooms::House;
 /// Layers that may not be used although they lie below: above `api`, Spack is met through the registry only, and
 /// the command line alone opens the pieces that a session is made of.
 const SKIPPED: &[(&str, &[&str])] = &[
-    ("reference", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
-    ("term", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
-    ("script", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
-    ("repl", &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"]),
+    (
+        "reference",
+        &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"],
+    ),
+    (
+        "term",
+        &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"],
+    ),
+    (
+        "script",
+        &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"],
+    ),
+    (
+        "repl",
+        &["general", "check", "notify", "schedule", "practice", "generation", "snapshot", "mirror", "spack"],
+    ),
     ("api", &["practice"]),
 ];
 
@@ -238,7 +250,10 @@ fn a_planted_arrow_is_found() {
         let house = House::of(&files);
         let bad: Vec<String> = files.iter().flat_map(|(file, text)| house.broken(file, text)).collect();
         assert_eq!(bad.len(), 1, "{text}: {bad:?}");
-        assert!(bad[0].starts_with(&format!("src/spack/drive.rs:{line}: in spack, drive may not use ")), "{bad:?}");
+        assert!(
+            bad[0].starts_with(&format!("src/spack/drive.rs:{line}: in spack, drive may not use ")),
+            "{bad:?}"
+        );
     }
     for text in ["use super::store::query;", "use crate::spack::Row;", "use crate::base::change::X;"] {
         let files = room(text);

@@ -10,10 +10,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use moonstack::spack::spec::{Dialect, Spec};
 use moonstack::spack::store::database::DatabaseText;
 use moonstack::spack::store::query::Query;
 use moonstack::spack::store::recipes::RepositoryRecipes;
-use moonstack::spack::spec::{Dialect, Spec};
 use moonstack::spack::store::stores::Stores;
 use moonstack::world::fs::eyes::LiveEyes;
 use queries::{Asked, Generator};

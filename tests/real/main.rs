@@ -19,6 +19,7 @@ mod readers;
 mod restore;
 mod run_end;
 mod schedule;
+mod services;
 mod shared;
 mod status_agreement;
 mod upgrade;
@@ -48,6 +49,7 @@ fn main() {
         shared::trials(),
         lmod::trials(),
         schedule::trials(),
+        services::trials(),
         run_end::trials(),
         checks::trials(),
     ];

@@ -1,4 +1,9 @@
-//! What can be typed.
+//! What can be typed: the types and commands of clap, with their help. No command is run here, and nothing is
+//! opened.
+//!
+//! ```text
+//! { env, policy, schedule, test, verbs }
+//! ```
 
 pub(crate) mod env;
 pub mod policy;

@@ -1,4 +1,9 @@
-//! One file a command.
+//! One file a command: what was typed, done by means of the session. What several commands need is not here but in
+//! the session or in `end`.
+//!
+//! ```text
+//! schedule → { env, plan, workflows, verbs } → { call, config, docs, find, run, policy, repl, runs, test }
+//! ```
 
 pub(crate) mod call;
 pub(crate) mod config;

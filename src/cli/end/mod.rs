@@ -1,4 +1,9 @@
-//! What is told and kept when a run has ended.
+//! What is told and kept when a run has ended: the line, the report, the metrics, the messages. It changes nothing
+//! of the outcome.
+//!
+//! ```text
+//! finish → summary → { ended, retention }
+//! ```
 
 pub mod ended;
 pub(crate) mod finish;

@@ -1,4 +1,9 @@
-//! Which generations there are: where they lie, the ledger, and their entries in Spack's list.
+//! Which generations there are: where they lie, the ledger, their entries in Spack's list. Nothing here builds,
+//! proves or publishes.
+//!
+//! ```text
+//! history → { ledger, track } → place
+//! ```
 
 pub mod history;
 pub mod ledger;

@@ -1,5 +1,9 @@
-//! The old installer: plans what must be there, goes through it in order, records what succeeded, and ends as
-//! Spack ends when nobody watches. The steps of one package are in `install_steps`.
+//! The old installer: plans what must be there, goes through it in order, records what succeeded, and ends as Spack
+//! ends when nobody watches. The steps of one package are in `steps`; nothing is really compiled.
+//!
+//! ```text
+//! steps → { mod, permissions }
+//! ```
 
 pub(crate) mod permissions;
 pub(crate) mod steps;

@@ -1,4 +1,9 @@
-//! What the stand-in knows and speaks: packages, specs, records, its way to end.
+//! What the stand-in knows and speaks: packages, specs, records, its way to end, and the only place that writes to
+//! disk. No command is answered here.
+//!
+//! ```text
+//! format → query → { catalogue, disk, halt, record, release }
+//! ```
 
 pub(crate) mod catalogue;
 pub(crate) mod disk;

@@ -1,5 +1,10 @@
-//! Module sets: what the configuration says of them, which name and file the module of a spec gets, and what is left
-//! out or hidden. Names are those of Spack 1.1's default projections; the text of a file is in `module_text`.
+//! Module sets: what the configuration says of them, which name and file the module of a spec gets, what is left out
+//! or hidden, and the text of a file. Names are those of Spack 1.1's default projections. When a module is written
+//! is decided by whoever installs.
+//!
+//! ```text
+//! files → { text, hierarchy } → mod
+//! ```
 
 pub mod files;
 pub(crate) mod hierarchy;

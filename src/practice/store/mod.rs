@@ -1,5 +1,10 @@
-//! The install tree: database, locks and prefixes. A change takes Spack's write lock, reads the index again,
-//! and replaces it by a rename before the verifier is renewed (contract 2.4).
+//! The install tree: database, locks and prefixes, and the mirror that binaries come from. A change takes Spack's
+//! write lock, reads the index again, and replaces it by a rename before the verifier is renewed (contract 2.4).
+//! Nothing here decides what is installed.
+//!
+//! ```text
+//! mirror → build → mod
+//! ```
 
 pub(crate) mod build;
 pub(crate) mod mirror;

@@ -1,4 +1,8 @@
-//! The commands that the stand-in answers.
+//! The commands that the stand-in answers, one file a verb or a family of them. What several need lies below.
+//!
+//! ```text
+//! { buildcache, find, info } → { remove, install } → env → { spec, track, module, verify }
+//! ```
 
 pub(crate) mod buildcache;
 pub(crate) mod env;

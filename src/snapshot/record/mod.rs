@@ -1,4 +1,8 @@
-//! Taking snapshots, marking them, and letting them go.
+//! Taking snapshots, marking them, and letting them go. Whether one could be restored is judged above.
+//!
+//! ```text
+//! marks → { capture, prune } → { ensure, row, parts } → { configuration, state, source }
+//! ```
 
 pub mod capture;
 pub mod configuration;

@@ -1,5 +1,9 @@
 //! The way back in place: manifest and lock byte for byte, what is missing by its hash, marks, views and modules as
-//! they were. Everything is read back; what fails puts back what was there before.
+//! they were. Everything is read back; what fails puts back what was there before. Nothing is ever solved again.
+//!
+//! ```text
+//! into → reinstall → args
+//! ```
 
 pub mod args;
 pub mod into;

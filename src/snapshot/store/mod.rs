@@ -1,4 +1,9 @@
 //! Where snapshots are kept: objects, documents, the index of an environment, the file that carries one elsewhere.
+//! What a snapshot means is not known here.
+//!
+//! ```text
+//! reference → { archive, index } → document → object → packing
+//! ```
 
 pub mod archive;
 pub mod document;

@@ -1,4 +1,9 @@
-//! Changes that Spack makes, each read back.
+//! Changes that Spack makes, one file a verb, each read back. What Spack printed or how it ended is never taken for
+//! what was done.
+//!
+//! ```text
+//! env → { install, gc } → { around, exec, uninstall, mark }
+//! ```
 
 pub mod around;
 pub mod env;

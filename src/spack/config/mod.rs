@@ -1,6 +1,11 @@
-//! Spack's configuration as one tree per section, merged from all scopes, each value with the file and line
-//! that it came from. What cannot be known natively is listed in [`Config::not_understood`], so that a
-//! caller can ask `spack config get` instead and say so.
+//! Spack's configuration as one tree per section, merged from all scopes, each value with the file and line that it
+//! came from. What cannot be known natively is listed in [`Config::not_understood`], so that a caller can ask `spack
+//! config get` instead and say so. Nothing here is written.
+//!
+//! ```text
+//! mirrors → { compilers ↔ mod ↔ repos ↔ settings, include } → { locate, scopes, when } →
+//! { host ↔ paths, keys } → { release, merge }
+//! ```
 
 pub mod compilers;
 pub mod host;

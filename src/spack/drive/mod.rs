@@ -1,4 +1,9 @@
-//! Starting Spack and reading back what it did.
+//! Starting Spack and reading back what it did: its words, its environment, its log, its failures, the locks around
+//! it. Which command is to be run is decided above.
+//!
+//! ```text
+//! failure → invoke → handed → { invocation, installed, locks } → { events, verbs, session }
+//! ```
 
 pub mod events;
 pub mod failure;

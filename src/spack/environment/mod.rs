@@ -1,5 +1,10 @@
-//! Environments on disk: the managed ones under their root, tracked ones (links), independent folders. A
-//! folder is an environment when it holds `spack.yaml`; what the file says is read in [`super::manifest`].
+//! Environments on disk: the managed ones under their root, tracked ones (links), independent folders. A folder is
+//! an environment when it holds `spack.yaml`; what the file says is read in [`manifest`]. What is concrete or
+//! installed of one is not known here.
+//!
+//! ```text
+//! manifest → speclist
+//! ```
 
 pub mod manifest;
 pub mod speclist;

@@ -1,6 +1,10 @@
 //! Whether the programs and libraries of installed prefixes find what they need, as the loader would look for it:
 //! each library is there, is whole, is of the same kind, and has the versions that are asked of it. What a user's
 //! `LD_LIBRARY_PATH` would add is left out, and so are libraries that programs open by themselves while they run.
+//!
+//! ```text
+//! resolve → search → { allowed, elf ↔ versions } → { system, blocks, files }
+//! ```
 
 pub mod allowed;
 mod blocks;

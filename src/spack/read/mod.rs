@@ -1,4 +1,10 @@
-//! Answers that join configuration, store, lock and environment.
+//! Answers that join configuration, store, lock and environment, and the two questions that only Spack can answer: a
+//! solve and a value of its configuration. Nothing is changed.
+//!
+//! ```text
+//! { env_diff, select, verify } →
+//! { concretize, config_value, env_status, find, site, unregistered_prefixes }
+//! ```
 
 pub mod concretize;
 pub mod config_value;

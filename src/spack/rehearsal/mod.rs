@@ -1,5 +1,11 @@
-//! What Spack's commands would do, found out for a plan without doing it. Solving is done for real, on copies of
-//! the environment's files, with Spack's caches beside; the rest follows from the lock, the database and mirrors.
+//! What Spack's commands would do, found out for a plan without doing it. Solving is done for real, on copies of the
+//! environment's files, with Spack's caches beside; the rest follows from the lock, the database and mirrors. Who
+//! runs Spack does not know this room: it is handed in.
+//!
+//! ```text
+//! installs → solving → { arrivals, environments, inputs, pushes } →
+//! { command, facts, history, database_edit, scratch }
+//! ```
 
 mod arrivals;
 pub mod command;

@@ -1,5 +1,10 @@
-//! An abstract spec: what an admin types, as data. Parsing is in `spec_parser`, printing in `spec_print`.
-//! What this build does not know is refused by the parser, so every field here means something to the matcher.
+//! An abstract spec: what an admin types, as data. Parsing is in `parser`, printing in `print`. What this build does
+//! not know is refused by the parser, so every field here means something to the matcher. Concrete nodes are in
+//! `store`.
+//!
+//! ```text
+//! lexer ↔ merge ↔ mod ↔ parser ↔ print → { version, targets }
+//! ```
 
 pub(crate) mod lexer;
 pub(crate) mod merge;

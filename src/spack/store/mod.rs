@@ -1,4 +1,9 @@
-//! What is installed: databases, the nodes in them, recipes, and questions to all of it.
+//! What is installed: databases, the nodes in them, recipes, and questions to all of it. Read only, and without
+//! knowing any environment.
+//!
+//! ```text
+//! query → { matcher, row } → stores → database → { binaries, node, recipes, prefix_manifest }
+//! ```
 
 pub mod binaries;
 pub mod database;

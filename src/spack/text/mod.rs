@@ -1,4 +1,9 @@
-//! Bytes into values: YAML and its scalars, JSON that is only skimmed, hashes, and how damage is told.
+//! Bytes into values: YAML and its scalars, JSON that is only skimmed, hashes, and how damage is told. What the
+//! values mean is not known here.
+//!
+//! ```text
+//! { corrupt, hash, json_scan, scalar ↔ yaml }
+//! ```
 
 pub(crate) mod corrupt;
 pub mod hash;

@@ -1,5 +1,9 @@
 //! Progress as it happens: bars on a terminal, lines with times for logs and cron, JSON lines for programs. What a
-//! script says with `log.*` goes the same way.
+//! script says with `log.*` goes the same way. Results do not.
+//!
+//! ```text
+//! screen → layout → { board, wording }
+//! ```
 
 pub mod board;
 pub mod layout;

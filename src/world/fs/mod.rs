@@ -1,4 +1,9 @@
-//! Files: looks at them, layers over them, locks, who may read them.
+//! Files: looks at them, layers over them, links, locks, who may read them. What is pretended for a plan is laid
+//! over them here, and decided in `seam`.
+//!
+//! ```text
+//! { overlay, share } → { access, copy, eyes, link, lock, space }
+//! ```
 
 pub mod access;
 pub mod copy;

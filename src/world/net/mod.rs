@@ -1,4 +1,8 @@
-//! Other machines: questions by HTTP, and messages that have to arrive.
+//! Other machines: questions by HTTP, and messages that have to arrive. What is told, and to whom, is decided above.
+//!
+//! ```text
+//! deliver → { ask, http }
+//! ```
 
 pub mod ask;
 pub mod deliver;

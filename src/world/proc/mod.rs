@@ -1,4 +1,9 @@
-//! Other programs, and this one as a process.
+//! Other programs, and this one as a process: started with an argument list, within limits, ended with what they
+//! started. There is no shell.
+//!
+//! ```text
+//! process → { cwd, orphans, program, terminal }
+//! ```
 
 pub mod cwd;
 pub mod orphans;

@@ -1,4 +1,9 @@
-//! The one place through which every change goes, made or pretended.
+//! The one place through which every change goes, made or pretended: the closed list of actions, the hands that
+//! perform them, the hands that only write a plan. No look at the machine needs it.
+//!
+//! ```text
+//! { live, planning } → { hands ↔ world, naming } → action → scene → { input, performing, planned }
+//! ```
 
 pub mod action;
 pub mod hands;

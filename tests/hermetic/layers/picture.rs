@@ -15,7 +15,10 @@ pub struct Picture {
 pub fn of(text: &str) -> Option<Picture> {
     let comment: String =
         text.lines().take_while(|l| l.starts_with("//!")).map(|l| format!("{}\n", &l[3..])).collect();
-    let drawn = comment.split("```text").skip(1).find(|part| part.contains('→') || part.contains('↔'))?;
+    let drawn = comment
+        .split("```text")
+        .skip(1)
+        .find(|part| part.contains('→') || part.trim_start().starts_with('{'))?;
     Some(read(drawn.split("```").next().unwrap_or_default()))
 }
 

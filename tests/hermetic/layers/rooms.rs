@@ -78,6 +78,10 @@ impl<'a> House<'a> {
             }
             let Some(to) = self.target(&path).filter(|to| *to != from) else { continue };
             let Some((room, a, b)) = self.meet(&from, &to) else { continue };
+            // A room by its name alone; what is taken from it is followed.
+            if b == "mod" && path == to {
+                continue;
+            }
             if let Some(Some(picture)) = self.rooms.get(&room) {
                 let allowed = match picture.may.get(&a) {
                     Some(may) => may.contains(&b),

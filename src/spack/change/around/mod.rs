@@ -1,4 +1,9 @@
-//! What belongs around a change of an environment: its lock, its views, and who may read them.
+//! What belongs around a change of an environment: its lock before and after, its views, and who may read them. None
+//! of it is a change that somebody asks for by itself.
+//!
+//! ```text
+//! view → { lock, share }
+//! ```
 
 pub mod lock;
 pub mod share;

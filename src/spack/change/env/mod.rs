@@ -1,4 +1,8 @@
-//! Changes to environments.
+//! Changes to environments that somebody asks for. What belongs around each of them is in `around`.
+//!
+//! ```text
+//! { change, concretize, hold, install }
+//! ```
 
 pub mod change;
 pub mod concretize;

@@ -1,5 +1,10 @@
-//! `spack.yaml`: the specs that an environment asks for, its views, develop specs and included environments.
-//! Conditions and exclusions that are not understood natively are listed, and never silently decided.
+//! `spack.yaml`: the specs that an environment asks for, its views, develop specs and included environments, and
+//! edits that keep everything else of the file. Conditions and exclusions that are not understood natively are
+//! listed, and never silently decided.
+//!
+//! ```text
+//! { permissions, redirect } → edit
+//! ```
 
 pub mod edit;
 pub mod permissions;

@@ -1,5 +1,9 @@
-//! Compares two locks, of any versions and sites: what is asked for, and package by package what it became. Only nodes
-//! that differ are read, both sides at once.
+//! Compares two locks, of any versions and sites: what is asked for, and package by package what it became. Only
+//! nodes that differ are read, both sides at once. Why something changed is not known here.
+//!
+//! ```text
+//! properties → mod → { aspects, edges, pairs, words } → { rows, side }
+//! ```
 
 mod aspects;
 mod edges;

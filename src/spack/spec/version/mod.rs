@@ -1,6 +1,10 @@
-//! Spack's version model: single versions with Spack's own order, prefix ranges (`1.2` holds `1.2.3`),
-//! open ranges, git versions, and normalised lists of them. Nothing here asks git: a git reference
-//! without a version beside it can be printed and compared for identity, not ordered.
+//! Spack's version model: single versions with Spack's own order, prefix ranges (`1.2` holds `1.2.3`), open ranges,
+//! git versions, and normalised lists of them. Nothing here asks git: a git reference without a version beside it
+//! can be printed and compared for identity, not ordered.
+//!
+//! ```text
+//! list ↔ mod → order
+//! ```
 
 pub(crate) mod list;
 pub(crate) mod order;

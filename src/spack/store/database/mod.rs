@@ -1,6 +1,11 @@
-//! The install database, read without starting Spack. Records are found at once and their nodes parsed only
-//! when somebody looks at them, so a query costs little more than reading the file. The file is checked as a
-//! whole first: a damaged one is an error that says where, never a shorter answer.
+//! The install database, read without starting Spack. Records are found at once and their nodes parsed only when
+//! somebody looks at them, so a query costs little more than reading the file. The file is checked as a whole first:
+//! a damaged one is an error that says where, never a shorter answer. Questions to several databases are asked in
+//! `stores`.
+//!
+//! ```text
+//! read → index ↔ mod
+//! ```
 
 pub(crate) mod index;
 pub(crate) mod read;

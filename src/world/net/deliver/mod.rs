@@ -1,5 +1,10 @@
-//! Delivers a notice outside: over HTTP, by mail, or to a program. It tries again by itself for a bounded time,
-//! and a delivery that fails is an outcome with a warning: whoever tells of a run must not fail it.
+//! Delivers a notice outside: over HTTP, by mail, or to a program. It tries again by itself for a bounded time, and
+//! a delivery that fails is an outcome with a warning: whoever tells of a run must not fail it. The wording is not
+//! made here.
+//!
+//! ```text
+//! { mail, post, program } → message
+//! ```
 
 mod mail;
 pub mod message;
