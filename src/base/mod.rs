@@ -3,17 +3,16 @@
 //!
 //! ```text
 //! argument → { words, atomic, digest } → mod → trouble →
-//! { nearest, both, clock, ours, pieces, redact, text_diff }
+//! { nearest, chunk_names, clock, parallel, redact, text_diff }
 //! ```
 
 pub mod argument;
 pub mod atomic;
-pub mod both;
+pub mod chunk_names;
 pub mod clock;
 pub mod digest;
 pub mod nearest;
-pub mod ours;
-pub mod pieces;
+pub mod parallel;
 pub mod redact;
 pub mod text_diff;
 pub mod trouble;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::spack::rehearsal::facts::{Effect, EnvironmentTouched, Origin, SpecEffect};
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, Origin, SpecEffect};
 use crate::world::seam::scene::Planned;
 
 /// All commands of a plan together.

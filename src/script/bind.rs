@@ -9,7 +9,7 @@ use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
 use crate::api::perform::{self, Next};
-use crate::base::{Kind, Trouble, ours};
+use crate::base::{Kind, Trouble, chunk_names};
 use crate::script::value::error::raise;
 use crate::site::Cx;
 use crate::world::Effect;
@@ -106,7 +106,7 @@ fn here(lua: &Lua) -> Option<String> {
         lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let file = source.source.as_deref()?.strip_prefix('@')?.to_owned();
-            if ours::is_ours(&file) {
+            if chunk_names::is_ours(&file) {
                 return None;
             }
             debug.current_line().map(|line| format!("{file}:{line}"))

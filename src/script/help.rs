@@ -8,7 +8,7 @@ use super::loader::{Loader, MODULES, documented};
 use super::module;
 use super::workflow::Workflow;
 use crate::api::Registry;
-use crate::base::{Result, Trouble, ours};
+use crate::base::{Result, Trouble, chunk_names};
 use crate::reference::LuaText;
 use crate::reference::help::{Library, lua_function};
 use crate::reference::lua_docs::LuaDocs;
@@ -102,7 +102,7 @@ fn of_table(lua: &Lua, registry: &Registry, loader: &Loader, table: &Table) -> R
         Some(module) if registry.modules().contains(&module) => return about(registry, loader, module),
         _ => {}
     }
-    let module = MODULES.iter().find(|m| holds(lua, table, &ours::chunk(m.name)));
+    let module = MODULES.iter().find(|m| holds(lua, table, &chunk_names::chunk(m.name)));
     match module {
         Some(module) => about(registry, loader, module.name),
         None => {

@@ -8,7 +8,7 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, T
 use super::loader::{Loader, Source, check_text};
 use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
-use crate::base::{Kind, Result, Trouble, ours};
+use crate::base::{Kind, Result, Trouble, chunk_names};
 use crate::script::module::Print;
 use crate::script::value::error::{self, raise};
 use crate::site::Cx;
@@ -62,7 +62,7 @@ impl Host {
         let ending = steps::install(&lua, &host, &cx, &loader, &raw_pcall)?;
         host.raw_set("look", interrupt::look(&lua)?)?;
         for (name, text) in TEXTS {
-            lua.load(*text).set_name(ours::chunk(name)).call::<()>(&host)?;
+            lua.load(*text).set_name(chunk_names::chunk(name)).call::<()>(&host)?;
         }
         interrupt::install(&lua)?;
         let handler =

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use mlua::{Function, Lua, Result, ffi};
 
-use crate::base::{Trouble, ours};
+use crate::base::{Trouble, chunk_names};
 use crate::script::value::error::raise;
 use crate::world::scope::cancel::Cancel;
 
@@ -55,6 +55,6 @@ fn is_cancelled() -> bool {
 fn may_stop(lua: &Lua) -> bool {
     let source = lua.inspect_stack(1, |debug| debug.source().source.map(std::borrow::Cow::into_owned));
     source.flatten().is_none_or(|name| {
-        name != "=__mlua_async_poll" && !WHOLE.iter().any(|whole| name == ours::chunk(whole))
+        name != "=__mlua_async_poll" && !WHOLE.iter().any(|whole| name == chunk_names::chunk(whole))
     })
 }

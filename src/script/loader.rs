@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::ours;
+use crate::base::chunk_names;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::world::Eyes;
 
@@ -80,7 +80,7 @@ impl Loader {
             }
         }
         if let Some(found) = MODULES.iter().find(|m| m.name == name) {
-            return Ok(Source { name: ours::file(name), text: found.text.into() });
+            return Ok(Source { name: chunk_names::file(name), text: found.text.into() });
         }
         let folders: Vec<String> = self.folders.iter().map(|f| f.display().to_string()).collect();
         Err(Trouble::unknown("module", name, MODULES.iter().map(|m| m.name)).fact("folders", folders))
@@ -114,8 +114,8 @@ impl Loader {
 
     /// The text of a chunk by the name that errors show, if it can still be read.
     pub fn text_of(&self, chunk: &str) -> Option<String> {
-        if ours::is_ours(chunk) {
-            return MODULES.iter().find(|m| ours::file(m.name) == chunk).map(|m| m.text.to_owned());
+        if chunk_names::is_ours(chunk) {
+            return MODULES.iter().find(|m| chunk_names::file(m.name) == chunk).map(|m| m.text.to_owned());
         }
         let path = PathBuf::from(chunk);
         if self.eyes.is_file(&path) {

@@ -12,7 +12,7 @@ use super::host::Uncompiled;
 use super::loader::Source;
 use super::{Host, value};
 use crate::base::trouble::Place;
-use crate::base::{Kind, Result, Trouble, ours};
+use crate::base::{Kind, Result, Trouble, chunk_names};
 use crate::script::value::error::{self, raise};
 use crate::world::scope::cancel::Cancel;
 
@@ -181,7 +181,7 @@ fn driver(lua: &Lua, trial: Rc<Trial>, tell: Tell) -> LuaResult<(Function, Table
         })?,
     )?;
     let text = include_str!("lua/trial.lua");
-    Ok((lua.load(text).set_name(ours::chunk("trial")).into_function()?, context))
+    Ok((lua.load(text).set_name(chunk_names::chunk("trial")).into_function()?, context))
 }
 
 /// What the Lua side says: what happened, to which case, its seconds, its error, and its function.

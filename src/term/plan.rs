@@ -10,7 +10,7 @@ use anstyle::AnsiColor;
 use super::printer::{Detail, Printer};
 use crate::base::words;
 use crate::plan::file::Plan;
-use crate::plan::specs::{Effect, Origin, SpecEffect};
+use crate::world::seam::predicted::{Effect, Origin, SpecEffect};
 use crate::world::seam::scene::Planned;
 
 /// More than these are counted, unless everything is asked for.

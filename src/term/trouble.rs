@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::base::trouble::Place;
-use crate::base::{Trouble, ours, redact};
+use crate::base::{Trouble, chunk_names, redact};
 
 /// How it is to be shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -113,7 +113,7 @@ fn calls(traceback: &str) -> Vec<String> {
         .lines()
         .map(str::trim)
         .filter(|l| !l.is_empty() && !l.starts_with("stack traceback") && !l.starts_with("[C]"))
-        .filter(|l| !ours::is_ours(l) && !l.starts_with('=') && !l.starts_with("..."))
+        .filter(|l| !chunk_names::is_ours(l) && !l.starts_with('=') && !l.starts_with("..."))
         .take(12)
         .map(str::to_owned)
         .collect()
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn of_the_calls_only_those_of_scripts_are_told() {
-        let own = format!("\t{}:9: in function 'pcall'", ours::file("prelude"));
+        let own = format!("\t{}:9: in function 'pcall'", chunk_names::file("prelude"));
         let text = [
             "stack traceback:",
             "\t[C]: in ?",

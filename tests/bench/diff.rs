@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use moonstack::base::both::both;
+use moonstack::base::parallel::both;
 use moonstack::spack::lock::diff;
 use moonstack::spack::lock::lockfile::LockfileText;
 use moonstack::world::fs::eyes::LiveEyes;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anstyle::AnsiColor;
 
-use crate::base::pieces::pieces;
+use crate::base::parallel::pieces;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::cli::args::Find;
 use crate::cli::session::Session;

@@ -4,7 +4,7 @@
 use mlua::{Error, Lua, LuaSerdeExt as _, Result, Value};
 
 use crate::base::trouble::Place;
-use crate::base::{Kind, Trouble, ours};
+use crate::base::{Kind, Trouble, chunk_names};
 use crate::script::value;
 
 /// A trouble on its way into Lua.
@@ -177,7 +177,7 @@ pub fn first_lua_frame(traceback: &str) -> Option<Place> {
     traceback.lines().map(str::trim).filter(|l| !l.starts_with("[C]") && !l.starts_with('=')).find_map(
         |line| {
             let (place, _) = place_prefix(line)?;
-            let ours = ours::is_ours(&place.file) || place.file.starts_with("__mlua");
+            let ours = chunk_names::is_ours(&place.file) || place.file.starts_with("__mlua");
             (!ours && place.file != "stack traceback").then_some(place)
         },
     )
@@ -187,7 +187,7 @@ pub fn first_lua_frame(traceback: &str) -> Option<Place> {
 pub fn script_line(debug: &mlua::debug::Debug) -> Option<Place> {
     let file = debug.source().source.as_deref()?.strip_prefix('@')?.to_owned();
     let line = u32::try_from(debug.current_line()?).ok()?;
-    (!ours::is_ours(&file)).then_some(Place { file, line, column: 0 })
+    (!chunk_names::is_ours(&file)).then_some(Place { file, line, column: 0 })
 }
 
 /// `error{ kind = …, message = …, facts = … }`.

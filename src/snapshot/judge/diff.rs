@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::both::both;
+use crate::base::parallel::both;
 use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::pieces::pieces;
+use crate::base::parallel::pieces;
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::snapshot::store::document::RepositoryRecord;
 use crate::spack::config::locate;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::env_status::needs_lock;
 use crate::base::Result;
-use crate::base::both::both;
+use crate::base::parallel::both;
 use crate::site::Cx;
 use crate::spack::drive::session::{Scope, within};
 use crate::spack::environment;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Effect, Origin, SpecEffect};
+use crate::world::seam::predicted::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
 use crate::spack::drive::handed::Handed;

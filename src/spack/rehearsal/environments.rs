@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::EnvironmentTouched;
+use crate::world::seam::predicted::EnvironmentTouched;
 use crate::base::Result;
 use crate::spack::environment;
 use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::facts::SpecEffect;
+use crate::world::seam::predicted::SpecEffect;
 use crate::base::{Result, digest};
 use crate::site::Cx;
 use crate::spack::config::locate;

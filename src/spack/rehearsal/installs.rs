@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::arrivals::{self, Arrivals, Manner};
 use super::database_edit::{self, NewRecord};
-use super::facts::{Effect, EnvironmentTouched, SpecEffect};
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
 use super::solving;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::spack::drive::installed;
@@ -262,7 +262,7 @@ pub fn removed(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
             replaces: Vec::new(),
             env: None,
             installs: true,
-            origin: super::facts::Origin::Store,
+            origin: crate::world::seam::predicted::Origin::Store,
             download: None,
             disk: None,
             seconds: None,

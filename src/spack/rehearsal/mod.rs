@@ -11,7 +11,6 @@ mod arrivals;
 pub mod command;
 mod database_edit;
 mod environments;
-pub mod facts;
 mod history;
 mod inputs;
 mod installs;

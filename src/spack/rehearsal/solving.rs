@@ -1,7 +1,7 @@
 //! Concretizing an environment on a copy of it: the solver is Spack's own, and the lock that it writes is the one
 //! that the plan goes on with.
 
-use super::facts::{Effect, EnvironmentTouched, SpecEffect};
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
 use super::{arrivals, scratch};
 use crate::base::{Kind, Result};
 use crate::spack::lock::contents::LockContents;

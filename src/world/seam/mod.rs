@@ -2,7 +2,7 @@
 //! perform them, the hands that only write a plan. No look at the machine needs it.
 //!
 //! ```text
-//! { live, planning } → { hands ↔ world, naming } → action → scene → { input, performing, planned }
+//! { live, planning } → { hands ↔ world, naming } → action → scene → { input, performing, planned, predicted }
 //! ```
 
 pub mod action;
@@ -13,5 +13,6 @@ pub mod naming;
 pub mod performing;
 pub mod planned;
 pub mod planning;
+pub mod predicted;
 pub mod scene;
 pub mod world;

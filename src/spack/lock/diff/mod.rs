@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use super::lockfile::{Lockfile, LockfileText};
 use crate::base::Result;
-use crate::base::both::both;
+use crate::base::parallel::both;
 use pairs::Pair;
 use rows::{Change, DiffSummary, LockDiff, PackageDiff, RootDiff, RootsDiff};
 use side::{Side, Spec};

@@ -1,7 +1,16 @@
-//! Much of one kind of work, done on several threads.
+//! Work on several threads: two pieces at once, where each is long enough to be worth a thread, or much of one kind.
 
-/// More threads than this gain little.
-const MOST: usize = 8;
+/// Does both, one of them on a thread of its own, and gives what came of each.
+pub fn both<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        match other.join() {
+            Ok(other) => (one, other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
 
 /// Does the work on pieces of at least so many items, side by side, and gives what came of each, in order.
 pub fn pieces<T: Sync, R: Send>(items: &[T], fewest: usize, work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
@@ -23,9 +32,12 @@ pub fn pieces<T: Sync, R: Send>(items: &[T], fewest: usize, work: impl Fn(&[T]) 
     })
 }
 
+/// More threads than this gain little.
+const MOST: usize = 8;
+
 #[cfg(test)]
 mod tests {
-    use super::pieces;
+    use crate::base::parallel::pieces;
 
     #[test]
     fn every_item_is_done_once_and_in_order() {
@@ -37,3 +49,4 @@ mod tests {
         }
     }
 }
+use crate::base::parallel::pieces;
