@@ -11,7 +11,7 @@ use crate::base::{Result, Trouble};
 use crate::check::checks::ALL;
 use crate::check::definition::{Unmet, unmet};
 use crate::check::finding::Finding;
-use crate::check::history::{self, Kept, Recorded};
+use crate::check::history::{self, KeptFinding, Recorded};
 use crate::check::selection::{Selection, Wanted};
 use crate::check::site_view::SiteView;
 use crate::check::summary::Summary;
@@ -200,6 +200,6 @@ struct HistoryArgs {
     limit: Option<u32>,
 }
 
-async fn past(cx: Cx, args: HistoryArgs) -> Result<Vec<Kept>> {
+async fn past(cx: Cx, args: HistoryArgs) -> Result<Vec<KeptFinding>> {
     cx.blocking(move |cx| history::list(&cx, args.check.as_deref(), args.limit.unwrap_or(100))).await
 }

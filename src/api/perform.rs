@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::primitive::{Reply, Replying};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
-use crate::world::scope::cancel::{Cancel, Looked};
+use crate::world::scope::cancel::{Cancel, ReadCall};
 use crate::world::scope::replay::{self, Call, LOOK, Recall};
 use crate::world::state::journal::Journal;
 
@@ -22,10 +22,10 @@ pub enum Next {
 pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Next {
     let text = digest::bytes(arguments.to_string().as_bytes());
     let key = format!("{path} {}", text.get(..32).unwrap_or(&text));
-    let recall = cx.site.journal.recollection().map_or(Recall::New, |known| {
+    let recall = cx.site.journal.replay().map_or(Recall::New, |known| {
         let scope = Cancel::current().unwrap_or_default();
-        let strand = (scope.strand().step.clone(), scope.strand().path.clone());
-        known.recall(&*cx.world.eyes, strand, &key)
+        let task_path = (scope.task_path().step.clone(), scope.task_path().path.clone());
+        known.recall(&*cx.world.eyes, task_path, &key)
     });
     match recall {
         Recall::Done(value) => Next::Known(value),
@@ -51,25 +51,25 @@ const ANEW: &[&str] = &["env.hold"];
 const LONGEST_LOOK: usize = 64 * 1024;
 
 /// A look that is worth remembering, before it is taken.
-pub struct Look(String);
+pub struct ReadKey(String);
 
 /// Asks the journal before a reading primitive is called: what it gave in an interrupted run, or the look to take.
-pub fn look(cx: &Cx, path: &str, arguments: impl FnOnce() -> Value) -> Option<Result<Value, Look>> {
+pub fn look(cx: &Cx, path: &str, arguments: impl FnOnce() -> Value) -> Option<Result<Value, ReadKey>> {
     let module = path.split('.').next().unwrap_or_default();
     if !LOOKS.contains(&module) || ANEW.contains(&path) || !cx.site.journal.remembers() {
         return None;
     }
     let text = digest::bytes(arguments().to_string().as_bytes());
     let key = format!("{LOOK}{path} {}", text.get(..32).unwrap_or(&text));
-    let known = cx.site.journal.recollection().and_then(|known| {
+    let known = cx.site.journal.replay().and_then(|known| {
         let scope = Cancel::current().unwrap_or_default();
-        known.recall_look((scope.strand().step.clone(), scope.strand().path.clone()), &key)
+        known.recall_look((scope.task_path().step.clone(), scope.task_path().path.clone()), &key)
     });
-    Some(known.ok_or(Look(key)))
+    Some(known.ok_or(ReadKey(key)))
 }
 
 /// Keeps what a look gave, an error as well.
-pub fn looked(look: Look, gave: Result<Value, &Trouble>) {
+pub fn looked(look: ReadKey, gave: Result<Value, &Trouble>) {
     let result = match gave {
         Ok(value) => json!({ "ok": value }),
         Err(trouble) => json!({ "error": trouble.to_json() }),
@@ -78,7 +78,7 @@ pub fn looked(look: Look, gave: Result<Value, &Trouble>) {
     if result.len() <= LONGEST_LOOK
         && let Some(scope) = Cancel::current()
     {
-        scope.strand().look(Looked { key: look.0, result });
+        scope.task_path().look(ReadCall { key: look.0, result });
     }
 }
 

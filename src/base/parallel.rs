@@ -49,4 +49,3 @@ mod tests {
         }
     }
 }
-use crate::base::parallel::pieces;

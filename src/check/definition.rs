@@ -24,19 +24,19 @@ pub struct Check {
     pub timeout: Duration,
     /// Skips itself where there is nothing to check; that is no defect.
     pub optional: bool,
-    pub run: fn(Look) -> Looking,
+    pub run: fn(CheckContext) -> Looking,
 }
 
 /// What a running check is given.
 #[derive(Clone)]
-pub struct Look {
+pub struct CheckContext {
     pub cx: Cx,
     pub view: Arc<SiteView>,
     pub thresholds: Arc<Thresholds>,
     pub limit: Duration,
 }
 
-impl Look {
+impl CheckContext {
     /// How long one program may take, so that a check with many can still report the others.
     pub fn program_limit(&self) -> Duration {
         self.thresholds.program_limit.min(self.limit.mul_f64(0.8))
@@ -45,7 +45,7 @@ impl Look {
     /// Looks off the thread that scripts run on.
     pub async fn blocking(
         self,
-        work: impl FnOnce(&Look) -> Result<Vec<Finding>> + Send + 'static,
+        work: impl FnOnce(&CheckContext) -> Result<Vec<Finding>> + Send + 'static,
     ) -> Result<Vec<Finding>> {
         let cx = self.cx.clone();
         cx.blocking(move |_| work(&self)).await

@@ -34,7 +34,7 @@ pub struct Change {
 
 /// A kept finding.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Kept {
+pub struct KeptFinding {
     pub sweep: String,
     /// Unix seconds.
     pub at: f64,
@@ -153,14 +153,14 @@ fn gone(connection: &Connection, findings: &[Finding], end: i64) -> rusqlite::Re
 }
 
 /// The latest findings first, of one check or of all.
-pub fn list(cx: &Cx, check: Option<&str>, limit: u32) -> Result<Vec<Kept>> {
+pub fn list(cx: &Cx, check: Option<&str>, limit: u32) -> Result<Vec<KeptFinding>> {
     cx.site.store.with(|connection| {
         let mut statement = connection.prepare(
             "SELECT sweep, at, name, subject, status, message FROM findings
              WHERE ?1 IS NULL OR name = ?1 ORDER BY at DESC, id DESC LIMIT ?2",
         )?;
         let rows = statement.query_map(params![check, limit], |row| {
-            Ok(Kept {
+            Ok(KeptFinding {
                 sweep: row.get(0)?,
                 at: row.get(1)?,
                 check: row.get(2)?,
@@ -170,7 +170,7 @@ pub fn list(cx: &Cx, check: Option<&str>, limit: u32) -> Result<Vec<Kept>> {
                 since: 0.0,
             })
         })?;
-        let mut kept = rows.collect::<rusqlite::Result<Vec<Kept>>>()?;
+        let mut kept = rows.collect::<rusqlite::Result<Vec<KeptFinding>>>()?;
         for row in &mut kept {
             row.since = since(connection, row)?;
         }
@@ -178,7 +178,7 @@ pub fn list(cx: &Cx, check: Option<&str>, limit: u32) -> Result<Vec<Kept>> {
     })
 }
 
-fn since(connection: &Connection, row: &Kept) -> rusqlite::Result<f64> {
+fn since(connection: &Connection, row: &KeptFinding) -> rusqlite::Result<f64> {
     connection
         .prepare_cached(
             "SELECT min(at) FROM findings WHERE name = ?1 AND subject IS ?2 AND at <= ?4 AND at > coalesce(

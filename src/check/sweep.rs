@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::checks::ALL;
-use super::definition::{Check, Look, unmet};
+use super::definition::{Check, CheckContext, unmet};
 use super::finding::{Finding, Status};
 pub use super::selection::{Selection, Wanted};
 use super::site_view::SiteView;
@@ -43,15 +43,19 @@ pub async fn run_checks(
     let thresholds = Arc::new(thresholds.clone());
     let work = checks.iter().map(|check| {
         let limit = timeout.unwrap_or(check.timeout);
-        let look =
-            Look { cx: cx.clone(), view: Arc::clone(&view), thresholds: Arc::clone(&thresholds), limit };
+        let look = CheckContext {
+            cx: cx.clone(),
+            view: Arc::clone(&view),
+            thresholds: Arc::clone(&thresholds),
+            limit,
+        };
         one(&parent, check, look)
     });
     let ended: Result<Vec<Vec<Finding>>> = join_all(work).await.into_iter().collect();
     Ok(ended?.into_iter().flatten().collect())
 }
 
-async fn one(parent: &Cancel, check: &Check, look: Look) -> Result<Vec<Finding>> {
+async fn one(parent: &Cancel, check: &Check, look: CheckContext) -> Result<Vec<Finding>> {
     let begin = Instant::now();
     let limit = look.limit;
     let scope = parent.child(Some(limit));
@@ -138,7 +142,7 @@ pub mod tests {
     fn check(
         name: &'static str,
         needs: &'static [&'static str],
-        run: fn(Look) -> super::super::definition::Looking,
+        run: fn(CheckContext) -> super::super::definition::Looking,
     ) -> Check {
         Check { name, doc: "", needs, timeout: Duration::from_millis(100), optional: false, run }
     }

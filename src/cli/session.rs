@@ -30,7 +30,7 @@ use crate::world::fs::{access, space};
 use crate::world::scope::cancel::Cancel;
 use crate::world::seam::input::{Input, InputKind};
 use crate::world::seam::live::LiveHands;
-use crate::world::seam::planned::Expected;
+use crate::world::seam::planned::PlannedActions;
 use crate::world::seam::planning::PlanningHands;
 use crate::world::state::journal::Journal;
 use crate::world::state::run_log::RunLog;
@@ -49,7 +49,7 @@ pub struct Session {
     /// The hands of a plan, where this makes one.
     pub planning: Option<Arc<PlanningHands>>,
     /// What is left of the plan that is applied.
-    pub expected: Option<Arc<Expected>>,
+    pub expected: Option<Arc<PlannedActions>>,
     /// What of the command line has to be known to make the same run again.
     pub stored: StoredCommand,
     /// The same with the words of the run.
@@ -144,7 +144,7 @@ impl Session {
         let practice_root = practice.as_ref().map(|p| p.site.root.clone());
         let database = state.join("state.db");
         let store = match mode {
-            Mode::Plan => Store::pretended(database)?,
+            Mode::Plan => Store::for_plan(database)?,
             _ => Store::at(database),
         };
         let store = Arc::new(store.shared_with(SharedState::new(wish, state.clone())));
@@ -158,7 +158,7 @@ impl Session {
         }
         let expected = match &mode {
             Mode::Apply(plan) => {
-                Some(Arc::new(Expected::new(plan.actions.iter().map(|a| a.identity.clone()).collect())))
+                Some(Arc::new(PlannedActions::new(plan.actions.iter().map(|a| a.identity.clone()).collect())))
             }
             _ => None,
         };

@@ -66,7 +66,7 @@ pub struct WalkArgs {
 
 /// Something below a folder.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Entry {
+pub struct FolderEntry {
     /// Path below the folder that was asked for.
     path: String,
     /// `file`, `folder`, `link` or `other`.
@@ -75,7 +75,7 @@ pub struct Entry {
     size: u64,
 }
 
-pub async fn walk(cx: Cx, args: WalkArgs) -> Result<Vec<Entry>> {
+pub async fn walk(cx: Cx, args: WalkArgs) -> Result<Vec<FolderEntry>> {
     cx.blocking(move |cx| {
         let mut entries = Vec::new();
         let depth = args.depth.unwrap_or(u32::MAX);
@@ -85,7 +85,13 @@ pub async fn walk(cx: Cx, args: WalkArgs) -> Result<Vec<Entry>> {
     .await
 }
 
-fn below(eyes: &dyn Eyes, root: &Path, relative: &Path, depth: u32, out: &mut Vec<Entry>) -> Result<()> {
+fn below(
+    eyes: &dyn Eyes,
+    root: &Path,
+    relative: &Path,
+    depth: u32,
+    out: &mut Vec<FolderEntry>,
+) -> Result<()> {
     if depth == 0 {
         return Ok(());
     }
@@ -93,7 +99,7 @@ fn below(eyes: &dyn Eyes, root: &Path, relative: &Path, depth: u32, out: &mut Ve
         let path = relative.join(name);
         let stat = eyes.lstat(&root.join(&path))?;
         let kind = stat.kind;
-        out.push(Entry { path: path.display().to_string(), kind, size: stat.size });
+        out.push(FolderEntry { path: path.display().to_string(), kind, size: stat.size });
         if kind == FileKind::Folder {
             below(eyes, root, &path, depth - 1, out)?;
         }

@@ -12,7 +12,7 @@ use crate::site::Cx;
 use crate::world::Action;
 use crate::world::fs::eyes::FileKind;
 use crate::world::scope::event::{Item, Unit};
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
 /// Writes a file so that a reader sees the old content or the new one, never a part.
@@ -76,7 +76,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<()> {
                 .hint("recursive = true removes it with everything in it"));
         }
     }
-    replay::promise(&(), vec![Proof::Absent { path: args.path.clone() }]);
+    replay::plan_result(&(), vec![Postcondition::Absent { path: args.path.clone() }]);
     cx.world.perform(Action::RemovePath { path: args.path }).await?;
     Ok(())
 }
@@ -100,8 +100,9 @@ pub struct MoveArgs {
 
 pub async fn rename(cx: Cx, args: MoveArgs) -> Result<()> {
     free(&cx, &args.to, args.replace)?;
-    let (gone, there) = (Proof::Absent { path: args.from.clone() }, Proof::There { path: args.to.clone() });
-    replay::promise(&(), vec![gone, there]);
+    let (gone, there) =
+        (Postcondition::Absent { path: args.from.clone() }, Postcondition::There { path: args.to.clone() });
+    replay::plan_result(&(), vec![gone, there]);
     cx.world.perform(Action::MovePath { from: args.from, to: args.to }).await?;
     Ok(())
 }
@@ -143,7 +144,10 @@ pub async fn copy(cx: Cx, args: CopyArgs) -> Result<()> {
     });
     let from = args.from;
     let bytes = cx.blocking(move |cx| cx.world.eyes.read(&from)).await?;
-    replay::promise(&(), vec![Proof::File { path: args.to.clone(), digest: digest::bytes(&bytes) }]);
+    replay::plan_result(
+        &(),
+        vec![Postcondition::File { path: args.to.clone(), digest: digest::bytes(&bytes) }],
+    );
     let mode = Some(stat.mode);
     cx.world.perform(Action::WriteFile { path: args.to, bytes, mode, varies: false }).await?;
     if let Some(item) = item {

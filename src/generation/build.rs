@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
-use crate::generation::series::ledger::{Entry, Ledger, Progress};
+use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress};
 use crate::generation::series::place::Place;
 use crate::generation::tree::{activation, lmod};
 use crate::site::Cx;
@@ -127,7 +127,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
 async fn broken(cx: &Cx, name: &str, number: u64, why: &str) {
     let note = async {
         let (mut ledger, _turn) = Ledger::locked(cx, name).await?;
-        let change = |entry: &mut Entry| {
+        let change = |entry: &mut LedgerEntry| {
             entry.progress = Progress::Broken;
             entry.why = Some(why.to_owned());
         };
@@ -166,7 +166,8 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
     let name = args.name.unwrap_or_else(|| args.env.rsplit('/').next().unwrap_or(&args.env).to_owned());
     let ledger = Ledger::read(&cx, Place::of(&cx, &name)?)?;
     // What an adoption left that failed is no generation that anybody could have meant.
-    let whole = |(_, entry): &(&u64, &Entry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);
+    let whole =
+        |(_, entry): &(&u64, &LedgerEntry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);
     let published = ledger.publications().first().map(|first| first.number);
     if let Some(first) = published.or(ledger.entries().iter().find(whole).map(|(number, _)| *number)) {
         return Err(Trouble::new(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::guards;
 use super::remove::{RemoveArgs, Removed, remove};
 use crate::base::{Kind, Result};
-use crate::generation::series::ledger::{Entry, Ledger};
+use crate::generation::series::ledger::{Ledger, LedgerEntry};
 use crate::generation::series::place::Place;
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
@@ -98,13 +98,13 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
     Ok(out)
 }
 
-fn wanted(cx: &Cx, ledger: &Ledger, number: u64, entry: &Entry, rank: usize) -> Result<Option<String>> {
+fn wanted(cx: &Cx, ledger: &Ledger, number: u64, entry: &LedgerEntry, rank: usize) -> Result<Option<String>> {
     if !cx.site.loaded.config.policy.contains_key("keep") {
         return Ok(None);
     }
     let now = cx.world.clock.seconds();
     let facts = Keep {
-        kind: slots::Kept::Generation,
+        kind: slots::RecordKind::Generation,
         name: ledger.place.name.clone(),
         age_days: seconds(&entry.created).map_or(0.0, |at| (now - at) / 86_400.0),
         rank: u32::try_from(rank).unwrap_or(u32::MAX),

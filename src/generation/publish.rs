@@ -11,7 +11,7 @@ use crate::generation::series::ledger::{Ledger, Progress};
 use crate::site::Cx;
 use crate::spack::change::around::share;
 use crate::world::Action;
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
 /// Makes a proven generation the one that users are on.
@@ -117,7 +117,10 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
             link: place.link.clone(),
             seconds: begun.elapsed().as_secs_f64(),
         };
-        replay::promise(&promised, vec![Proof::Link { path: place.link.clone(), target: target.clone() }]);
+        replay::plan_result(
+            &promised,
+            vec![Postcondition::Link { path: place.link.clone(), target: target.clone() }],
+        );
         cx.world.perform(Action::PointLink { path: place.link.clone(), target }).await?;
     }
     // What users see from now on, seen as they see it.

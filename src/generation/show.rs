@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Result;
-use crate::generation::series::ledger::{Entry, Ledger, Progress, Publication};
+use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress, Publication};
 use crate::generation::series::place::Place;
 use crate::site::Cx;
 use crate::spack::lock::diff::rows::PackageDiff;
@@ -63,7 +63,7 @@ pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<GenerationRow>> {
     .await
 }
 
-pub fn row(ledger: &Ledger, number: u64, current: Option<u64>, entry: &Entry) -> GenerationRow {
+pub fn row(ledger: &Ledger, number: u64, current: Option<u64>, entry: &LedgerEntry) -> GenerationRow {
     GenerationRow {
         name: ledger.place.name.clone(),
         number,

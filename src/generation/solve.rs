@@ -114,7 +114,7 @@ pub async fn solve(cx: Cx, args: SolveArgs) -> Result<Solved> {
 /// A generation that the same call of this run had begun when it was interrupted, maybe before or after all that is on
 /// record of it.
 fn begun(cx: &Cx, ledger: &Ledger) -> Option<u64> {
-    cx.site.journal.recollection()?;
+    cx.site.journal.replay()?;
     let (run, call) = (cx.site.journal.number()?, replay::current()?);
     let (number, entry) = ledger.entries().iter().next_back()?;
     let same = entry.run == Some(run) && entry.call.as_ref() == Some(&call.key);

@@ -12,7 +12,7 @@ use crate::site::Cx;
 use crate::spack::config::mirrors::Mirror;
 use crate::spack::config::paths::file_url_path;
 use crate::spack::drive::session::Scope;
-use crate::spack::store::binaries::{Found, Looked, Signature};
+use crate::spack::store::binaries::{MirrorBinaries, MirrorBinary, Signature};
 use crate::spack::store::row::SpecRow;
 use crate::world::Eyes;
 use crate::world::net::ask;
@@ -43,8 +43,8 @@ struct Blob {
     checksum: String,
 }
 
-pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
-    let mut looked = Looked::default();
+pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<MirrorBinaries> {
+    let mut looked = MirrorBinaries::default();
     for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
         into(cx, &mirror, specs, &mut looked).await;
     }
@@ -52,13 +52,13 @@ pub async fn look(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> 
 }
 
 /// Looks into one mirror.
-pub async fn one(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow]) -> Looked {
-    let mut looked = Looked::default();
+pub async fn one(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow]) -> MirrorBinaries {
+    let mut looked = MirrorBinaries::default();
     into(cx, mirror, specs, &mut looked).await;
     looked
 }
 
-async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut Looked) {
+async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut MirrorBinaries) {
     let missing: Vec<&SpecRow> =
         specs.iter().copied().filter(|row| !looked.found.contains_key(&row.hash)).collect();
     let url = mirror.fetch.url.clone();
@@ -73,8 +73,8 @@ async fn into(cx: &Cx, mirror: &Mirror, specs: &[&SpecRow], looked: &mut Looked)
 }
 
 /// Looks into the mirrors that are folders, and asks nobody.
-pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
-    let mut looked = Looked::default();
+pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<MirrorBinaries> {
+    let mut looked = MirrorBinaries::default();
     for mirror in scope.config.mirrors()?.into_iter().filter(|m| m.binary) {
         let Some(root) = mirror.fetch.url.starts_with("file://").then(|| file_url_path(&mirror.fetch.url))
         else {
@@ -87,7 +87,7 @@ pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<Looked> {
 }
 
 /// What nobody has of the specs, looked for in a folder.
-fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked: &mut Looked) {
+fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked: &mut MirrorBinaries) {
     for row in specs {
         if !looked.found.contains_key(&row.hash)
             && let Some(found) = in_folder(&*cx.world.eyes, root, row, mirror)
@@ -98,8 +98,8 @@ fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked
 }
 
 /// A spec in a folder, with the size of its archive.
-fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Option<Found> {
-    let found = |bytes, is_signed| Found {
+fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Option<MirrorBinary> {
+    let found = |bytes, is_signed| MirrorBinary {
         mirror: mirror.name.clone(),
         bytes,
         signature: Signature::of(is_signed, mirror),
@@ -117,7 +117,7 @@ fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Op
     there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size), is_signed))
 }
 
-async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) {
+async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut MirrorBinaries) {
     let base = mirror.fetch.url.trim_end_matches('/');
     let questions: Vec<(String, String)> =
         specs.into_iter().map(|row| (row.hash.clone(), format!("{base}/{}", current_name(row)))).collect();
@@ -129,7 +129,7 @@ async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut Looked) 
             Ok(status) if (200..300).contains(&status) => {
                 looked.found.insert(
                     hash,
-                    Found { mirror: mirror.name.clone(), bytes: None, signature: Signature::Unknown },
+                    MirrorBinary { mirror: mirror.name.clone(), bytes: None, signature: Signature::Unknown },
                 );
             }
             Ok(_) => {}

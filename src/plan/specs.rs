@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::seam::predicted::{Effect, EnvironmentTouched, Origin, SpecEffect};
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
 use crate::world::seam::scene::Planned;
 
 /// All commands of a plan together.
@@ -93,6 +93,7 @@ fn read<T: serde::de::DeserializeOwned + Default>(action: &Planned, topic: &str)
 mod tests {
     use super::*;
     use crate::world::scope::identity::Identity;
+    use crate::world::seam::predicted::Origin;
     use serde_json::json;
 
     fn action(specs: serde_json::Value) -> Planned {
@@ -101,7 +102,7 @@ mod tests {
             what: "spack".into(),
             content: None,
             step: None,
-            strand: String::new(),
+            task_path: String::new(),
             place: None,
         };
         let details = [("specs".to_owned(), specs)].into_iter().collect();

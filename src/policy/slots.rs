@@ -119,7 +119,7 @@ impl Answer for Delay {
 #[serde(deny_unknown_fields)]
 pub struct Keep {
     /// What it is: the log and journal of a run, a snapshot, or a generation.
-    pub kind: Kept,
+    pub kind: RecordKind,
     /// Name of the workflow, the environment or the generations.
     pub name: String,
     /// Days since it was made, with fraction.
@@ -141,7 +141,7 @@ pub struct Keep {
 /// What retention judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kept {
+pub enum RecordKind {
     Run,
     Snapshot,
     Generation,
@@ -154,7 +154,7 @@ impl Question for Keep {
     const EXAMPLE: &'static str = "age_days < 30 || pinned || (!ok && age_days < 180)";
     fn sample() -> Keep {
         Keep {
-            kind: Kept::Run,
+            kind: RecordKind::Run,
             name: String::from("health-sweep"),
             age_days: 45.5,
             rank: 30,

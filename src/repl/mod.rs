@@ -26,7 +26,7 @@ use crate::term::{ClosedPipe, Printer};
 use crate::world::proc::terminal;
 use crate::world::scope::cancel::Cancel;
 
-use reader::{Reader, Request};
+use reader::{Request, StatementReader};
 
 /// The name of what is typed, in errors.
 const CHUNK: &str = "session";
@@ -73,7 +73,7 @@ impl Session {
             env!("CARGO_PKG_VERSION"),
             ", Lua 5.4. help() lists what there is, Tab completes, Ctrl-D ends."
         ));
-        let mut reader = Reader::terminal(self.options.history.clone(), self.options.colour)?;
+        let mut reader = StatementReader::terminal(self.options.history.clone(), self.options.colour)?;
         reader.next();
         loop {
             match self.request(&mut reader).await? {
@@ -112,7 +112,7 @@ impl Session {
 
     /// Statements from a pipe: the first error ends it.
     async fn follow(&self) -> Result<u8> {
-        let mut reader = Reader::plain()?;
+        let mut reader = StatementReader::plain()?;
         let mut text = String::new();
         loop {
             reader.next();
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// The reader's next request; none if the process was asked to end meanwhile.
-    async fn request(&self, reader: &mut Reader) -> Result<Option<Request>> {
+    async fn request(&self, reader: &mut StatementReader) -> Result<Option<Request>> {
         let idle = Cancel::root(None);
         (self.options.watch)(&idle);
         tokio::select! {

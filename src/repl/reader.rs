@@ -39,12 +39,12 @@ pub enum Request {
 }
 
 /// The session's end of the two channels.
-pub struct Reader {
+pub struct StatementReader {
     pub requests: UnboundedReceiver<Request>,
     go: mpsc::Sender<()>,
 }
 
-impl Reader {
+impl StatementReader {
     /// Lets the next line be read.
     pub fn next(&self) {
         // A reader that is gone has said why.
@@ -52,13 +52,13 @@ impl Reader {
     }
 
     /// An editor on the terminal.
-    pub fn terminal(history: Option<PathBuf>, colour: bool) -> Result<Reader> {
-        Reader::start(move |requests, go| edit(history.as_ref(), colour, requests, go))
+    pub fn terminal(history: Option<PathBuf>, colour: bool) -> Result<StatementReader> {
+        StatementReader::start(move |requests, go| edit(history.as_ref(), colour, requests, go))
     }
 
     /// Lines from a pipe or file.
-    pub fn plain() -> Result<Reader> {
-        Reader::start(|requests, go| {
+    pub fn plain() -> Result<StatementReader> {
+        StatementReader::start(|requests, go| {
             let mut lines = std::io::stdin().lock().lines();
             while go.recv().is_ok() {
                 let request = match lines.next() {
@@ -75,14 +75,14 @@ impl Reader {
 
     fn start(
         work: impl FnOnce(&UnboundedSender<Request>, &mpsc::Receiver<()>) + Send + 'static,
-    ) -> Result<Reader> {
+    ) -> Result<StatementReader> {
         let (sender, requests) = unbounded_channel();
         let (go, wait) = mpsc::channel();
         std::thread::Builder::new()
             .name(String::from("reader"))
             .spawn(move || work(&sender, &wait))
             .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start a thread: {e}")))?;
-        Ok(Reader { requests, go })
+        Ok(StatementReader { requests, go })
     }
 }
 

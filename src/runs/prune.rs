@@ -13,7 +13,7 @@ use crate::world::Action;
 
 /// What of a run counts when it is judged.
 #[derive(Debug, Clone, Serialize)]
-pub struct Kept {
+pub struct JudgedRun {
     pub run: RunRow,
     /// Zero is the newest of its name.
     pub rank: usize,
@@ -35,9 +35,9 @@ pub struct Pruned {
 
 /// Removes what the policy `keep` does not want.
 pub async fn by_policy(cx: &Cx, dry_run: bool) -> Result<Pruned> {
-    let wanted = |kept: &Kept| {
+    let wanted = |kept: &JudgedRun| {
         cx.ask(&Keep {
-            kind: policy::slots::Kept::Run,
+            kind: policy::slots::RecordKind::Run,
             name: kept.run.script.clone(),
             age_days: kept.age_days,
             rank: kept.rank as u32,
@@ -52,7 +52,7 @@ pub async fn by_policy(cx: &Cx, dry_run: bool) -> Result<Pruned> {
 }
 
 /// Removes what `keep` does not want, never what is running.
-async fn prune(cx: &Cx, keep: impl Fn(&Kept) -> Result<bool>, dry_run: bool) -> Result<Pruned> {
+async fn prune(cx: &Cx, keep: impl Fn(&JudgedRun) -> Result<bool>, dry_run: bool) -> Result<Pruned> {
     let store = &cx.site.store;
     let all = read::list(store, None, false, usize::MAX)?;
     let now = cx.world.clock.seconds();
@@ -63,7 +63,7 @@ async fn prune(cx: &Cx, keep: impl Fn(&Kept) -> Result<bool>, dry_run: bool) -> 
     for run in all {
         let rank = ranks.entry(run.script.clone()).or_default();
         let log = cx.site.logs().join(format!("run-{}.log", run.id));
-        let judged = Kept {
+        let judged = JudgedRun {
             rank: *rank,
             age_days: (now - run.started) / 86_400.0,
             last_good: run.exit == Some(0) && good.insert(run.script.clone()),

@@ -95,7 +95,7 @@ pub struct ActionRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub strand: String,
+    pub task_path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     pub attempt: i64,
@@ -191,7 +191,7 @@ pub fn detail(store: &Store, id: i64) -> Result<RunDetail> {
                     what: row.get(2)?,
                     content: row.get(3)?,
                     step: row.get(4)?,
-                    strand: row.get(5)?,
+                    task_path: row.get(5)?,
                     place: row.get(6)?,
                     attempt: row.get(7)?,
                     started: row.get(8)?,

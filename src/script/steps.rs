@@ -89,7 +89,7 @@ fn places(lua: &Lua, host: &Table, cx: &Cx, raw_pcall: &Function) -> Result<()> 
     )?;
     host.raw_set(
         "current_step",
-        lua.create_function(|_, ()| Ok(Cancel::current().and_then(|scope| scope.strand().step.clone())))?,
+        lua.create_function(|_, ()| Ok(Cancel::current().and_then(|scope| scope.task_path().step.clone())))?,
     )?;
     let journal = std::sync::Arc::clone(&cx.site.journal);
     let planning = cx.world.hands.pretends();

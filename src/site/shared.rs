@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::configuration;
 use crate::base::{Result, Trouble};
-use crate::world::fs::access::Wish;
+use crate::world::fs::access::SharedPermissions;
 
 /// Whom the site belongs to and who may use it.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -46,8 +46,8 @@ impl SharedConfig {
         Ok(())
     }
 
-    pub fn wish(&self) -> Wish {
-        Wish {
+    pub fn wish(&self) -> SharedPermissions {
+        SharedPermissions {
             group: self.group.clone(),
             world_reads: self.read == Readers::World,
             group_writes: self.write == Writers::Group,

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::progress::layout::Size;
 use super::progress::screen::{Screen, Shared};
-use super::trouble::{self, Look};
+use super::trouble::{self, TroubleStyle};
 use super::value::Form;
 use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble};
@@ -218,7 +218,7 @@ impl Printer {
             self.line(&told.to_string());
             return;
         }
-        let look = Look { colour: self.err_colour, verbose: self.detail == Detail::Verbose };
+        let look = TroubleStyle { colour: self.err_colour, verbose: self.detail == Detail::Verbose };
         self.line(trouble::render(trouble, source, look).trim_end());
     }
 

@@ -8,7 +8,7 @@ use crate::base::{Trouble, chunk_names, redact};
 
 /// How it is to be shown.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Look {
+pub struct TroubleStyle {
     pub colour: bool,
     pub verbose: bool,
 }
@@ -19,7 +19,7 @@ pub fn json(trouble: &Trouble) -> Value {
 }
 
 /// `source` gives the text of a file by the name that the error carries.
-pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: Look) -> String {
+pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: TroubleStyle) -> String {
     let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
     let title = Level::ERROR.primary_title(trouble.message());
     let notes = if look.verbose { details(trouble) } else { Vec::new() };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use moonstack::base::trouble::Place;
 use moonstack::base::{Kind, Trouble};
-use moonstack::term::trouble::{Look, json, render};
+use moonstack::term::trouble::{TroubleStyle, json, render};
 
 const SCRIPT: &str = "local o = { jobs = 8 }\nspack.instal(\"hdf5\", o)\n\tprocess.run{ argv = argv }\n";
 
@@ -69,8 +69,8 @@ fn each_kind_reads_well() {
         let trouble = sample(*kind);
         let text = format!(
             "{}\n\n--verbose\n{}\n\n--json\n{}\n\nexit {}\n",
-            render(&trouble, &source, Look::default()).trim_end(),
-            render(&trouble, &source, Look { colour: false, verbose: true }).trim_end(),
+            render(&trouble, &source, TroubleStyle::default()).trim_end(),
+            render(&trouble, &source, TroubleStyle { colour: false, verbose: true }).trim_end(),
             json(&trouble),
             kind.exit_code()
         );
@@ -93,7 +93,7 @@ fn a_place_that_cannot_be_shown_is_named() {
         let text = render(
             &Trouble::usage("no").at(place),
             &|_| Some(SCRIPT.to_owned()).filter(|_| file != "gone.lua"),
-            Look::default(),
+            TroubleStyle::default(),
         );
         assert!(text.starts_with("error: no") && text.contains(&format!("{file}:{line}")), "{text}");
     }
@@ -102,7 +102,7 @@ fn a_place_that_cannot_be_shown_is_named() {
 #[test]
 fn colour_only_when_asked() {
     let trouble = sample(Kind::UnknownName);
-    let shown = |colour| render(&trouble, &|_| Some(SCRIPT.into()), Look { colour, verbose: true });
+    let shown = |colour| render(&trouble, &|_| Some(SCRIPT.into()), TroubleStyle { colour, verbose: true });
     assert!(!shown(false).contains('\x1b'));
     assert!(shown(true).contains("\x1b["));
     assert_eq!(anstream::adapter::strip_str(&shown(true)).to_string(), shown(false));

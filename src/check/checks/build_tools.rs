@@ -1,6 +1,6 @@
 //! Are the tools there that Spack starts itself, or that almost every build starts?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::site_view::SiteView;
 use crate::base::Result;
@@ -19,11 +19,11 @@ const MANDATORY: &[&str] = &["bash", "make", "patch", "tar", "gzip", "bzip2", "x
 /// Built by Spack when a recipe wants them, or needed by some features only.
 const USEFUL: &[&str] = &["cmake", "zstd", "file", "gpg", "curl", "m4"];
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let missing = |names: &[&str]| -> Vec<String> {
         names.iter().filter(|n| SiteView::program(&look.cx, n).is_none()).map(|n| (*n).to_owned()).collect()
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program::{self, Answer, agrees};
 use super::super::site_view::is_executable;
@@ -24,11 +24,11 @@ pub const CHECK: Check = Check {
 /// Packages that a build may take as compiler when Spack has installed them itself.
 const PACKAGES: &[&str] = &["gcc", "llvm", "intel-oneapi-compilers", "nvhpc", "aocc", "llvm-amdgpu", "acfl"];
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let config = look.view.config()?;
     let all = config.compilers()?;
     let here = |c: &&Compiler| match (&c.operating_system, &config.sub.host.os) {
@@ -59,7 +59,7 @@ async fn judge(look: Look) -> Result<Vec<Finding>> {
     Ok(out)
 }
 
-fn none_configured(look: &Look, others: usize) -> Finding {
+fn none_configured(look: &CheckContext, others: usize) -> Finding {
     let store = look.view.store().and_then(|s| DatabaseText::read_unlocked(&*look.cx.world.eyes, &s));
     let installed = store.as_ref().ok().and_then(|text| text.parse().ok()).map_or(0, |database| {
         database.records().iter().filter(|r| r.installed && PACKAGES.contains(&&*r.name)).count()
@@ -71,7 +71,7 @@ fn none_configured(look: &Look, others: usize) -> Finding {
     Finding::warn(format!("no compiler is configured{others}")).fix("spack compiler find")
 }
 
-async fn executable(look: &Look, compiler: &Compiler, path: &Path) -> Result<Option<Finding>> {
+async fn executable(look: &CheckContext, compiler: &Compiler, path: &Path) -> Result<Option<Finding>> {
     let shown = path.display();
     let spec = compiler.spec.as_str();
     let subject = format!("{spec} {shown}");

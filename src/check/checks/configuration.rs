@@ -1,6 +1,6 @@
 //! Does every configuration file parse, and does Spack know every key in it?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use crate::base::Kind;
 use crate::spack::config::Config;
@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(|look| {
         let config = match look.view.config() {
             Ok(config) => config,

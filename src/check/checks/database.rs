@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::{database_prefixes, database_records};
 use crate::base::{Kind, Result};
@@ -22,11 +22,11 @@ pub const CHECK: Check = Check {
 /// How long a writer is waited for; one that takes longer is the `locks` check's finding.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let eyes = &*look.cx.world.eyes;
     let config = look.view.config()?;
     let tree = config.install_tree()?;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::super::definition::Look;
+use super::super::definition::CheckContext;
 use super::super::finding::{Finding, some};
 use super::database_records::label;
 use crate::base::Result;
@@ -11,14 +11,14 @@ use crate::spack::read::unregistered_prefixes;
 use crate::spack::store::database::Database;
 use crate::world::fs::lock::{self, Holder};
 
-pub fn judge(look: &Look, database: &Database<'_>, root: &Path) -> Result<Vec<Finding>> {
+pub fn judge(look: &CheckContext, database: &Database<'_>, root: &Path) -> Result<Vec<Finding>> {
     let holders = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
     let mut out: Vec<Finding> = missing(look, database, &holders)?.into_iter().collect();
     out.extend(unknown(look, database, root, &holders));
     Ok(out)
 }
 
-fn missing(look: &Look, database: &Database<'_>, holders: &[Holder]) -> Result<Option<Finding>> {
+fn missing(look: &CheckContext, database: &Database<'_>, holders: &[Holder]) -> Result<Option<Finding>> {
     let mut gone = Vec::new();
     let mut first = None;
     for record in database.records().iter().filter(|r| r.installed) {
@@ -44,7 +44,7 @@ fn missing(look: &Look, database: &Database<'_>, holders: &[Holder]) -> Result<O
     }))
 }
 
-fn unknown(look: &Look, database: &Database<'_>, root: &Path, holders: &[Holder]) -> Option<Finding> {
+fn unknown(look: &CheckContext, database: &Database<'_>, root: &Path, holders: &[Holder]) -> Option<Finding> {
     let known = database.records().iter().filter_map(|r| r.path.as_deref()).map(Path::new);
     let strays = unregistered_prefixes::unknown(&*look.cx.world.eyes, root, known, holders);
     let strays: Vec<String> = strays.iter().map(|prefix| prefix.display().to_string()).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::thresholds::Room;
 use crate::base::{Result, words};
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
@@ -29,7 +29,7 @@ struct Volume {
     path: PathBuf,
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let mut volumes: BTreeMap<u64, Volume> = BTreeMap::new();
     for (name, path) in places(look)? {
         // A stage is made when it is first needed.
@@ -52,7 +52,7 @@ fn judge(look: &Look) -> Result<Vec<Finding>> {
 }
 
 /// Names and folders, the most important first.
-fn places(look: &Look) -> Result<Vec<(String, PathBuf)>> {
+fn places(look: &CheckContext) -> Result<Vec<(String, PathBuf)>> {
     let config = look.view.config()?;
     let mut out = vec![("store".to_owned(), config.install_tree()?.root)];
     let stages = config.build_stage()?;
@@ -70,7 +70,7 @@ fn places(look: &Look) -> Result<Vec<(String, PathBuf)>> {
     Ok(out)
 }
 
-fn rate(look: &Look, volume: &Volume, found: Space) -> Vec<Finding> {
+fn rate(look: &CheckContext, volume: &Volume, found: Space) -> Vec<Finding> {
     let limits = &look.thresholds;
     let names = volume.names.join(", ");
     let fix = advice(&volume.path);

@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program::{self, Answer, agrees};
 use super::super::site_view::is_executable;
@@ -20,11 +20,11 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let config = look.view.config()?;
     // Their executables are the compilers' check.
     let compilers: Vec<String> = config.compilers()?.into_iter().map(|c| c.spec).collect();
@@ -53,7 +53,7 @@ async fn judge(look: Look) -> Result<Vec<Finding>> {
     Ok(out)
 }
 
-async fn external(look: &Look, external: &External, compiler: bool) -> Result<Option<Finding>> {
+async fn external(look: &CheckContext, external: &External, compiler: bool) -> Result<Option<Finding>> {
     let Some(prefix) = &external.prefix else { return Ok(None) };
     let (spec, shown) = (&external.spec, prefix.display());
     let fix = format!("correct or remove the entry at {}", external.origin);

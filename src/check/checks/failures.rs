@@ -1,6 +1,6 @@
 //! Which builds failed and have not been tried again?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::{Finding, some};
 use crate::base::{Kind, Result, words};
 
@@ -13,11 +13,11 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let folder = look.view.store()?.join(".spack-db/failures");
     let marks = match look.cx.world.eyes.list(&folder) {
         Ok(marks) => marks,

@@ -1,6 +1,6 @@
 //! Is git there and does it run?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program::{self, Answer};
 use super::super::site_view::SiteView;
@@ -15,11 +15,11 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let advice = "install git from the operating system";
     let Some(git) = SiteView::program(&look.cx, "git") else {
         return Ok(vec![Finding::fail("there is no git on PATH").fix(advice)]);

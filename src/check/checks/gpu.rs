@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program;
 use super::super::site_view::SiteView;
@@ -26,11 +26,11 @@ const VENDORS: &[(&str, &str, &[&str])] = &[
     ("0x8086", "Intel", &["i915", "xe"]),
 ];
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let cx = look.cx.clone();
     let devices = cx.blocking(|cx| Ok(devices(&*cx.world.eyes, Path::new("/")))).await?;
     let mut out = kernel(&devices);
@@ -101,7 +101,7 @@ fn kernel(devices: &[Device]) -> Vec<Finding> {
 }
 
 /// The kernel's driver and the library of the same vendor must match; `nvidia-smi` says so.
-async fn nvidia(look: &Look) -> Result<Option<Finding>> {
+async fn nvidia(look: &CheckContext) -> Result<Option<Finding>> {
     let Some(tool): Option<PathBuf> = SiteView::program(&look.cx, "nvidia-smi") else { return Ok(None) };
     let tool = tool.display().to_string();
     let argv = [tool.as_str(), "--query-gpu=driver_version", "--format=csv,noheader"];

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::{Finding, some};
 use super::database_records::label;
 use crate::base::Result;
@@ -24,11 +24,11 @@ pub const CHECK: Check = Check {
 /// Spack holds the database for writing only as long as a write takes.
 const WRITE_SECONDS: Duration = Duration::from_secs(2);
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let config = look.view.config()?;
     let folder = config.install_tree()?.root.join(".spack-db");
     let mut out = Vec::new();
@@ -69,7 +69,7 @@ fn trial(folder: &Path) -> Finding {
 }
 
 /// A write of the database is over soon; who holds it longer stops everybody.
-fn database_lock(look: &Look, folder: &Path) -> Vec<Finding> {
+fn database_lock(look: &CheckContext, folder: &Path) -> Vec<Finding> {
     let file = folder.join("lock");
     let held = || lock::holders(&file).unwrap_or_default();
     let begin = std::time::Instant::now();
@@ -91,7 +91,7 @@ fn database_lock(look: &Look, folder: &Path) -> Vec<Finding> {
 }
 
 fn judge_holders(
-    look: &Look,
+    look: &CheckContext,
     file: &str,
     holders: &[Holder],
     database: Option<&Database<'_>>,
@@ -116,11 +116,11 @@ fn judge_holders(
 }
 
 /// Locks of open files and of other machines state no process, so nothing can be said against them.
-fn is_alive(look: &Look, pid: i32) -> bool {
+fn is_alive(look: &CheckContext, pid: i32) -> bool {
     pid <= 0 || look.cx.world.eyes.exists(Path::new(&format!("/proc/{pid}")))
 }
 
-fn describe(look: &Look, holder: &Holder, database: Option<&Database<'_>>) -> String {
+fn describe(look: &CheckContext, holder: &Holder, database: Option<&Database<'_>>) -> String {
     let mode = if holder.mode == Mode::Write { "write" } else { "read" };
     let what = match (holder.range.length, database) {
         (1, Some(database)) => {
@@ -133,7 +133,7 @@ fn describe(look: &Look, holder: &Holder, database: Option<&Database<'_>>) -> St
     format!("{what} for {mode} by {}", owner(look, holder))
 }
 
-fn owner(look: &Look, holder: &Holder) -> String {
+fn owner(look: &CheckContext, holder: &Holder) -> String {
     if holder.pid <= 0 {
         return "a process that the system does not name".to_owned();
     }

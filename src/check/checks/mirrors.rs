@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::mirror_answer::{self, Reached};
 use crate::base::{Kind, Result, words};
@@ -22,11 +22,11 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let mirrors = look.view.config()?.mirrors()?;
     if mirrors.is_empty() {
         return Ok(vec![Finding::skipped("no mirror is configured")]);
@@ -34,7 +34,7 @@ async fn judge(look: Look) -> Result<Vec<Finding>> {
     join_all(mirrors.iter().map(|mirror| ask(&look, mirror))).await.into_iter().collect()
 }
 
-async fn ask(look: &Look, mirror: &Mirror) -> Result<Finding> {
+async fn ask(look: &CheckContext, mirror: &Mirror) -> Result<Finding> {
     let url = mirror.fetch.url.clone();
     let finding = match paths::scheme(&url) {
         Some("file") => {
@@ -83,7 +83,7 @@ fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
     }
 }
 
-async fn web_answer(look: &Look, mirror: &Mirror, url: &str) -> Finding {
+async fn web_answer(look: &CheckContext, mirror: &Mirror, url: &str) -> Finding {
     let begin = Instant::now();
     let limit = look.limit.mul_f64(0.8);
     let paths: &[&str] = if mirror.binary { &[LAYOUTS[0].0, LAYOUTS[1].0] } else { &[""] };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::site_view::SiteView;
 use crate::base::Result;
@@ -33,11 +33,11 @@ const SYSTEMS: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let eyes = &look.cx.world.eyes;
     for (name, variable, places) in SYSTEMS {
         let named = look.cx.site.variables.get(*variable).filter(|v| !v.is_empty()).map(PathBuf::from);

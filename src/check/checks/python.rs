@@ -1,6 +1,6 @@
 //! Does the Python that Spack will use run, and is it new enough?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program;
 use crate::base::{Kind, Result};
@@ -20,11 +20,11 @@ const OLDEST: (u32, u32) = (3, 6);
 const PROGRAM: &str = "import sys\nprint('%d.%d.%d' % sys.version_info[:3])\n\
 try:\n  import clingo\n  print('clingo')\nexcept Exception:\n  pass\n";
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(judge(look))
 }
 
-async fn judge(look: Look) -> Result<Vec<Finding>> {
+async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let advice = "install Python 3.6 or newer, or name one in the variable SPACK_PYTHON";
     let Some(python) = look.view.installation()?.python.clone() else {
         return Ok(vec![Finding::fail("there is no Python on PATH, and Spack is written in it").fix(advice)]);

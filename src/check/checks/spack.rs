@@ -1,6 +1,6 @@
 //! Is there a Spack, and is it one whose files are known?
 
-use super::super::definition::{Check, Look, Looking};
+use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::site_view::is_executable;
 use crate::base::Result;
@@ -14,11 +14,11 @@ pub const CHECK: Check = Check {
     run,
 };
 
-fn run(look: Look) -> Looking {
+fn run(look: CheckContext) -> Looking {
     Box::pin(look.blocking(judge))
 }
 
-fn judge(look: &Look) -> Result<Vec<Finding>> {
+fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let found = look.view.installation()?;
     if !is_executable(&look.cx, &found.spack_exe) {
         return Ok(vec![

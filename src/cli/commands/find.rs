@@ -11,7 +11,7 @@ use crate::cli::args::Find;
 use crate::cli::session::Session;
 use crate::spack::read::find::{self, FindArgs, StateName};
 use crate::spack::store::row::Row;
-use crate::spack::store::stores::{Entry, Stores};
+use crate::spack::store::stores::{StoreEntry, Stores};
 use crate::term::printer::Printer;
 
 /// So few rows are not worth another thread.
@@ -56,7 +56,7 @@ impl Style {
     }
 
     /// The whole answer in pieces, made on several threads where there is much of it.
-    fn pieces(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
+    fn pieces(&self, stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
         let pieces = pieces(entries, FEWEST, |chunk| self.piece(stores, chunk));
         let mut pieces = pieces.into_iter().collect::<Result<Vec<_>>>()?;
         if self.json {
@@ -70,7 +70,7 @@ impl Style {
         Ok(pieces)
     }
 
-    fn piece(&self, stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<u8>> {
+    fn piece(&self, stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         for entry in entries {
             let node = entry.read_node()?;

@@ -33,7 +33,7 @@ pub enum Progress {
 
 /// What is known of one generation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
+pub struct LedgerEntry {
     pub progress: Progress,
     /// When it was begun (RFC 3339).
     pub created: String,
@@ -74,12 +74,12 @@ pub struct Publication {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Kept {
+struct LedgerFile {
     #[serde(default)]
     format: u32,
     last: u64,
     #[serde(default)]
-    generations: BTreeMap<u64, Entry>,
+    generations: BTreeMap<u64, LedgerEntry>,
     #[serde(default)]
     publications: Vec<Publication>,
 }
@@ -91,7 +91,7 @@ const PUBLICATIONS: usize = 1000;
 /// The generations of one line.
 pub struct Ledger {
     pub place: Place,
-    kept: Kept,
+    kept: LedgerFile,
 }
 
 impl Ledger {
@@ -100,11 +100,11 @@ impl Ledger {
         let path = place.folder.join(FILE);
         let bytes = match cx.world.eyes.read(&path) {
             Err(trouble) if trouble.is(Kind::NotFound) => {
-                return Ok(Ledger { place, kept: Kept { format: FORMAT, ..Kept::default() } });
+                return Ok(Ledger { place, kept: LedgerFile { format: FORMAT, ..LedgerFile::default() } });
             }
             other => other?,
         };
-        let kept: Kept = serde_json::from_slice(&bytes).map_err(|e| {
+        let kept: LedgerFile = serde_json::from_slice(&bytes).map_err(|e| {
             Trouble::new(Kind::Corrupt, format!("{} is damaged: {e}", path.display()))
                 .hint("restore it from a backup; what users are on does not depend on it")
                 .fact("path", path.display().to_string())
@@ -157,7 +157,7 @@ impl Ledger {
         locks::named(cx, &format!("generation {}", place.generation(number).display())).await
     }
 
-    pub fn entries(&self) -> &BTreeMap<u64, Entry> {
+    pub fn entries(&self) -> &BTreeMap<u64, LedgerEntry> {
         &self.kept.generations
     }
 
@@ -165,7 +165,7 @@ impl Ledger {
         &self.kept.publications
     }
 
-    pub fn entry(&self, number: u64) -> Result<&Entry> {
+    pub fn entry(&self, number: u64) -> Result<&LedgerEntry> {
         self.kept.generations.get(&number).ok_or_else(|| {
             if self.kept.generations.is_empty() {
                 return self.none();
@@ -183,7 +183,7 @@ impl Ledger {
 
     /// The newest that has come this far and is not broken.
     pub fn newest(&self, least: Progress) -> Option<u64> {
-        let usable = |e: &Entry| e.progress >= least && e.progress != Progress::Broken;
+        let usable = |e: &LedgerEntry| e.progress >= least && e.progress != Progress::Broken;
         self.kept.generations.iter().rev().find(|(_, entry)| usable(entry)).map(|(number, _)| *number)
     }
 
@@ -202,7 +202,7 @@ impl Ledger {
     /// Takes the next number.
     pub async fn begin(&mut self, cx: &Cx, from: String, description: Option<String>) -> Result<u64> {
         let number = self.kept.last.max(self.kept.generations.keys().last().copied().unwrap_or(0)) + 1;
-        let entry = Entry {
+        let entry = LedgerEntry {
             progress: Progress::Begun,
             created: cx.world.clock.now().to_string(),
             user: crate::world::who::user(),
@@ -224,7 +224,12 @@ impl Ledger {
         Ok(number)
     }
 
-    pub async fn change(&mut self, cx: &Cx, number: u64, change: impl FnOnce(&mut Entry)) -> Result<()> {
+    pub async fn change(
+        &mut self,
+        cx: &Cx,
+        number: u64,
+        change: impl FnOnce(&mut LedgerEntry),
+    ) -> Result<()> {
         self.entry(number)?;
         if let Some(entry) = self.kept.generations.get_mut(&number) {
             change(entry);

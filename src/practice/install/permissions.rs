@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::practice::model::halt::Halt;
 use crate::practice::session::Session;
-use crate::world::fs::access::Wish;
+use crate::world::fs::access::SharedPermissions;
 use crate::world::fs::share::{Sharing, share};
 
 /// Gives a prefix to whom its package is for. Without a word of it nothing is done.
@@ -22,7 +22,8 @@ pub fn set(session: &Session<'_, '_>, package: &str, prefix: &Path) -> Result<()
         return Ok(());
     }
     let world_reads = read.is_none_or(|read| read == "world");
-    let wish = Wish { group, world_reads, group_writes: write.is_some_and(|write| write != "user") };
+    let wish =
+        SharedPermissions { group, world_reads, group_writes: write.is_some_and(|write| write != "user") };
     let access = wish.resolve()?;
     share(&Sharing { paths: vec![prefix.to_owned()], deep: true, access, spare: Vec::new() })?;
     Ok(())

@@ -6,14 +6,14 @@ use crate::base::{Kind, Result, Trouble};
 use crate::snapshot::record::configuration::ConfigurationFile;
 use crate::snapshot::record::state::HashState;
 use crate::snapshot::store::archive::Archive;
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
 
 /// How each begins.
 pub const HEAD: &[u8] = b"# A snapshot of a Spack environment, described for people.";
 
-pub fn yaml(kept: &Kept, archive: &Archive) -> Result<Vec<u8>> {
+pub fn yaml(kept: &StoredSnapshot, archive: &Archive) -> Result<Vec<u8>> {
     let mut out = HEAD.to_vec();
     out.extend_from_slice(
         b" This file cannot be imported:\n# `moonstack snapshot export` without `--yaml` writes one that can.\n",
@@ -24,7 +24,7 @@ pub fn yaml(kept: &Kept, archive: &Archive) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn content(kept: &Kept, archive: &Archive) -> Result<Value> {
+fn content(kept: &StoredSnapshot, archive: &Archive) -> Result<Value> {
     let snapshot = &kept.snapshot;
     let part = |id: &str| archive.objects.get(id).map_or(&[][..], Vec::as_slice);
     let wrong = |e: serde_json::Error| {

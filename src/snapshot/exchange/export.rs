@@ -14,7 +14,7 @@ use crate::snapshot::exchange::exported::Exported;
 use crate::snapshot::record::configuration;
 use crate::snapshot::store::archive::{Archive, MAGIC};
 use crate::snapshot::store::document::Snapshot;
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
 use crate::world::Action;
@@ -55,7 +55,7 @@ pub async fn export(cx: Cx, args: ExportArgs) -> Result<Exported> {
 }
 
 /// The snapshot with everything that it names, each part compared with its name.
-fn whole(cx: &Cx, kept: &Kept) -> Result<Archive> {
+fn whole(cx: &Cx, kept: &StoredSnapshot) -> Result<Archive> {
     let document = cx.world.eyes.read(&kept.file)?;
     let objects = Objects(cx);
     let mut all = BTreeMap::new();
@@ -67,7 +67,13 @@ fn whole(cx: &Cx, kept: &Kept) -> Result<Archive> {
     Ok(Archive { id: kept.id.clone(), snapshot, document, objects: all })
 }
 
-async fn into_file(cx: &Cx, kept: &Kept, archive: &Archive, file: &Path, yaml: bool) -> Result<Exported> {
+async fn into_file(
+    cx: &Cx,
+    kept: &StoredSnapshot,
+    archive: &Archive,
+    file: &Path,
+    yaml: bool,
+) -> Result<Exported> {
     let (again, record) = (archive.clone(), kept.clone());
     let bytes =
         cx.blocking(move |_| if yaml { describe::yaml(&record, &again) } else { again.to_bytes() }).await?;

@@ -11,13 +11,13 @@ use crate::snapshot::exchange::repository::Files;
 use crate::snapshot::record::configuration::ConfigurationFile;
 use crate::snapshot::store::archive::Archive;
 use crate::snapshot::store::document::Snapshot;
-use crate::snapshot::store::index::{Kept, plain_name};
+use crate::snapshot::store::index::{StoredSnapshot, plain_name};
 use crate::world::fs::eyes::FileKind;
 use crate::world::{Action, Eyes};
 
 const DOCUMENT: &str = "snapshot.json";
 
-pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> Result<Exported> {
+pub async fn commit(cx: &Cx, kept: &StoredSnapshot, archive: &Archive, folder: &Path) -> Result<Exported> {
     let title = kept.snapshot.title();
     let folder = std::path::absolute(folder).map_err(|e| Trouble::io("find", folder, e))?;
     let repository = Repository::at(cx, &folder).await?;
@@ -66,14 +66,14 @@ pub async fn commit(cx: &Cx, kept: &Kept, archive: &Archive, folder: &Path) -> R
 
 const CONFIGURATION: &str = "configuration";
 
-fn message(kept: &Kept) -> String {
+fn message(kept: &StoredSnapshot) -> String {
     match kept.snapshot.description.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => format!("{}: {text}", kept.snapshot.title()),
         None => kept.snapshot.title(),
     }
 }
 
-fn files(kept: &Kept, archive: &Archive, at: &Path) -> Result<Files> {
+fn files(kept: &StoredSnapshot, archive: &Archive, at: &Path) -> Result<Files> {
     let snapshot = &kept.snapshot;
     let part = |id: &str| archive.objects.get(id).cloned().unwrap_or_default();
     let mut out = Files::new();
@@ -124,7 +124,7 @@ fn there(eyes: &dyn Eyes, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Two environments of one name would overwrite each other in turn.
-fn refuse_another(cx: &Cx, kept: &Kept, at: &Path) -> Result<()> {
+fn refuse_another(cx: &Cx, kept: &StoredSnapshot, at: &Path) -> Result<()> {
     let file = at.join(DOCUMENT);
     let Ok(bytes) = cx.world.eyes.read(&file) else { return Ok(()) };
     match Snapshot::parse(&bytes, &file.display().to_string()) {

@@ -54,7 +54,7 @@ pub async fn import(cx: Cx, args: ImportArgs) -> Result<SnapshotRow> {
     Ok(SnapshotRow::of(&shelf.adopt(&archive.snapshot, archive.document, marks).await?))
 }
 
-fn known(shelf: &Shelf<'_>, id: &str) -> Result<Option<crate::snapshot::store::index::Kept>> {
+fn known(shelf: &Shelf<'_>, id: &str) -> Result<Option<crate::snapshot::store::index::StoredSnapshot>> {
     let numbers = shelf.numbers()?;
     // A damaged one is not the same.
     Ok(numbers.into_iter().filter_map(|number| shelf.read(number).ok()).find(|kept| kept.id == id))

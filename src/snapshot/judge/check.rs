@@ -15,7 +15,7 @@ use crate::mirror::holdings;
 use crate::site::Cx;
 use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{self, HashState};
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::binaries::Signature;
@@ -74,7 +74,7 @@ pub struct Restorable {
 }
 
 impl Restorable {
-    fn begun(kept: &Kept, problems: Vec<String>) -> Restorable {
+    fn begun(kept: &StoredSnapshot, problems: Vec<String>) -> Restorable {
         Restorable {
             snapshot: kept.snapshot.title(),
             ok: false,
@@ -118,7 +118,7 @@ impl Local {
     }
 }
 
-pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
+pub async fn of(cx: &Cx, kept: &StoredSnapshot, deep: bool) -> Result<Restorable> {
     let out = Restorable::begun(kept, verify::problems(cx, kept));
     if !out.problems.is_empty() {
         return Ok(out);
@@ -137,7 +137,7 @@ pub async fn of(cx: &Cx, kept: &Kept, deep: bool) -> Result<Restorable> {
 }
 
 /// The same without asking anybody: of mirrors only those in folders are looked into. For many snapshots at once.
-pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable> {
+pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &StoredSnapshot) -> Result<Restorable> {
     if let Some(trouble) = grounds.unreadable(cx, kept) {
         return Ok(Restorable::begun(kept, vec![trouble.message().to_owned()]));
     }
@@ -145,7 +145,7 @@ pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable>
     let local = local(cx, ground, kept, None)?;
     let wanted = local.wanted();
     let looked = if wanted.is_empty() {
-        crate::spack::store::binaries::Looked::default()
+        crate::spack::store::binaries::MirrorBinaries::default()
     } else {
         holdings::nearby(cx, &ground.scope, &wanted)?
     };
@@ -155,7 +155,7 @@ pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &Kept) -> Result<Restorable>
 fn concluded(
     mut out: Restorable,
     local: &Local,
-    looked: crate::spack::store::binaries::Looked,
+    looked: crate::spack::store::binaries::MirrorBinaries,
 ) -> Restorable {
     out.not_looked = looked.not_looked;
     out.drift.clone_from(&local.drift);
@@ -180,7 +180,7 @@ fn concluded(
 }
 
 /// Without `contents` only prefixes are looked at, not the files in them.
-fn local(cx: &Cx, ground: &mut Ground, kept: &Kept, contents: Option<Contents>) -> Result<Local> {
+fn local(cx: &Cx, ground: &mut Ground, kept: &StoredSnapshot, contents: Option<Contents>) -> Result<Local> {
     let states = crate::snapshot::record::parts::states(cx, kept)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
@@ -220,7 +220,7 @@ fn damage(cx: &Cx, ground: &Ground, state: &HashState, contents: Option<Contents
 }
 
 /// What is otherwise than it was, apart from the store.
-fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
+fn drift(cx: &Cx, ground: &Ground, kept: &StoredSnapshot) -> Vec<String> {
     let mut out = Vec::new();
     let then = &kept.snapshot.spack;
     let now = &ground.scope.spack.installation;
@@ -256,7 +256,7 @@ fn drift(cx: &Cx, ground: &Ground, kept: &Kept) -> Vec<String> {
 fn judged(
     state: &HashState,
     local: &Local,
-    found: &BTreeMap<String, crate::spack::store::binaries::Found>,
+    found: &BTreeMap<String, crate::spack::store::binaries::MirrorBinary>,
 ) -> HashCheck {
     let check = |from, why: String, mirror| HashCheck {
         name: state.name.clone(),
@@ -291,7 +291,7 @@ fn judged(
 /// What is needed to build those that no mirror has, all the way down.
 fn needed_to_build<'a>(
     local: &'a Local,
-    found: &BTreeMap<String, crate::spack::store::binaries::Found>,
+    found: &BTreeMap<String, crate::spack::store::binaries::MirrorBinary>,
 ) -> BTreeSet<&'a str> {
     let builds = |hash: &str| local.absent.contains_key(hash) && !found.contains_key(hash);
     let mut queue: Vec<&str> =

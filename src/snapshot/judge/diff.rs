@@ -157,7 +157,7 @@ fn side(cx: &Cx, text: &str) -> Result<Side> {
     }
 }
 
-fn recorded(cx: &Cx, kept: &index::Kept) -> Result<Side> {
+fn recorded(cx: &Cx, kept: &index::StoredSnapshot) -> Result<Side> {
     let objects = Objects(cx);
     let snapshot = &kept.snapshot;
     let (lock, manifest) =

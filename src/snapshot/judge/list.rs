@@ -14,7 +14,7 @@ use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::site::Cx;
 use crate::snapshot::record::row::{SnapshotRow, seconds};
-use crate::snapshot::store::index::{Kept, Shelf};
+use crate::snapshot::store::index::{Shelf, StoredSnapshot};
 
 /// Lists snapshots, oldest first, with the verdict on each. Mirrors that are not folders are not asked for it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -52,7 +52,7 @@ pub async fn list(cx: Cx, args: ListArgs, generations: FindGenerations) -> Resul
 }
 
 /// What cannot be judged is listed all the same.
-fn judge(cx: &Cx, grounds: &mut Grounds, row: &mut SnapshotRow, kept: &Kept) {
+fn judge(cx: &Cx, grounds: &mut Grounds, row: &mut SnapshotRow, kept: &StoredSnapshot) {
     match check::nearby(cx, grounds, kept) {
         Ok(found) => {
             row.verdict = Some(found.verdict);
@@ -64,7 +64,7 @@ fn judge(cx: &Cx, grounds: &mut Grounds, row: &mut SnapshotRow, kept: &Kept) {
 }
 
 /// The snapshots that are asked for; one that cannot be read is there as a row alone.
-fn found(cx: &Cx, args: &ListArgs, line: &Generations) -> Result<Vec<(SnapshotRow, Option<Kept>)>> {
+fn found(cx: &Cx, args: &ListArgs, line: &Generations) -> Result<Vec<(SnapshotRow, Option<StoredSnapshot>)>> {
     let oldest = args.within.as_ref().map(|span| cx.world.clock.seconds() - span.0.as_secs_f64());
     let mut out = Vec::new();
     let mut names = Vec::new();
@@ -154,7 +154,7 @@ pub async fn log(cx: Cx, args: LogArgs, generations: FindGenerations) -> Result<
     .await
 }
 
-fn told(row: SnapshotRow, kept: Option<&Kept>, now: f64) -> LogRow {
+fn told(row: SnapshotRow, kept: Option<&StoredSnapshot>, now: f64) -> LogRow {
     let age = seconds(&row.created).map(|at| (now - at).max(0.0));
     let mut marks: Vec<String> = Vec::new();
     marks.extend(row.good.then(|| "good".to_owned()));

@@ -11,7 +11,7 @@ use crate::base::{Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::record::state;
 use crate::snapshot::store::document::RepositoryRecord;
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::object::{ObjectId, Objects};
 use crate::spack::config::locate;
 use crate::spack::drive::installed::{self, Store};
@@ -117,7 +117,7 @@ impl Grounds {
     }
 
     /// What of a snapshot cannot be read, each object read once, however many snapshots share it.
-    pub fn unreadable(&mut self, cx: &Cx, kept: &Kept) -> Option<Trouble> {
+    pub fn unreadable(&mut self, cx: &Cx, kept: &StoredSnapshot) -> Option<Trouble> {
         for id in kept.snapshot.objects() {
             if self.whole.contains(id) {
                 continue;

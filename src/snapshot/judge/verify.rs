@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Result;
 use crate::site::Cx;
-use crate::snapshot::store::index::{Kept, Shelf};
+use crate::snapshot::store::index::{Shelf, StoredSnapshot};
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
@@ -59,7 +59,7 @@ fn verified(snapshot: String, problems: Vec<String>) -> Verified {
 }
 
 /// Everything that is wrong with a snapshot whose document can be read.
-pub fn problems(cx: &Cx, kept: &Kept) -> Vec<String> {
+pub fn problems(cx: &Cx, kept: &StoredSnapshot) -> Vec<String> {
     let objects = Objects(cx);
     let mut out = Vec::new();
     let mut note = |result: Result<()>| out.extend(result.err().map(|t| t.message().to_owned()));
@@ -74,7 +74,7 @@ pub fn problems(cx: &Cx, kept: &Kept) -> Vec<String> {
 }
 
 /// The lock that a snapshot holds.
-pub fn lock(cx: &Cx, kept: &Kept) -> Result<LockContents> {
+pub fn lock(cx: &Cx, kept: &StoredSnapshot) -> Result<LockContents> {
     let bytes = Objects(cx).get(&kept.snapshot.lock.object)?;
     let text = LockfileText::from_bytes(&kept.snapshot.lock.path, bytes)?;
     LockContents::of(&text.parse()?)

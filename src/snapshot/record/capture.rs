@@ -9,7 +9,7 @@ use crate::site::Cx;
 use crate::snapshot::record::row::SnapshotRow;
 use crate::snapshot::record::state::refuse_missing;
 use crate::snapshot::store::document::{FORMAT, FileRecord, Snapshot, SpackRecord, Subject};
-use crate::snapshot::store::index::{Kept, Marks, Shelf};
+use crate::snapshot::store::index::{Marks, Shelf, StoredSnapshot};
 use crate::snapshot::store::object::Objects;
 use crate::spack::drive::installed::{self, Named};
 use crate::spack::drive::locks;
@@ -66,7 +66,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<Created> {
 }
 
 /// The manifest is kept byte for byte, as it has to come back; a secret in it is a secret in the state folder.
-fn warn_of_secrets(cx: &Cx, kept: &Kept) -> Result<()> {
+fn warn_of_secrets(cx: &Cx, kept: &StoredSnapshot) -> Result<()> {
     let manifest = &kept.snapshot.manifest;
     for (line, shown) in configuration::secrets(&Objects(cx).text(&manifest.object)?) {
         cx.world.warn(format!(
@@ -108,7 +108,7 @@ pub async fn take(
     description: Option<String>,
     marks: Marks,
     partial: bool,
-) -> Result<Kept> {
+) -> Result<StoredSnapshot> {
     let _lock = locks::changing(cx, scope).await?;
     write(cx, scope, description, marks, partial).await
 }
@@ -120,7 +120,7 @@ async fn write(
     description: Option<String>,
     marks: Marks,
     partial: bool,
-) -> Result<Kept> {
+) -> Result<StoredSnapshot> {
     let again = scope.clone();
     let read = cx.blocking(move |cx| read(&cx, &again, description, partial)).await?;
     let (mut shelf, _turn) = Shelf::locked(cx, &read.snapshot.env).await?;
@@ -139,7 +139,7 @@ async fn write(
     // An interrupted run may have taken it already, without its being on record.
     if let Some(last) = before.filter(|last| {
         let (number, created) = (snapshot.number, snapshot.created.clone());
-        cx.site.journal.recollection().is_some()
+        cx.site.journal.replay().is_some()
             && snapshot.run.is_some()
             && Snapshot { number, created, ..last.clone() } == snapshot
     }) {

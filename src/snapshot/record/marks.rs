@@ -11,7 +11,7 @@ use crate::snapshot::record::prune::Deleted;
 use crate::snapshot::record::row::SnapshotRow;
 use crate::snapshot::store::index::{Marks, Shelf, guarded};
 use crate::snapshot::store::reference;
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
 /// Says of a snapshot what may be said of it later: tags, and that it is proven to be good.
@@ -87,7 +87,7 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<Deleted> {
     if args.dry_run {
         return Ok(removed);
     }
-    replay::promise(&removed, vec![Proof::Absent { path: kept.file.clone() }]);
+    replay::plan_result(&removed, vec![Postcondition::Absent { path: kept.file.clone() }]);
     let (mut shelf, _turn) = Shelf::locked(&cx, &kept.snapshot.env).await?;
     // Somebody may have pinned it while we waited.
     if let Some(why) = guarded(&shelf.read(kept.snapshot.number)?) {

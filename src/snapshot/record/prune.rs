@@ -10,7 +10,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
 use crate::snapshot::record::row::seconds;
-use crate::snapshot::store::index::{Kept, Shelf, guarded};
+use crate::snapshot::store::index::{Shelf, StoredSnapshot, guarded};
 use crate::snapshot::store::object::{ObjectId, Objects};
 use crate::spack::drive::locks;
 
@@ -31,7 +31,7 @@ pub struct PruneArgs {
 
 pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
     let mut deleted = Deleted { snapshots: Vec::new(), freed: 0, dry_run: args.dry_run };
-    let mut goes: Vec<Kept> = Vec::new();
+    let mut goes: Vec<StoredSnapshot> = Vec::new();
     for shelf in Shelf::all(&cx)? {
         let env = shelf.env();
         let asked = |name: &String| env.name == *name || env.path == std::path::Path::new(name);
@@ -56,7 +56,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
     Ok(deleted)
 }
 
-fn unwanted(cx: &Cx, shelf: &Shelf<'_>, args: &PruneArgs) -> Result<Vec<Kept>> {
+fn unwanted(cx: &Cx, shelf: &Shelf<'_>, args: &PruneArgs) -> Result<Vec<StoredSnapshot>> {
     // Without the file nobody knows what is pinned.
     if let Some(trouble) = &shelf.problem {
         return Err(trouble.clone());
@@ -72,7 +72,7 @@ fn unwanted(cx: &Cx, shelf: &Shelf<'_>, args: &PruneArgs) -> Result<Vec<Kept>> {
             continue;
         }
         let facts = Keep {
-            kind: slots::Kept::Snapshot,
+            kind: slots::RecordKind::Snapshot,
             name: kept.snapshot.env.name.clone(),
             age_days: seconds(&kept.snapshot.created).map_or(0.0, |at| (now - at) / 86_400.0),
             rank: u32::try_from(rank).unwrap_or(u32::MAX),

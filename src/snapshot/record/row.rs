@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::source::Source;
 use crate::base::Trouble;
-use crate::snapshot::store::index::{Kept, Shelf};
+use crate::snapshot::store::index::{Shelf, StoredSnapshot};
 
 /// A snapshot in a list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -45,7 +45,7 @@ pub struct SnapshotRow {
 }
 
 impl SnapshotRow {
-    pub fn of(kept: &Kept) -> SnapshotRow {
+    pub fn of(kept: &StoredSnapshot) -> SnapshotRow {
         let snapshot = &kept.snapshot;
         SnapshotRow {
             snapshot: snapshot.title(),

@@ -9,7 +9,7 @@ use crate::site::Cx;
 use crate::snapshot::judge::check::Restorable;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
 use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::object::Objects;
 use crate::spack::change::around::view::view_roots;
 use crate::spack::drive::locks;
@@ -27,7 +27,7 @@ struct Target {
 
 pub async fn restore_into(
     cx: &Cx,
-    kept: &Kept,
+    kept: &StoredSnapshot,
     into: &str,
     args: &RestoreArgs,
     restorable: &Restorable,
@@ -100,7 +100,7 @@ fn refuse_existing(cx: &Cx, target: &Target) -> Result<()> {
 }
 
 /// What the new folder begins with.
-fn files(cx: &Cx, kept: &Kept, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+fn files(cx: &Cx, kept: &StoredSnapshot, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let (objects, record) = (Objects(cx), &kept.snapshot);
     let mut out = Vec::new();
     for file in crate::snapshot::record::parts::configuration(cx, kept)? {
@@ -146,7 +146,7 @@ async fn fresh(cx: &Cx, target: &Target) -> Result<Scope> {
 }
 
 /// The record as if it were of the new environment: what is done and compared is done and compared there.
-fn copy_of(kept: &Kept, target: &Target) -> Kept {
+fn copy_of(kept: &StoredSnapshot, target: &Target) -> StoredSnapshot {
     let mut copy = kept.clone();
     copy.snapshot.env.name.clone_from(&target.name);
     copy.snapshot.env.path.clone_from(&target.folder);
@@ -155,7 +155,7 @@ fn copy_of(kept: &Kept, target: &Target) -> Kept {
 
 /// What the manifest includes from outside of its folder has to be found from the new one, too; gives those that say
 /// something else by now.
-fn same_includes(cx: &Cx, kept: &Kept, inside: &Scope) -> Result<Vec<PathBuf>> {
+fn same_includes(cx: &Cx, kept: &StoredSnapshot, inside: &Scope) -> Result<Vec<PathBuf>> {
     let now = configuration::read(cx, inside)?;
     let outside = |file: &ConfigurationFile| file.included && !file.path.starts_with(&kept.snapshot.env.path);
     let mut differing = Vec::new();
@@ -176,7 +176,7 @@ fn same_includes(cx: &Cx, kept: &Kept, inside: &Scope) -> Result<Vec<PathBuf>> {
 
 /// Views and module files that the manifest puts into a place of their own would be those of the old environment: they
 /// go into the new folder. Gives the digest of the manifest as it is then.
-async fn move_views(cx: &Cx, inside: &Scope, kept: &Kept) -> Result<String> {
+async fn move_views(cx: &Cx, inside: &Scope, kept: &StoredSnapshot) -> Result<String> {
     let folder = inside.inside()?.path.clone();
     let mut sets = Vec::new();
     let mut elsewhere = view_roots(cx, inside)?.iter().any(|root| !root.starts_with(&folder));

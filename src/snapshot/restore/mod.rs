@@ -18,7 +18,7 @@ use crate::snapshot::record::capture;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
 use crate::snapshot::record::source::Source;
 use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
-use crate::snapshot::store::index::{Kept, Marks};
+use crate::snapshot::store::index::{Marks, StoredSnapshot};
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
 use crate::spack::change::around::view::{RefreshArgs, refresh};
@@ -155,7 +155,7 @@ struct ConfigurationChanges {
 async fn configuration_changes(
     cx: &Cx,
     scope: &Scope,
-    kept: &Kept,
+    kept: &StoredSnapshot,
     args: &RestoreArgs,
 ) -> Result<ConfigurationChanges> {
     let (again, record) = (scope.clone(), kept.clone());

@@ -10,7 +10,7 @@ use crate::snapshot::judge::check::{HashCheck, Restorable};
 use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{HashState, is_there};
 use crate::snapshot::restore::args::RestoreArgs;
-use crate::snapshot::store::index::Kept;
+use crate::snapshot::store::index::StoredSnapshot;
 use crate::spack::change::around::view::{RefreshArgs, make_room, refresh};
 use crate::spack::change::env::install::{EnvInstallArgs, install_env};
 use crate::spack::change::install::args::{InstallOptions, InstalledRow};
@@ -42,7 +42,12 @@ fn may_come(row: &HashCheck, args: &RestoreArgs) -> bool {
         }
 }
 
-pub async fn bring_back(cx: &Cx, kept: &Kept, args: &RestoreArgs, found: &Restorable) -> Result<Brought> {
+pub async fn bring_back(
+    cx: &Cx,
+    kept: &StoredSnapshot,
+    args: &RestoreArgs,
+    found: &Restorable,
+) -> Result<Brought> {
     let name = kept.snapshot.env.path.display().to_string();
     let states = crate::snapshot::record::parts::states(cx, kept)?;
     let options = InstallOptions {
@@ -174,7 +179,7 @@ async fn marks(cx: &Cx, inside: &Scope, states: &[HashState]) -> Result<Vec<Stri
 }
 
 /// Reads everything back.
-async fn compare(cx: &Cx, kept: &Kept, wanted: &[&HashState]) -> Result<()> {
+async fn compare(cx: &Cx, kept: &StoredSnapshot, wanted: &[&HashState]) -> Result<()> {
     let record = &kept.snapshot;
     let inside = scope(cx, Some(record.env.path.display().to_string())).await?;
     let eyes = &*cx.world.eyes;

@@ -88,7 +88,7 @@ impl Archive {
 
     /// Reads one; `place` names it in errors.
     pub fn read(from: impl Read, place: &str) -> Result<Archive> {
-        let reader = Reader { place };
+        let reader = ArchiveReader { place };
         let mut from = std::io::BufReader::new(from);
         let decoder =
             zstd::stream::read::Decoder::with_buffer(&mut from).map_err(|e| reader.unreadable(&e))?;
@@ -143,11 +143,11 @@ fn packed(members: &[(String, &[u8])]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-struct Reader<'a> {
+struct ArchiveReader<'a> {
     place: &'a str,
 }
 
-impl Reader<'_> {
+impl ArchiveReader<'_> {
     fn corrupt(&self, why: &str) -> Trouble {
         Trouble::new(Kind::Corrupt, format!("{} is not a whole export of a snapshot: {why}", self.place))
             .hint("nothing of it was taken in; export the snapshot again where it was taken")

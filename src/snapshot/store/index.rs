@@ -64,7 +64,7 @@ impl Ledger {
 
 /// A snapshot as it is kept.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredSnapshot {
     /// SHA-256 of its document.
     pub id: String,
     pub snapshot: Snapshot,
@@ -164,7 +164,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// One snapshot of this environment.
-    pub fn read(&self, number: u64) -> Result<Kept> {
+    pub fn read(&self, number: u64) -> Result<StoredSnapshot> {
         let file = self.place(number);
         let bytes = self
             .cx
@@ -190,7 +190,7 @@ impl<'a> Shelf<'a> {
         snapshot.number = number;
         let marks = self.ledger.marks.get(&number).cloned().unwrap_or_default();
         let last_good = self.last_good() == Some(number);
-        Ok(Kept { id, snapshot, marks, file, last_good })
+        Ok(StoredSnapshot { id, snapshot, marks, file, last_good })
     }
 
     fn unknown(&self, number: u64) -> Trouble {
@@ -222,7 +222,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Writes a new snapshot under the next number.
-    pub async fn add(&mut self, mut snapshot: Snapshot, marks: Marks) -> Result<Kept> {
+    pub async fn add(&mut self, mut snapshot: Snapshot, marks: Marks) -> Result<StoredSnapshot> {
         let number = self.next()?;
         snapshot.number = number;
         self.ledger.foreign = false;
@@ -231,7 +231,12 @@ impl<'a> Shelf<'a> {
     }
 
     /// Takes in a document as it is, and therefore with its id, under the next number of this place.
-    pub async fn adopt(&mut self, snapshot: &Snapshot, document: Vec<u8>, marks: Marks) -> Result<Kept> {
+    pub async fn adopt(
+        &mut self,
+        snapshot: &Snapshot,
+        document: Vec<u8>,
+        marks: Marks,
+    ) -> Result<StoredSnapshot> {
         let number = self.next()?;
         let what = format!("snapshot of {} from elsewhere", snapshot.env.name);
         self.write(number, document, marks, what).await
@@ -241,7 +246,13 @@ impl<'a> Shelf<'a> {
         Ok(self.ledger.last.max(self.numbers()?.last().copied().unwrap_or(0)) + 1)
     }
 
-    async fn write(&mut self, number: u64, bytes: Vec<u8>, marks: Marks, what: String) -> Result<Kept> {
+    async fn write(
+        &mut self,
+        number: u64,
+        bytes: Vec<u8>,
+        marks: Marks,
+        what: String,
+    ) -> Result<StoredSnapshot> {
         if !self.cx.world.eyes.is_folder(&self.folder) {
             self.cx.world.keep(Action::MakeFolder { path: self.folder.clone() }).await?;
         }
@@ -255,7 +266,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Changes the marks of one.
-    pub async fn mark(&mut self, number: u64, change: impl FnOnce(&mut Marks)) -> Result<Kept> {
+    pub async fn mark(&mut self, number: u64, change: impl FnOnce(&mut Marks)) -> Result<StoredSnapshot> {
         self.read(number)?;
         let marks = self.ledger.marks.entry(number).or_default();
         let before = marks.clone();
@@ -315,7 +326,7 @@ fn ledger(eyes: &dyn Eyes, folder: &Path) -> Result<Option<Ledger>> {
 }
 
 /// Why a snapshot must not go.
-pub fn guarded(kept: &Kept) -> Option<&'static str> {
+pub fn guarded(kept: &StoredSnapshot) -> Option<&'static str> {
     match (kept.marks.pinned, kept.last_good) {
         (true, _) => Some("it is pinned"),
         (_, true) => Some("it is the last one that is known to be good"),

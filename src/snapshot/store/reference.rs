@@ -1,7 +1,7 @@
 //! How a snapshot is named: `science@3`, `science@last`, `science@good`, `science` for its last one, or the beginning
 //! of its id.
 
-use super::index::{Kept, Shelf};
+use super::index::{Shelf, StoredSnapshot};
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -10,7 +10,7 @@ use crate::site::Cx;
 const SHORTEST: usize = 4;
 
 /// The one snapshot that `text` names.
-pub fn find(cx: &Cx, text: &str) -> Result<Kept> {
+pub fn find(cx: &Cx, text: &str) -> Result<StoredSnapshot> {
     let shelves = Shelf::all(cx)?;
     let (name, which) = match text.rsplit_once('@') {
         Some((name, which)) => (name, Some(which)),
@@ -41,7 +41,7 @@ fn is_called(shelf: &Shelf<'_>, name: &str) -> bool {
     shelf.env().name == name || shelf.env().path == std::path::Path::new(name)
 }
 
-fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<Kept> {
+fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<StoredSnapshot> {
     let name = &shelf.env().name;
     let none =
         |what: &str| Trouble::new(Kind::NotFound, format!("environment '{name}' has no {what} snapshot"));
@@ -58,12 +58,12 @@ fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<Kept> {
     shelf.read(number)
 }
 
-fn by_id(shelves: &[Shelf<'_>], text: &str) -> Result<Kept> {
+fn by_id(shelves: &[Shelf<'_>], text: &str) -> Result<StoredSnapshot> {
     let is_hex = text.len() >= SHORTEST && text.bytes().all(|b| b.is_ascii_hexdigit());
     if !is_hex {
         return Err(unknown(shelves, text));
     }
-    let mut found: Vec<Kept> = Vec::new();
+    let mut found: Vec<StoredSnapshot> = Vec::new();
     for shelf in shelves {
         for number in shelf.numbers()? {
             // A damaged one cannot be meant; `verify` tells of it.

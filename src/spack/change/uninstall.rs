@@ -15,7 +15,7 @@ use crate::spack::read::find::{UserRow, users_of};
 use crate::spack::read::select::{chosen, dependents};
 use crate::spack::store::database::State;
 use crate::spack::store::query::short;
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
 /// Uninstalls a spec. What others need is refused and nothing is changed, unless options say otherwise.
@@ -75,7 +75,7 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
     }
     words.extend(specs.iter().map(|s| format!("/{}", s.hash)));
     let removal = Removal { specs, dry_run: false, log: None };
-    replay::promise(&removal, gone(&removal.specs));
+    replay::plan_result(&removal, gone(&removal.specs));
     let _store = match &scope.environment {
         Some(_) => locks::store(&cx, &scope).await?,
         None => None,
@@ -126,8 +126,12 @@ fn refusal(query: &str, needed: &Needed) -> Trouble {
 }
 
 /// What is so when these specs are gone.
-fn gone(specs: &[Named]) -> Vec<Proof> {
-    specs.iter().filter_map(|s| s.prefix.clone()).map(|path| Proof::Absent { path: path.into() }).collect()
+fn gone(specs: &[Named]) -> Vec<Postcondition> {
+    specs
+        .iter()
+        .filter_map(|s| s.prefix.clone())
+        .map(|path| Postcondition::Absent { path: path.into() })
+        .collect()
 }
 
 /// The words with names beside the hashes.

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::paths;
-use super::scopes::{Rank, Reader, Scope};
+use super::scopes::{Rank, Scope, ScopeReader};
 use super::when;
 use crate::base::{Kind, Result};
 use crate::spack::text::yaml::Yaml;
 
-impl Reader<'_> {
+impl ScopeReader<'_> {
     /// The scopes that `scope` includes, in the order of its list: the first has the highest precedence.
     pub fn included_scopes(&mut self, scope: &Scope) -> Result<Vec<Scope>> {
         let list = match scope.parts.get("include") {

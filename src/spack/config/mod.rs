@@ -36,7 +36,7 @@ use locate::Installation;
 use merge::merge;
 use paths::Substitution;
 use release::Release;
-use scopes::{Rank, Reader, Scope, Source, unplace};
+use scopes::{Rank, Scope, ScopeReader, Source, unplace};
 
 /// What the configuration depends on besides the installation.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +93,7 @@ impl Config {
     /// Reads and merges every scope. A broken file makes its section fail when asked for, not the rest.
     pub fn load(eyes: &dyn Eyes, installation: &Installation, inputs: &ConfigInputs) -> Result<Config> {
         let sub = substitution(eyes, installation, inputs);
-        let mut reader = Reader::new(eyes, &sub);
+        let mut reader = ScopeReader::new(eyes, &sub);
         reader.push_standard()?;
         if let Some(folder) = &inputs.environment {
             let folder = paths::normal(&inputs.cwd.join(folder));
@@ -295,7 +295,7 @@ fn command_line(settings: &[String], below: &BTreeMap<String, Result<Yaml>>) -> 
         }
         set_into(&mut tree, value);
     }
-    Ok(Reader::internal("command_line", Rank::CommandLine, tree))
+    Ok(ScopeReader::internal("command_line", Rank::CommandLine, tree))
 }
 
 /// Adds a setting after those given before it; unlike between scopes, what is there keeps its place.

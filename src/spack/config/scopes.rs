@@ -64,7 +64,7 @@ impl Scope {
 }
 
 /// Reads scopes and keeps what was not understood on the way.
-pub struct Reader<'a> {
+pub struct ScopeReader<'a> {
     pub eyes: &'a dyn Eyes,
     pub sub: &'a Substitution,
     pub release: Release,
@@ -73,10 +73,10 @@ pub struct Reader<'a> {
     pub scopes: Vec<Scope>,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(eyes: &'a dyn Eyes, sub: &'a Substitution) -> Reader<'a> {
+impl<'a> ScopeReader<'a> {
+    pub fn new(eyes: &'a dyn Eyes, sub: &'a Substitution) -> ScopeReader<'a> {
         let release = sub.release;
-        Reader {
+        ScopeReader {
             eyes,
             sub,
             release,

@@ -8,19 +8,19 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::site::cx::Site;
 use crate::spack::drive::invocation::Invocation;
-use crate::spack::store::binaries::Looked;
+use crate::spack::store::binaries::MirrorBinaries;
 use crate::spack::store::row::SpecRow;
 use crate::world::seam::performing::Performing;
 use crate::world::seam::scene::Rehearsal;
 
 /// Predicts one command line.
-pub type Rehearse = fn(&Cx, &Scope, &Invocation) -> Rehearsal;
+pub type PlanCommand = fn(&Cx, &Scope, &Invocation) -> Rehearsal;
 
 /// Looks into all mirrors for binaries of these specs.
-pub type LookIntoMirrors = for<'a> fn(&'a Cx, &'a Scope, &'a [&'a SpecRow]) -> Performing<'a, Looked>;
+pub type LookIntoMirrors = for<'a> fn(&'a Cx, &'a Scope, &'a [&'a SpecRow]) -> Performing<'a, MirrorBinaries>;
 
 pub struct Handed {
-    pub rehearse: Rehearse,
+    pub rehearse: PlanCommand,
     pub look_into_mirrors: LookIntoMirrors,
 }
 

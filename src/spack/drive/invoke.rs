@@ -44,7 +44,6 @@ const PASSED: &[&str] = &[
     "SPACK_DISABLE_LOCAL_CONFIG",
     "SPACK_PYTHON",
     "SPACK_GNUPGHOME",
-    "LAB_KNOBS",
     "MOONSTACK_PRACTICE_FAULTS",
 ];
 const PASSED_PREFIXES: &[&str] = &["LC_", "AWS_"];

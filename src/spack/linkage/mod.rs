@@ -36,7 +36,7 @@ pub struct Linkage<'e> {
 
 /// What was found in a prefix.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct LinkageResult {
     /// Each need once, whatever leads to it.
     pub lacks: Vec<Lack>,
     /// Folders that could not be looked at.
@@ -53,7 +53,7 @@ impl<'e> Linkage<'e> {
         }
     }
 
-    pub fn look(&mut self, prefix: &Path) -> Found {
+    pub fn look(&mut self, prefix: &Path) -> LinkageResult {
         let held = self.files.of(prefix);
         let mut lacks = Vec::new();
         for path in &held.files {
@@ -63,7 +63,7 @@ impl<'e> Linkage<'e> {
                 }
             }
         }
-        Found { lacks, troubles: held.troubles }
+        LinkageResult { lacks, troubles: held.troubles }
     }
 
     fn of_file(&mut self, path: &Path, package: &HashMap<String, PathBuf>) -> Vec<Lack> {

@@ -14,7 +14,7 @@ use crate::spack::store::database::State;
 use crate::spack::store::query::{Query, slashed};
 use crate::spack::store::recipes::Recipes;
 use crate::spack::store::row::SpecRow;
-use crate::spack::store::stores::{Entry, Stores};
+use crate::spack::store::stores::{StoreEntry, Stores};
 
 /// Finds installed specs, in Spack's order. Reads the database; starts no Spack.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ pub async fn find(cx: Cx, args: FindArgs) -> Result<Vec<SpecRow>> {
 pub async fn found<T: Send + 'static>(
     cx: Cx,
     args: FindArgs,
-    work: impl FnOnce(&Stores<'_>, &[Entry<'_, '_>]) -> Result<T> + Send + 'static,
+    work: impl FnOnce(&Stores<'_>, &[StoreEntry<'_, '_>]) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     within(&cx, args.env.clone(), move |cx, scope| {
         let mut query = query(cx, scope, args.query.as_deref().unwrap_or_default())?;
@@ -109,7 +109,7 @@ pub async fn dependents(cx: Cx, args: DependentsArgs) -> Result<Vec<SpecRow>> {
                 for (index, database) in stores.databases().iter().enumerate() {
                     for record in database.dependents(child.record)? {
                         if seen.insert(record.hash) {
-                            let parent = Entry { database, record, store: index };
+                            let parent = StoreEntry { database, record, store: index };
                             found.push(parent);
                             if args.transitive {
                                 queue.push(parent);
@@ -261,7 +261,7 @@ pub fn one<'s, 'a>(
     text: &str,
     stores: &'s Stores<'a>,
     recipes: &dyn Recipes,
-) -> Result<Entry<'s, 'a>> {
+) -> Result<StoreEntry<'s, 'a>> {
     if text.trim().is_empty() {
         return Err(Trouble::usage("the query is empty").hint("name a spec: \"zlib@1.3\", \"/abcdef\""));
     }
@@ -269,11 +269,11 @@ pub fn one<'s, 'a>(
     stores.get(&hash).ok_or_else(|| Trouble::new(Kind::Internal, "a record was lost"))
 }
 
-pub fn rows(stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<SpecRow>> {
+pub fn rows(stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<SpecRow>> {
     entries.iter().map(|entry| SpecRow::of_entry(stores, *entry)).collect()
 }
 
-fn sorted_rows(stores: &Stores<'_>, entries: &[Entry<'_, '_>]) -> Result<Vec<SpecRow>> {
+fn sorted_rows(stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<SpecRow>> {
     let mut rows = rows(stores, entries)?;
     rows.sort_by(|a, b| (&a.name, &a.version, &a.hash).cmp(&(&b.name, &b.version, &b.hash)));
     Ok(rows)

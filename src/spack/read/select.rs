@@ -8,7 +8,7 @@ use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::store::database::State;
 use crate::spack::store::row::SpecRow;
-use crate::spack::store::stores::{Entry, Stores};
+use crate::spack::store::stores::{StoreEntry, Stores};
 
 /// One spec, or with `all` any number, never none; only of the store that can be written.
 pub fn chosen(cx: &Cx, scope: &Scope, text: &str, all: bool, states: &[State]) -> Result<Vec<SpecRow>> {
@@ -25,7 +25,7 @@ pub fn chosen(cx: &Cx, scope: &Scope, text: &str, all: bool, states: &[State]) -
                 if t.is(Kind::Ambiguous) { t.hint("or say { all = true } to mean all of them") } else { t }
             })?]
         };
-        let local: Vec<Entry<'_, '_>> = found.iter().copied().filter(|e| e.store == 0).collect();
+        let local: Vec<StoreEntry<'_, '_>> = found.iter().copied().filter(|e| e.store == 0).collect();
         match (local.is_empty(), found.first()) {
             (true, Some(_)) => Err(Trouble::new(
                 Kind::Refused,

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::world::seam::predicted::{Effect, Origin, SpecEffect};
 use super::history::History;
 use crate::base::Result;
 use crate::spack::drive::handed::Handed;
 use crate::spack::drive::installed::{self, Store};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::rehearsal::command::Command;
-use crate::spack::store::binaries::Found;
+use crate::spack::store::binaries::MirrorBinary;
 use crate::spack::store::row::SpecRow;
+use crate::world::seam::predicted::{Effect, Origin, SpecEffect};
 
 /// What has to be done for a request.
 pub struct Arrivals {
@@ -56,7 +56,7 @@ pub async fn of(
     let store = installed::now(command.cx, command.scope).await?;
     let wanted: Vec<&SpecRow> = specs.values().filter(|row| row.external.is_none()).collect();
     let missing: Vec<&SpecRow> = wanted.iter().copied().filter(|row| !is_there(&store, row)).collect();
-    let mut looked = crate::spack::store::binaries::Looked::default();
+    let mut looked = crate::spack::store::binaries::MirrorBinaries::default();
     if manner.from_mirrors && !missing.is_empty() {
         looked = (Handed::of(command.cx)?.look_into_mirrors)(command.cx, command.scope, &missing).await?;
     }
@@ -122,7 +122,7 @@ fn is_there(store: &Store, row: &SpecRow) -> bool {
 struct Walk<'a> {
     specs: &'a BTreeMap<String, SpecRow>,
     store: &'a Store,
-    found: &'a BTreeMap<String, Found>,
+    found: &'a BTreeMap<String, MirrorBinary>,
     roots: &'a BTreeSet<String>,
     manner: Manner,
     seen: BTreeSet<String>,

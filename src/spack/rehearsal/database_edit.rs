@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::drive::session::Scope;
-use crate::world::seam::scene::Scene;
+use crate::world::seam::scene::PlanContext;
 
 #[derive(Deserialize, Serialize)]
 struct Index {
@@ -35,7 +35,7 @@ pub struct NewRecord {
 
 /// Changes the index of the scope's store.
 pub fn edit(
-    scene: &Scene<'_>,
+    scene: &PlanContext<'_>,
     scope: &Scope,
     change: impl FnOnce(&mut BTreeMap<String, Box<RawValue>>) -> Result<()>,
 ) -> Result<()> {

@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use crate::world::seam::predicted::EnvironmentTouched;
 use crate::base::Result;
 use crate::spack::environment;
 use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
 use crate::spack::rehearsal::command::{Command, ended};
 use crate::spack::spec::{Dialect, Spec};
 use crate::world::proc::program::Ran;
-use crate::world::seam::scene::Scene;
+use crate::world::seam::predicted::EnvironmentTouched;
+use crate::world::seam::scene::PlanContext;
 
-pub fn add(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn add(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let specs: Vec<String> = command.plain().cloned().collect();
     edit(scene, command, &specs, |_| false)
 }
 
-pub fn remove(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn remove(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let dialect = command.scope.spack.dialect();
     let gone: Vec<&String> = command.plain().collect();
     edit(scene, command, &[], |text| gone.iter().any(|query| matches(query, text, dialect)))
@@ -33,7 +33,7 @@ fn matches(query: &str, text: &str, dialect: Dialect) -> bool {
 }
 
 fn edit(
-    scene: &Scene<'_>,
+    scene: &PlanContext<'_>,
     command: &Command<'_>,
     add: &[String],
     drop: impl Fn(&str) -> bool,
@@ -53,13 +53,13 @@ fn edit(
     Ok(ended(0, ""))
 }
 
-fn touched(scene: &Scene<'_>, name: &str, what: &str) {
+fn touched(scene: &PlanContext<'_>, name: &str, what: &str) {
     let (name, changed) = (name.to_owned(), vec![what.to_owned()]);
     scene.detail("environments", [EnvironmentTouched { name, changed, ..EnvironmentTouched::default() }]);
 }
 
 /// What `spack env create` writes, in meaning.
-pub fn create(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn create(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let mut words = command.words.iter().skip(1);
     let (mut folder, mut view, mut includes) = (false, String::from("true"), Vec::new());
     let mut plain: Vec<&String> = Vec::new();
@@ -114,7 +114,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// `spack env track -y -n NAME DIR`.
-pub fn track(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn track(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let mut words = command.words.iter().skip(1);
     let (mut name, mut folder) = (None, None);
     while let Some(word) = words.next() {
@@ -142,7 +142,7 @@ pub fn track(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
 }
 
 /// `spack env untrack -y NAME…`.
-pub fn untrack(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn untrack(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     for name in command.plain().skip(1) {
         let link = command.scope.config.environments_root()?.path.join(name);
         if !command.cx.world.eyes.exists(&link) {
@@ -155,7 +155,7 @@ pub fn untrack(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     Ok(ended(0, ""))
 }
 
-pub fn delete(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn delete(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     for name in command.plain().skip(1) {
         let path = command.scope.config.environments_root()?.path.join(name);
         if !command.cx.world.eyes.exists(&path) {

@@ -21,7 +21,7 @@ struct Times {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct InstalledFile {
     #[serde(default)]
     size: u64,
 }
@@ -79,7 +79,7 @@ impl Past {
         }
         if self.disk.is_none()
             && let Some(bytes) = text("install_manifest.json")
-            && let Ok(entries) = serde_json::from_slice::<BTreeMap<String, Entry>>(&bytes)
+            && let Ok(entries) = serde_json::from_slice::<BTreeMap<String, InstalledFile>>(&bytes)
         {
             self.disk = Some(entries.values().map(|e| e.size).sum());
         }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::world::seam::predicted::SpecEffect;
 use crate::base::{Result, digest};
 use crate::site::Cx;
 use crate::spack::config::locate;
@@ -14,6 +13,7 @@ use crate::spack::store::row::SpecRow;
 use crate::world::Eyes as _;
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::seam::input::{Input, InputKind};
+use crate::world::seam::predicted::SpecEffect;
 
 /// What every command depends on: Spack itself, the configuration, the environment's two files, repositories.
 pub fn note(cx: &Cx, scope: &Scope) -> Result<()> {

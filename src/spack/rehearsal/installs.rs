@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use super::arrivals::{self, Arrivals, Manner};
 use super::database_edit::{self, NewRecord};
-use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
 use super::solving;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::spack::drive::installed;
@@ -25,10 +24,11 @@ use crate::spack::store::row::SpecRow;
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::fs::space;
 use crate::world::proc::program::{Program, Ran};
-use crate::world::seam::scene::Scene;
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
+use crate::world::seam::scene::PlanContext;
 
 /// `spack -e ENV install`.
-pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
+pub async fn inside(scene: &PlanContext<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let (cx, scope) = (command.cx, command.scope);
     let environment = scope.inside()?;
     // What was there before the plan began, whatever it did to the lock since.
@@ -64,7 +64,7 @@ pub async fn inside(scene: &Scene<'_>, command: &Command<'_>, program: Program) 
     let arrivals = arrivals::of(command, &locked.specs, &roots, &before, Manner::of(command)).await?;
     // What is asked for by its hash and is no root stays implicit.
     let explicit = roots.intersection(&locked.root_hashes()).cloned().collect();
-    pretend(scene, command, &locked.specs, nodes, &explicit, arrivals)?;
+    plan(scene, command, &locked.specs, nodes, &explicit, arrivals)?;
     scene.detail("environments", [touched(command, before.specs.keys().ne(locked.specs.keys()))?]);
     Ok(ended(0, ""))
 }
@@ -75,7 +75,7 @@ fn asked_for(command: &Command<'_>) -> BTreeSet<String> {
 }
 
 /// `spack install FILE.json…`, as this build installs outside of environments.
-pub async fn outside(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub async fn outside(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let files: Vec<PathBuf> = command
         .plain()
         .filter(|w| w.contains('/'))
@@ -97,7 +97,7 @@ pub async fn outside(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
     }
     let before = installed_before(command).await?;
     let arrivals = arrivals::of(command, &specs, &roots, &before, Manner::of(command)).await?;
-    pretend(scene, command, &specs, nodes, &roots, arrivals)?;
+    plan(scene, command, &specs, nodes, &roots, arrivals)?;
     let modules = modules(command.scope)?;
     if !modules.is_empty() {
         let touched = EnvironmentTouched { name: String::new(), modules, ..EnvironmentTouched::default() };
@@ -121,8 +121,8 @@ async fn installed_before(command: &Command<'_>) -> Result<LockContents> {
     Ok(LockContents { specs, ..LockContents::default() })
 }
 
-fn pretend(
-    scene: &Scene<'_>,
+fn plan(
+    scene: &PlanContext<'_>,
     command: &Command<'_>,
     specs: &BTreeMap<String, SpecRow>,
     mut nodes: Nodes,
@@ -166,7 +166,7 @@ fn pretend(
 }
 
 /// Whether what comes fits on the disk of the store.
-fn room(scene: &Scene<'_>, scope: &Scope, effects: &[SpecEffect]) {
+fn room(scene: &PlanContext<'_>, scope: &Scope, effects: &[SpecEffect]) {
     let needed: u64 = effects.iter().filter(|e| e.is_new()).filter_map(|e| e.disk).sum();
     let Ok(tree) = scope.install_tree() else { return };
     let free = tree.root.ancestors().find_map(|p| space::space(p).ok()).map(|s| s.free_bytes);
@@ -248,7 +248,7 @@ fn nodes_of_lock(text: &LockfileText) -> Result<Nodes> {
 }
 
 /// `spack uninstall` and `spack gc` of specs that are known.
-pub fn removed(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn removed(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let store = installed::read(command.cx, command.scope)?;
     let gone = &command.invocation.removes;
     let mut effects = Vec::new();
@@ -283,7 +283,7 @@ pub fn removed(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
 }
 
 /// `spack mark -e|-i /HASH…`.
-pub fn marked(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn marked(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     let explicit = command.has("-e");
     let hashes: Vec<String> =
         command.plain().filter_map(|w| w.strip_prefix('/')).map(str::to_owned).collect();

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! installs → solving → { arrivals, environments, inputs, pushes } →
-//! { command, facts, history, database_edit, scratch }
+//! { command, history, database_edit, scratch }
 //! ```
 
 mod arrivals;
@@ -28,7 +28,7 @@ use crate::spack::drive::verbs::verb_at;
 use crate::spack::rehearsal::command::{Command, ended};
 use crate::world::Effect;
 use crate::world::proc::program::{Program, Ran};
-use crate::world::seam::scene::{Rehearsal, Scene};
+use crate::world::seam::scene::{PlanContext, Rehearsal};
 
 pub use inputs::look_again;
 
@@ -42,7 +42,7 @@ pub fn of(cx: &Cx, scope: &Scope, invocation: &Invocation) -> Rehearsal {
 }
 
 async fn rehearse(
-    scene: &Scene<'_>,
+    scene: &PlanContext<'_>,
     cx: &Cx,
     scope: &Scope,
     invocation: &Invocation,

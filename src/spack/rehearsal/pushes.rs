@@ -3,12 +3,12 @@
 use crate::base::Result;
 use crate::spack::rehearsal::command::{Command, ended};
 use crate::world::proc::program::Ran;
-use crate::world::seam::scene::Scene;
+use crate::world::seam::scene::PlanContext;
 
 /// A manifest that names no archive.
 const PROMISED: &str = r#"{"version": 3, "data": []}"#;
 
-pub fn push(scene: &Scene<'_>, command: &Command<'_>) -> Result<Ran> {
+pub fn push(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     for path in &command.invocation.touches {
         scene.overlay.write(path, PROMISED.as_bytes().to_vec(), None);
     }

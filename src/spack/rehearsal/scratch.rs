@@ -9,10 +9,10 @@ use crate::spack::drive::session::Scope;
 use crate::spack::environment::manifest::edit::without_view;
 use crate::world::fs::copy;
 use crate::world::proc::program::Program;
-use crate::world::seam::scene::Scene;
+use crate::world::seam::scene::PlanContext;
 
 /// The same command with everything that it may write put aside. Its limits and listeners stay.
-pub fn aside(scene: &Scene<'_>, cx: &Cx, scope: &Scope, program: Program) -> Result<Program> {
+pub fn aside(scene: &PlanContext<'_>, cx: &Cx, scope: &Scope, program: Program) -> Result<Program> {
     let scratch = scene.scratch()?;
     let mut argv = program.argv.into_iter();
     let mut out: Vec<String> = argv.next().into_iter().collect();
@@ -51,7 +51,7 @@ fn caches(scratch: &Path, scope: &Scope) -> Result<PathBuf> {
 }
 
 /// A store that has only the pretended database; the prefixes stay where they are.
-fn store(scene: &Scene<'_>, scratch: &Path, scope: &Scope) -> Result<Option<PathBuf>> {
+fn store(scene: &PlanContext<'_>, scratch: &Path, scope: &Scope) -> Result<Option<PathBuf>> {
     let index = scope.install_tree()?.root.join(".spack-db/index.json");
     if !scene.overlay.covers(&index) {
         return Ok(None);
@@ -66,7 +66,7 @@ fn store(scene: &Scene<'_>, scratch: &Path, scope: &Scope) -> Result<Option<Path
 }
 
 /// The folder of a copied environment.
-pub fn environment_copy(scene: &Scene<'_>, cx: &Cx, path: &Path) -> Result<PathBuf> {
+pub fn environment_copy(scene: &PlanContext<'_>, cx: &Cx, path: &Path) -> Result<PathBuf> {
     let name = digest::bytes(path.as_os_str().as_encoded_bytes());
     let folder = scene.scratch()?.join("environments").join(name.get(..12).unwrap_or(&name));
     let eyes = &*cx.world.eyes;

@@ -1,7 +1,6 @@
 //! Concretizing an environment on a copy of it: the solver is Spack's own, and the lock that it writes is the one
 //! that the plan goes on with.
 
-use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
 use super::{arrivals, scratch};
 use crate::base::{Kind, Result};
 use crate::spack::lock::contents::LockContents;
@@ -9,9 +8,10 @@ use crate::spack::rehearsal::command::Command;
 use crate::world::Eyes as _;
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::proc::program::{Program, Ran};
-use crate::world::seam::scene::Scene;
+use crate::world::seam::predicted::{Effect, EnvironmentTouched, SpecEffect};
+use crate::world::seam::scene::PlanContext;
 
-pub async fn concretize(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
+pub async fn concretize(scene: &PlanContext<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let environment = command.scope.inside()?;
     let eyes = &*command.cx.world.eyes;
     let before = LockContents::of_environment(eyes, environment)?.unwrap_or_default();
@@ -31,7 +31,7 @@ pub async fn concretize(scene: &Scene<'_>, command: &Command<'_>, program: Progr
 }
 
 /// Runs the solver on a copy and pretends the lock that it wrote.
-pub async fn solve(scene: &Scene<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
+pub async fn solve(scene: &PlanContext<'_>, command: &Command<'_>, program: Program) -> Result<Ran> {
     let environment = command.scope.inside()?;
     let folder = scratch::environment_copy(scene, command.cx, &environment.path)?;
     if scope_develops(command) {

@@ -9,7 +9,7 @@ use crate::spack::config::mirrors::Mirror;
 
 /// A mirror that holds a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct MirrorBinary {
     pub mirror: String,
     pub bytes: Option<u64>,
     pub signature: Signature,
@@ -38,8 +38,8 @@ impl Signature {
 }
 
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct MirrorBinaries {
     /// By hash.
-    pub found: BTreeMap<String, Found>,
+    pub found: BTreeMap<String, MirrorBinary>,
     pub not_looked: Vec<String>,
 }

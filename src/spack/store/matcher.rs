@@ -7,7 +7,7 @@ use crate::base::{Kind, Result, Trouble};
 
 use super::node::{Dependency, Node, Value};
 use super::recipes::Recipes;
-use super::stores::{Entry, Stores};
+use super::stores::{StoreEntry, Stores};
 use crate::spack::spec::targets;
 use crate::spack::spec::version::list::VersionList;
 use crate::spack::spec::{Dialect, Edge, Spec, Variant, VariantValue};
@@ -24,7 +24,7 @@ fn link_or_run(edge: &Dependency<'_>) -> bool {
 }
 
 impl<'s, 'a> Matcher<'s, 'a> {
-    pub fn satisfies(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    pub fn satisfies(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         if spec.name.as_deref().is_some_and(|name| name != &*entry.record.name) {
             return Ok(hash_fits(entry, spec) && self.provides(entry, spec)?);
         }
@@ -39,14 +39,14 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 
     /// The node alone, or as the provider of a virtual, without its dependencies.
-    fn satisfies_shallow(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    fn satisfies_shallow(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         if spec.name.as_deref().is_some_and(|name| name != &*entry.record.name) {
             return Ok(hash_fits(entry, spec) && self.provides(entry, spec)?);
         }
         self.node_satisfies(entry, spec)
     }
 
-    fn node_satisfies(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    fn node_satisfies(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         if !hash_fits(entry, spec) {
             return Ok(false);
         }
@@ -90,7 +90,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
         }
     }
 
-    fn variants_fit(&self, entry: Entry<'s, 'a>, node: &Node<'a>, spec: &Spec) -> Result<bool> {
+    fn variants_fit(&self, entry: StoreEntry<'s, 'a>, node: &Node<'a>, spec: &Spec) -> Result<bool> {
         let (everywhere, here): (Vec<_>, Vec<_>) = spec.variants.iter().partition(|(_, v)| v.propagate);
         if !here.iter().all(|(name, wanted)| {
             node.variant(name).is_some_and(|found| self.variant_fits(name, found, wanted))
@@ -140,7 +140,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 
     /// Is the spec's name a virtual that this node provides in a version that fits?
-    fn provides(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    fn provides(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         let Some(name) = spec.name.as_deref() else { return Ok(false) };
         if spec.versions.is_any() && self.stores.provides_by_edge(entry, name)? {
             return Ok(true);
@@ -171,7 +171,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 
     /// The edges whose children a `^` may name: the link and run DAG, and direct build dependencies.
-    fn reachable(&self, entry: Entry<'s, 'a>) -> Result<Vec<(&'s Dependency<'a>, Entry<'s, 'a>)>> {
+    fn reachable(&self, entry: StoreEntry<'s, 'a>) -> Result<Vec<(&'s Dependency<'a>, StoreEntry<'s, 'a>)>> {
         let mut edges = self.stores.edges(entry, link_or_run)?;
         edges.extend(self.stores.children(entry)?.filter(|(edge, _)| edge.has_type("build")));
         Ok(edges)
@@ -189,7 +189,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
         Ok(wanted)
     }
 
-    fn dependencies_before_1_0(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    fn dependencies_before_1_0(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         let mut reachable = None;
         for edge in &spec.dependencies {
             let wanted = self.wanted_virtuals(edge)?;
@@ -216,7 +216,11 @@ impl<'s, 'a> Matcher<'s, 'a> {
         Ok(true)
     }
 
-    fn any_satisfies(&self, mut entries: impl Iterator<Item = Entry<'s, 'a>>, spec: &Spec) -> Result<bool> {
+    fn any_satisfies(
+        &self,
+        mut entries: impl Iterator<Item = StoreEntry<'s, 'a>>,
+        spec: &Spec,
+    ) -> Result<bool> {
         // Names first: whether another package provides it may need its recipe.
         let mut others = Vec::new();
         for entry in entries.by_ref() {
@@ -236,7 +240,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
         Ok(false)
     }
 
-    fn dependencies_from_1_0(&self, entry: Entry<'s, 'a>, spec: &Spec) -> Result<bool> {
+    fn dependencies_from_1_0(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         let mut reachable = None;
         for edge in &spec.dependencies {
             let fits = if edge.direct {
@@ -261,7 +265,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
 
     fn transitive_fits(
         &self,
-        reachable: &[(&'s Dependency<'a>, Entry<'s, 'a>)],
+        reachable: &[(&'s Dependency<'a>, StoreEntry<'s, 'a>)],
         edge: &Edge,
     ) -> Result<bool> {
         let candidates: Vec<_> = match &edge.spec.name {
@@ -280,7 +284,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 
     /// `%name`: a direct dependency of the node that the query's parent stands for.
-    fn direct_fits(&self, root: Entry<'s, 'a>, parent: &Spec, edge: &Edge) -> Result<bool> {
+    fn direct_fits(&self, root: StoreEntry<'s, 'a>, parent: &Spec, edge: &Edge) -> Result<bool> {
         let current = match &parent.name {
             Some(name) if edge.spec.name.as_ref() != Some(name) => match self.lookup(root, name)? {
                 Some(found) => found,
@@ -313,9 +317,10 @@ impl<'s, 'a> Matcher<'s, 'a> {
     }
 
     /// The node of that name, or provider of that virtual, in a DAG: direct build dependencies first.
-    fn lookup(&self, root: Entry<'s, 'a>, name: &str) -> Result<Option<Entry<'s, 'a>>> {
-        let is =
-            |(e, child): &(&Dependency<'a>, Entry<'s, 'a>)| &*child.record.name == name || e.provides(name);
+    fn lookup(&self, root: StoreEntry<'s, 'a>, name: &str) -> Result<Option<StoreEntry<'s, 'a>>> {
+        let is = |(e, child): &(&Dependency<'a>, StoreEntry<'s, 'a>)| {
+            &*child.record.name == name || e.provides(name)
+        };
         let tools = |e: &Dependency<'a>| e.has_type("build") || e.has_type("test");
         if let Some((_, found)) = self.stores.children(root)?.filter(|(e, _)| tools(e)).find(is) {
             return Ok(Some(found));
@@ -328,16 +333,16 @@ impl<'s, 'a> Matcher<'s, 'a> {
 }
 
 /// A version as a record has it; one that is none is damage, and no fault of the query.
-fn recorded(entry: Entry<'_, '_>, version: &str) -> Result<VersionList> {
+fn recorded(entry: StoreEntry<'_, '_>, version: &str) -> Result<VersionList> {
     VersionList::concrete(version).map_err(|t| entry.database.damaged(entry.record, t.message()))
 }
 
-fn hash_fits(entry: Entry<'_, '_>, spec: &Spec) -> bool {
+fn hash_fits(entry: StoreEntry<'_, '_>, spec: &Spec) -> bool {
     spec.hash.as_deref().is_none_or(|prefix| entry.record.hash.starts_with(prefix))
 }
 
 /// The compiler that a node keeps as a name and a version against `%name`.
-fn compiler_fits(entry: Entry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
+fn compiler_fits(entry: StoreEntry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
     let Some(found) = &node.compiler else { return Ok(false) };
     let modern = crate::spack::spec::parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
     let name = modern.map_or(&*found.name, |(_, modern)| *modern);

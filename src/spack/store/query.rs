@@ -7,7 +7,7 @@ use crate::base::{Kind, Result, Trouble};
 use super::database::State;
 use super::matcher::{Matcher, no_recipes};
 use super::recipes::Recipes;
-use super::stores::{Entry, Stores};
+use super::stores::{StoreEntry, Stores};
 use crate::spack::spec::version::{Version, refuse_git};
 use crate::spack::spec::{Dialect, Spec};
 
@@ -37,12 +37,12 @@ impl Query {
         &self,
         stores: &'s Stores<'a>,
         recipes: Option<&'s dyn Recipes>,
-    ) -> Result<Vec<Entry<'s, 'a>>> {
+    ) -> Result<Vec<StoreEntry<'s, 'a>>> {
         for node in self.specs.iter().flat_map(Spec::nodes) {
             refuse_git(&node.versions)?;
         }
         let matcher = Matcher { stores, dialect: self.dialect, recipes };
-        let mut found: Vec<Entry<'s, 'a>> = Vec::new();
+        let mut found: Vec<StoreEntry<'s, 'a>> = Vec::new();
         if self.specs.is_empty() {
             found.extend(stores.entries().filter(|entry| self.considers(*entry)));
         }
@@ -58,16 +58,16 @@ impl Query {
         Ok(found)
     }
 
-    fn considers(&self, entry: Entry<'_, '_>) -> bool {
+    fn considers(&self, entry: StoreEntry<'_, '_>) -> bool {
         self.states.contains(&entry.record.state())
             && self.explicit.is_none_or(|explicit| explicit == entry.record.explicit)
             && self.hashes.as_ref().is_none_or(|hashes| hashes.contains(entry.record.hash))
     }
 
-    fn matching<'s, 'a>(&self, matcher: &Matcher<'s, 'a>, spec: &Spec) -> Result<Vec<Entry<'s, 'a>>> {
+    fn matching<'s, 'a>(&self, matcher: &Matcher<'s, 'a>, spec: &Spec) -> Result<Vec<StoreEntry<'s, 'a>>> {
         let considered = || matcher.stores.entries().filter(|entry| self.considers(*entry));
         let named =
-            |entry: &Entry<'_, '_>| spec.name.as_deref().is_none_or(|name| name == &*entry.record.name);
+            |entry: &StoreEntry<'_, '_>| spec.name.as_deref().is_none_or(|name| name == &*entry.record.name);
         let mut found = Vec::new();
         for entry in considered().filter(named) {
             if matcher.satisfies(entry, spec)? {
@@ -95,7 +95,7 @@ impl Query {
         &self,
         stores: &'s Stores<'a>,
         recipes: Option<&'s dyn Recipes>,
-    ) -> Result<Entry<'s, 'a>> {
+    ) -> Result<StoreEntry<'s, 'a>> {
         let found = self.run(stores, recipes)?;
         let asked = self.specs.iter().map(Spec::to_string).collect::<Vec<_>>().join(" ");
         match found.as_slice() {
@@ -130,7 +130,7 @@ pub fn short(hash: &str) -> &str {
 }
 
 /// As Spack sorts: by name, namespace, version, hash.
-fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
+fn sort(found: &mut [StoreEntry<'_, '_>]) -> Result<()> {
     // There are few names and many namesakes: each version is parsed once, and names are not compared again.
     let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for entry in &*found {
@@ -151,7 +151,7 @@ fn sort(found: &mut [Entry<'_, '_>]) -> Result<()> {
 }
 
 /// The version without the reference that may stand before it.
-fn plain_version(entry: Entry<'_, '_>) -> Result<Version> {
+fn plain_version(entry: StoreEntry<'_, '_>) -> Result<Version> {
     let text = &*entry.record.version;
     let parsed = Version::parse(text.rsplit('=').next().unwrap_or(text));
     parsed.map_err(|t| entry.database.damaged(entry.record, t.message()))

@@ -10,7 +10,7 @@ use crate::base::Result;
 
 use super::database::State;
 use super::node::{Dependency, EdgeTypes, Node, Text, Value};
-use super::stores::{Entry, Stores};
+use super::stores::{StoreEntry, Stores};
 use crate::spack::spec::FLAG_NAMES;
 use crate::spack::spec::print::quoted;
 
@@ -135,7 +135,7 @@ fn all<'t>(texts: &'t [Text<'_>]) -> Vec<&'t str> {
 
 impl SpecRow {
     /// A record of a store.
-    pub fn of_entry(stores: &Stores<'_>, entry: Entry<'_, '_>) -> Result<SpecRow> {
+    pub fn of_entry(stores: &Stores<'_>, entry: StoreEntry<'_, '_>) -> Result<SpecRow> {
         Ok(Row::of_installed(stores, entry, &entry.read_node()?).into_owned())
     }
 
@@ -147,7 +147,7 @@ impl SpecRow {
 
 impl<'t> Row<&'t str> {
     /// A record of a store with its node.
-    pub fn of_installed(stores: &Stores<'_>, entry: Entry<'t, '_>, node: &'t Node<'_>) -> Self {
+    pub fn of_installed(stores: &Stores<'_>, entry: StoreEntry<'t, '_>, node: &'t Node<'_>) -> Self {
         let languages = languages(node, &|hash| Some(stores.get(hash)?.record.version.to_string()));
         let record = entry.record;
         let mut row = Row::of(node, record.hash, languages);

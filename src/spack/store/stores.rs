@@ -15,14 +15,14 @@ pub struct Stores<'a> {
 
 /// A record and the database it is of.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'s, 'a> {
+pub struct StoreEntry<'s, 'a> {
     pub database: &'s Database<'a>,
     pub record: &'s Record<'a>,
     /// Zero for the local database.
     pub store: usize,
 }
 
-impl<'s, 'a> Entry<'s, 'a> {
+impl<'s, 'a> StoreEntry<'s, 'a> {
     pub fn node(&self) -> Result<&'s Node<'a>> {
         self.database.node(self.record)
     }
@@ -44,35 +44,35 @@ impl<'a> Stores<'a> {
         &self.databases
     }
 
-    pub fn get<'s>(&'s self, hash: &str) -> Option<Entry<'s, 'a>> {
+    pub fn get<'s>(&'s self, hash: &str) -> Option<StoreEntry<'s, 'a>> {
         self.databases.iter().enumerate().find_map(|(store, database)| {
             let record = database.get(hash)?;
-            Some(Entry { database, record, store })
+            Some(StoreEntry { database, record, store })
         })
     }
 
     /// Every record once.
-    pub fn entries<'s>(&'s self) -> impl Iterator<Item = Entry<'s, 'a>> {
+    pub fn entries<'s>(&'s self) -> impl Iterator<Item = StoreEntry<'s, 'a>> {
         self.databases.iter().enumerate().flat_map(move |(store, database)| {
             let earlier = self.databases.get(..store).unwrap_or(&[]);
             database
                 .records()
                 .iter()
                 .filter(move |record| earlier.iter().all(|db| db.get(record.hash).is_none()))
-                .map(move |record| Entry { database, record, store })
+                .map(move |record| StoreEntry { database, record, store })
         })
     }
 
     /// The direct dependencies whose records are known.
     pub fn children<'s>(
         &'s self,
-        entry: Entry<'s, 'a>,
-    ) -> Result<impl Iterator<Item = (&'s Dependency<'a>, Entry<'s, 'a>)>> {
+        entry: StoreEntry<'s, 'a>,
+    ) -> Result<impl Iterator<Item = (&'s Dependency<'a>, StoreEntry<'s, 'a>)>> {
         let node = entry.node()?;
         Ok(node.dependencies.iter().filter_map(move |edge| {
             let own = entry.database.get(&edge.hash).filter(|_| entry.store == 0);
             let child = match own {
-                Some(record) => Entry { database: entry.database, record, store: 0 },
+                Some(record) => StoreEntry { database: entry.database, record, store: 0 },
                 None => self.get(&edge.hash)?,
             };
             Some((edge, child))
@@ -82,9 +82,9 @@ impl<'a> Stores<'a> {
     /// Every edge reachable from `from`, nearest first, through edges that `follow` accepts.
     pub fn edges<'s>(
         &'s self,
-        from: Entry<'s, 'a>,
+        from: StoreEntry<'s, 'a>,
         follow: impl Fn(&Dependency<'a>) -> bool,
-    ) -> Result<Vec<(&'s Dependency<'a>, Entry<'s, 'a>)>> {
+    ) -> Result<Vec<(&'s Dependency<'a>, StoreEntry<'s, 'a>)>> {
         let mut out = Vec::new();
         let mut seen: HashSet<&str> = HashSet::from([from.record.hash]);
         let mut queue = VecDeque::from([from]);
@@ -110,7 +110,7 @@ impl<'a> Stores<'a> {
     }
 
     /// Does some edge say that this record provides the virtual?
-    pub fn provides_by_edge(&self, entry: Entry<'_, 'a>, name: &str) -> Result<bool> {
+    pub fn provides_by_edge(&self, entry: StoreEntry<'_, 'a>, name: &str) -> Result<bool> {
         for database in &self.databases {
             if database.virtuals()?.get(name).is_some_and(|children| children.contains(entry.record.hash)) {
                 return Ok(true);

@@ -19,8 +19,8 @@ impl Place {
     /// Of the work that is being polled.
     pub fn current() -> Place {
         Cancel::current().map_or_else(Place::default, |scope| {
-            let strand = scope.strand();
-            Place { step: strand.step.clone(), path: strand.path.clone() }
+            let task_path = scope.task_path();
+            Place { step: task_path.step.clone(), path: task_path.path.clone() }
         })
     }
 
@@ -43,7 +43,7 @@ enum What {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct BoardRow {
     what: What,
     name: String,
     hash: Option<String>,
@@ -78,7 +78,7 @@ pub struct Row {
 /// What is going on.
 #[derive(Debug, Default)]
 pub struct Board {
-    entries: Vec<Entry>,
+    entries: Vec<BoardRow>,
     /// Checks that ended while others of the same step go on.
     checked: BTreeMap<Option<String>, u64>,
 }
@@ -90,7 +90,7 @@ impl Board {
 
     /// Takes an event in.
     pub fn see(&mut self, event: &Event, place: &Place, now: Instant) {
-        let begin = |what, name: &str| Entry {
+        let begin = |what, name: &str| BoardRow {
             what,
             name: name.to_owned(),
             hash: None,
@@ -109,7 +109,7 @@ impl Board {
             Event::ItemStarted { what, name, total, unit } => {
                 let measure = Measure { done: 0, total: *total, unit: *unit };
                 let name = item(what, name);
-                self.entries.push(Entry { measure, ..begin(What::Item, &name) });
+                self.entries.push(BoardRow { measure, ..begin(What::Item, &name) });
             }
             Event::ItemProgress { what, name, done, total, unit } => {
                 let name = item(what, name);
@@ -155,16 +155,16 @@ impl Board {
     }
 
     /// The program at that place.
-    fn work(&mut self, place: &Place) -> Option<&mut Entry> {
+    fn work(&mut self, place: &Place) -> Option<&mut BoardRow> {
         self.entries.iter_mut().rev().find(|e| e.what == What::Work && e.place == *place)
     }
 
     /// The package of that hash; without a hash, one of that name.
-    fn package(&mut self, name: &str, hash: Option<&str>, place: &Place, now: Instant) -> &mut Entry {
+    fn package(&mut self, name: &str, hash: Option<&str>, place: &Place, now: Instant) -> &mut BoardRow {
         let found = self.entries.iter().position(|e| e.is_package(name, hash, place));
         let at = found.unwrap_or(self.entries.len());
         if found.is_none() {
-            self.entries.push(Entry {
+            self.entries.push(BoardRow {
                 what: What::Package,
                 name: name.to_owned(),
                 hash: hash.map(str::to_owned),
@@ -207,18 +207,18 @@ impl Board {
         }
     }
 
-    fn newest(&mut self, what: What, name: &str, place: &Place) -> Option<&mut Entry> {
+    fn newest(&mut self, what: What, name: &str, place: &Place) -> Option<&mut BoardRow> {
         let at = self.find(what, name, place)?;
         self.entries.get_mut(at)
     }
 
-    fn take(&mut self, what: What, name: &str, place: &Place) -> Option<Entry> {
+    fn take(&mut self, what: What, name: &str, place: &Place) -> Option<BoardRow> {
         self.find(what, name, place).map(|at| self.entries.remove(at))
     }
 
     /// What was cancelled tells of its end from nowhere: then the name alone decides.
     fn find(&self, what: What, name: &str, place: &Place) -> Option<usize> {
-        let named = |e: &Entry| e.what == what && e.name == name;
+        let named = |e: &BoardRow| e.what == what && e.name == name;
         let here = self.entries.iter().rposition(|e| named(e) && e.place == *place);
         here.or_else(|| self.entries.iter().rposition(named))
     }
@@ -278,7 +278,7 @@ impl Board {
     }
 }
 
-impl Entry {
+impl BoardRow {
     fn is_package(&self, name: &str, hash: Option<&str>, place: &Place) -> bool {
         let same = match (hash, &self.hash) {
             (Some(hash), Some(own)) => own == hash,

@@ -11,7 +11,7 @@ use crate::base::{Kind, Result, Trouble};
 
 /// What the site file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct SharedPermissions {
     pub group: Option<String>,
     /// Everybody reads; otherwise the group alone.
     pub world_reads: bool,
@@ -22,11 +22,11 @@ pub struct Wish {
 /// The same with the number of the group, which this process may give files to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    pub wish: Wish,
+    pub wish: SharedPermissions,
     pub gid: Option<u32>,
 }
 
-impl Wish {
+impl SharedPermissions {
     /// Looks the group up. Only who is a member, or root, may give files to it.
     pub fn resolve(&self) -> Result<Access> {
         let Some(name) = &self.group else { return Ok(Access { wish: self.clone(), gid: None }) };
@@ -121,7 +121,7 @@ impl fmt::Display for Access {
 static LOG: AtomicU32 = AtomicU32::new(0o600);
 
 /// From now on this process and what it starts make files and folders as the site wishes.
-pub fn enter(wish: &Wish) {
+pub fn enter(wish: &SharedPermissions) {
     nix::sys::stat::umask(Mode::from_bits_truncate(wish.umask()));
     if wish.group_writes {
         LOG.store(0o660, Ordering::Relaxed);
@@ -138,7 +138,10 @@ mod tests {
     use super::*;
 
     fn access(world_reads: bool, group_writes: bool) -> Access {
-        Access { wish: Wish { group: Some("g".into()), world_reads, group_writes }, gid: Some(7) }
+        Access {
+            wish: SharedPermissions { group: Some("g".into()), world_reads, group_writes },
+            gid: Some(7),
+        }
     }
 
     #[test]
@@ -179,7 +182,11 @@ mod tests {
 
     #[test]
     fn an_unknown_group_and_a_foreign_one_are_refused() {
-        let wish = |name: &str| Wish { group: Some(name.to_owned()), world_reads: true, group_writes: true };
+        let wish = |name: &str| SharedPermissions {
+            group: Some(name.to_owned()),
+            world_reads: true,
+            group_writes: true,
+        };
         let error = wish("no-such-group-here").resolve().unwrap_err();
         assert_eq!(error.kind(), Kind::Configuration);
         assert!(error.message().contains("no-such-group-here"), "{error}");

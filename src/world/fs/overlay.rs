@@ -13,7 +13,7 @@ use crate::base::{Result, Trouble, digest};
 
 /// One pretended thing.
 #[derive(Debug, Clone)]
-enum Entry {
+enum OverlayEntry {
     File {
         bytes: Arc<Vec<u8>>,
         mode: u32,
@@ -37,8 +37,8 @@ enum Entry {
 const MAX_LINKS: usize = 40;
 
 /// What a path is once the overlay was asked.
-enum Found {
-    Pretended(Entry),
+enum OverlayLookup {
+    Planned(OverlayEntry),
     Real(PathBuf),
     Nothing,
 }
@@ -46,12 +46,12 @@ enum Found {
 /// The pretended changes of one plan.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    entries: Mutex<BTreeMap<PathBuf, Entry>>,
+    entries: Mutex<BTreeMap<PathBuf, OverlayEntry>>,
     numbers: AtomicU64,
 }
 
 impl Overlay {
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<PathBuf, OverlayEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,7 +77,7 @@ impl Overlay {
         let mut path = normal(path);
         for _ in 0..MAX_LINKS {
             let link = path.ancestors().collect::<Vec<_>>().into_iter().rev().find_map(|at| {
-                let Some(Entry::Link { target, .. }) = entries.get(at) else { return None };
+                let Some(OverlayEntry::Link { target, .. }) = entries.get(at) else { return None };
                 let rest = path.strip_prefix(at).ok().filter(|rest| last || !rest.as_os_str().is_empty())?;
                 Some(at.parent().unwrap_or(at).join(target).join(rest))
             });
@@ -90,7 +90,7 @@ impl Overlay {
     }
 
     /// A link at the end of the path is found, and those on the way are followed.
-    fn find(&self, path: &Path) -> Found {
+    fn find(&self, path: &Path) -> OverlayLookup {
         let path = self.place(path, false);
         let entries = self.entries();
         let (mut at, mut real) = (PathBuf::new(), Some(PathBuf::new()));
@@ -102,7 +102,7 @@ impl Overlay {
             }
             last = entries.get(&at).cloned();
             match &last {
-                Some(Entry::Moved(from)) => {
+                Some(OverlayEntry::Moved(from)) => {
                     real = Some(from.clone());
                     last = None;
                 }
@@ -111,15 +111,15 @@ impl Overlay {
             }
         }
         match (last, real) {
-            (Some(Entry::Gone), _) | (None, None) => Found::Nothing,
-            (Some(entry), _) => Found::Pretended(entry),
-            (None, Some(real)) => Found::Real(real),
+            (Some(OverlayEntry::Gone), _) | (None, None) => OverlayLookup::Nothing,
+            (Some(entry), _) => OverlayLookup::Planned(entry),
+            (None, Some(real)) => OverlayLookup::Real(real),
         }
     }
 
     pub fn write(&self, path: &Path, bytes: Vec<u8>, mode: Option<u32>) {
         let old = LayeredEyes::mode(self, path);
-        let file = Entry::File {
+        let file = OverlayEntry::File {
             bytes: Arc::new(bytes),
             mode: mode.or(old).unwrap_or(0o644),
             modified: SystemTime::now(),
@@ -134,19 +134,19 @@ impl Overlay {
         let mut missing: Vec<PathBuf> = Vec::new();
         for folder in self.place(path, true).ancestors() {
             match self.find(folder) {
-                Found::Pretended(Entry::Folder { .. }) => break,
-                Found::Real(real) if real.is_dir() => break,
+                OverlayLookup::Planned(OverlayEntry::Folder { .. }) => break,
+                OverlayLookup::Real(real) if real.is_dir() => break,
                 _ => missing.push(folder.to_owned()),
             }
         }
         for folder in missing {
             let number = self.number();
-            self.entries().insert(folder, Entry::Folder { number });
+            self.entries().insert(folder, OverlayEntry::Folder { number });
         }
     }
 
     pub fn point(&self, path: &Path, target: &Path) {
-        let link = Entry::Link { target: target.to_owned(), number: self.number() };
+        let link = OverlayEntry::Link { target: target.to_owned(), number: self.number() };
         let path = self.place(path, false);
         self.entries().insert(path, link);
     }
@@ -155,17 +155,17 @@ impl Overlay {
         let path = self.place(path, false);
         let mut entries = self.entries();
         entries.retain(|at, _| !at.starts_with(&path));
-        entries.insert(path, Entry::Gone);
+        entries.insert(path, OverlayEntry::Gone);
     }
 
     pub fn rename(&self, from: &Path, to: &Path) {
         let (from, to) = (self.place(from, false), self.place(to, false));
         let top = match self.find(&from) {
-            Found::Real(real) => Entry::Moved(real),
-            Found::Pretended(entry) => entry,
-            Found::Nothing => return,
+            OverlayLookup::Real(real) => OverlayEntry::Moved(real),
+            OverlayLookup::Planned(entry) => entry,
+            OverlayLookup::Nothing => return,
         };
-        let below: Vec<(PathBuf, Entry)> = self
+        let below: Vec<(PathBuf, OverlayEntry)> = self
             .entries()
             .iter()
             .filter(|(at, _)| at.starts_with(&from) && **at != from)
@@ -217,8 +217,8 @@ pub struct LayeredEyes(pub Arc<Overlay>);
 impl LayeredEyes {
     fn mode(overlay: &Overlay, path: &Path) -> Option<u32> {
         match overlay.find(path) {
-            Found::Pretended(Entry::File { mode, .. }) => Some(mode),
-            Found::Real(real) => LiveEyes.stat(&real).ok().map(|stat| stat.mode),
+            OverlayLookup::Planned(OverlayEntry::File { mode, .. }) => Some(mode),
+            OverlayLookup::Real(real) => LiveEyes.stat(&real).ok().map(|stat| stat.mode),
             _ => None,
         }
     }
@@ -229,33 +229,35 @@ impl LayeredEyes {
         path: &Path,
         what: &str,
         real: impl FnOnce(&Path) -> Result<T>,
-        pretended: impl FnOnce(&Entry) -> std::io::Result<T>,
+        pretended: impl FnOnce(&OverlayEntry) -> std::io::Result<T>,
     ) -> Result<T> {
         match self.0.find(path) {
-            Found::Real(there) => real(&there),
-            Found::Pretended(entry) => pretended(&entry).map_err(|e| Trouble::io(what, path, e)),
-            Found::Nothing => Err(Trouble::io(what, path, std::io::ErrorKind::NotFound.into())),
+            OverlayLookup::Real(there) => real(&there),
+            OverlayLookup::Planned(entry) => pretended(&entry).map_err(|e| Trouble::io(what, path, e)),
+            OverlayLookup::Nothing => Err(Trouble::io(what, path, std::io::ErrorKind::NotFound.into())),
         }
     }
 
-    fn stat_of(entry: &Entry) -> std::io::Result<Stat> {
+    fn stat_of(entry: &OverlayEntry) -> std::io::Result<Stat> {
         let (kind, size, mode, modified, inode) = match entry {
-            Entry::File { bytes, mode, modified, number } => {
+            OverlayEntry::File { bytes, mode, modified, number } => {
                 (FileKind::File, bytes.len() as u64, *mode, *modified, *number)
             }
-            Entry::Folder { number } => (FileKind::Folder, 0, 0o755, SystemTime::UNIX_EPOCH, *number),
-            Entry::Link { number, .. } => (FileKind::Link, 0, 0o777, SystemTime::UNIX_EPOCH, *number),
-            Entry::Gone | Entry::Moved(_) => return Err(std::io::ErrorKind::NotFound.into()),
+            OverlayEntry::Folder { number } => (FileKind::Folder, 0, 0o755, SystemTime::UNIX_EPOCH, *number),
+            OverlayEntry::Link { number, .. } => (FileKind::Link, 0, 0o777, SystemTime::UNIX_EPOCH, *number),
+            OverlayEntry::Gone | OverlayEntry::Moved(_) => return Err(std::io::ErrorKind::NotFound.into()),
         };
         let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
         Ok(Stat { kind, size, mode, uid, gid, modified, device: 0, inode })
     }
 
-    fn bytes_of(entry: &Entry) -> std::io::Result<Arc<Vec<u8>>> {
+    fn bytes_of(entry: &OverlayEntry) -> std::io::Result<Arc<Vec<u8>>> {
         match entry {
-            Entry::File { bytes, .. } => Ok(Arc::clone(bytes)),
-            Entry::Folder { .. } => Err(std::io::ErrorKind::IsADirectory.into()),
-            Entry::Gone | Entry::Moved(_) | Entry::Link { .. } => Err(std::io::ErrorKind::NotFound.into()),
+            OverlayEntry::File { bytes, .. } => Ok(Arc::clone(bytes)),
+            OverlayEntry::Folder { .. } => Err(std::io::ErrorKind::IsADirectory.into()),
+            OverlayEntry::Gone | OverlayEntry::Moved(_) | OverlayEntry::Link { .. } => {
+                Err(std::io::ErrorKind::NotFound.into())
+            }
         }
     }
 
@@ -265,11 +267,11 @@ impl LayeredEyes {
         path: &Path,
         what: &str,
         real: impl FnOnce(&Path) -> Result<T>,
-        pretended: impl FnOnce(&Entry) -> std::io::Result<T>,
+        pretended: impl FnOnce(&OverlayEntry) -> std::io::Result<T>,
     ) -> Result<T> {
         self.look(&self.0.place(path, true), what, real, |entry| match entry {
             // Links that lead in a circle.
-            Entry::Link { .. } => Err(std::io::ErrorKind::NotFound.into()),
+            OverlayEntry::Link { .. } => Err(std::io::ErrorKind::NotFound.into()),
             entry => pretended(entry),
         })
     }
@@ -281,15 +283,16 @@ impl Eyes for LayeredEyes {
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
-        let whole = |e: &Entry| -> std::io::Result<Box<dyn Read>> {
+        let whole = |e: &OverlayEntry| -> std::io::Result<Box<dyn Read>> {
             Ok(Box::new(Cursor::new(Self::bytes_of(e)?.as_ref().clone())))
         };
         self.through(path, "read", |p| LiveEyes.open(p), whole)
     }
 
     fn open_parts(&self, path: &Path) -> Result<Box<dyn Parts>> {
-        let whole =
-            |e: &Entry| -> std::io::Result<Box<dyn Parts>> { Ok(Box::new(Pretended(Self::bytes_of(e)?))) };
+        let whole = |e: &OverlayEntry| -> std::io::Result<Box<dyn Parts>> {
+            Ok(Box::new(Pretended(Self::bytes_of(e)?)))
+        };
         self.through(path, "read", |p| LiveEyes.open_parts(p), whole)
     }
 
@@ -300,10 +303,10 @@ impl Eyes for LayeredEyes {
         for (at, entry) in self.0.entries().iter().filter(|(at, _)| at.parent() == Some(folder.as_path())) {
             let Some(name) = at.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
             match entry {
-                Entry::Gone => {
+                OverlayEntry::Gone => {
                     entries.remove(&name);
                 }
-                Entry::Moved(from) => {
+                OverlayEntry::Moved(from) => {
                     entries.insert(name, LiveEyes.lstat(from)?.kind);
                 }
                 entry => {
@@ -328,7 +331,7 @@ impl Eyes for LayeredEyes {
             "read the link",
             |p| LiveEyes.read_link(p),
             |e| match e {
-                Entry::Link { target, .. } => Ok(target.clone()),
+                OverlayEntry::Link { target, .. } => Ok(target.clone()),
                 _ => Err(std::io::ErrorKind::InvalidInput.into()),
             },
         )

@@ -132,7 +132,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::fs::access::Wish;
+    use crate::world::fs::access::SharedPermissions;
 
     fn mode(path: &Path) -> u32 {
         std::fs::symlink_metadata(path).unwrap().mode() & 0o7777
@@ -158,7 +158,7 @@ mod tests {
         std::os::unix::fs::symlink(&outside, tree.join("a/out")).unwrap();
         std::os::unix::fs::symlink(outside.join("secret"), tree.join("a/link")).unwrap();
         std::fs::hard_link(outside.join("secret"), tree.join("a/hard")).unwrap();
-        let wish = Wish { group: None, world_reads: true, group_writes: false };
+        let wish = SharedPermissions { group: None, world_reads: true, group_writes: false };
         let gid = std::fs::metadata(&tree).unwrap().gid();
         let access = Access { wish, gid: Some(gid) };
         let what = Sharing { paths: vec![tree.clone()], deep: true, access, spare: vec![tree.join("store")] };
@@ -179,7 +179,7 @@ mod tests {
         let tree = dir.path().join("tree");
         std::fs::create_dir(&tree).unwrap();
         put(&tree.join("file"), 0o600);
-        let wish = Wish { group: None, world_reads: true, group_writes: false };
+        let wish = SharedPermissions { group: None, world_reads: true, group_writes: false };
         let what = Sharing {
             paths: vec![tree.clone()],
             deep: false,

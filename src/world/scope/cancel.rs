@@ -28,43 +28,43 @@ pub struct Cancel {
     shields: Arc<Mutex<Vec<Instant>>>,
     /// Work that must be polled to its end even after a cancel, because it takes something down.
     holds: Arc<AtomicUsize>,
-    strand: Arc<Strand>,
+    task_path: Arc<TaskPath>,
 }
 
 /// Where in a run the work of a scope stands. Tasks that run side by side have strands of their own, named by the
 /// order in which they were begun, so that a plan, its run and a resumed run can be compared one by one.
 #[derive(Debug, Default)]
-pub struct Strand {
+pub struct TaskPath {
     /// The step that the work belongs to.
     pub step: Option<String>,
     /// `1.3` is the third task within the first.
     pub path: String,
     begun: AtomicUsize,
     /// What was looked at since the last change, for the journal.
-    looked: Mutex<Vec<Looked>>,
+    looked: Mutex<Vec<ReadCall>>,
 }
 
 /// A look and what it gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct ReadCall {
     pub key: String,
     /// As JSON.
     pub result: String,
 }
 
-impl Strand {
-    fn next(&self) -> Strand {
+impl TaskPath {
+    fn next(&self) -> TaskPath {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let path = if self.path.is_empty() { number.to_string() } else { format!("{}.{number}", self.path) };
-        Strand { step: self.step.clone(), path, ..Strand::default() }
+        TaskPath { step: self.step.clone(), path, ..TaskPath::default() }
     }
 
-    pub fn look(&self, looked: Looked) {
+    pub fn look(&self, looked: ReadCall) {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner).push(looked);
     }
 
     /// What has to be written before the next change is.
-    pub fn take_looks(&self) -> Vec<Looked> {
+    pub fn take_looks(&self) -> Vec<ReadCall> {
         std::mem::take(&mut *self.looked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -76,7 +76,7 @@ impl Default for Cancel {
             deadline: None,
             shields: Arc::default(),
             holds: Arc::default(),
-            strand: Arc::default(),
+            task_path: Arc::default(),
         }
     }
 }
@@ -101,18 +101,18 @@ impl Cancel {
             },
             shields: Arc::default(),
             holds: Arc::default(),
-            strand: Arc::new(self.strand.next()),
+            task_path: Arc::new(self.task_path.next()),
         }
     }
 
     /// A scope for a step of the run, whose strands are counted anew.
     pub fn step(&self, name: &str) -> Self {
-        let strand = Strand { step: Some(name.to_owned()), ..Strand::default() };
-        Cancel { strand: Arc::new(strand), ..self.child(None) }
+        let task_path = TaskPath { step: Some(name.to_owned()), ..TaskPath::default() };
+        Cancel { task_path: Arc::new(task_path), ..self.child(None) }
     }
 
-    pub fn strand(&self) -> &Strand {
-        &self.strand
+    pub fn task_path(&self) -> &TaskPath {
+        &self.task_path
     }
 
     /// The scope of the work that is being polled.

@@ -143,7 +143,7 @@ impl Event {
     pub fn line(&self, clock: &Clock) -> Value {
         let mut line = serde_json::to_value(self).unwrap_or_default();
         line["time"] = clock.now().to_string().into();
-        if let Some(step) = Cancel::current().and_then(|scope| scope.strand().step.clone()) {
+        if let Some(step) = Cancel::current().and_then(|scope| scope.task_path().step.clone()) {
             line["step"] = step.into();
         }
         line

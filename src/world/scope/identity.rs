@@ -17,7 +17,8 @@ pub struct Identity {
     pub step: Option<String>,
     /// Which of the tasks that run side by side.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub strand: String,
+    #[serde(rename = "strand")]
+    pub task_path: String,
     /// The script line that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -32,7 +33,7 @@ impl Identity {
 
     /// In the same sequence of actions.
     pub fn is_beside(&self, other: &Identity) -> bool {
-        (&self.step, &self.strand) == (&other.step, &other.strand)
+        (&self.step, &self.task_path) == (&other.step, &other.task_path)
     }
 
     /// For messages.

@@ -10,56 +10,56 @@ use crate::world::fs::eyes::Eyes;
 /// A fact about one path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Proof {
+pub enum Postcondition {
     File { path: PathBuf, digest: String },
     There { path: PathBuf },
     Link { path: PathBuf, target: PathBuf },
     Absent { path: PathBuf },
 }
 
-impl Proof {
+impl Postcondition {
     /// A file as it is now.
-    pub fn now(eyes: &dyn Eyes, path: &Path) -> Proof {
+    pub fn now(eyes: &dyn Eyes, path: &Path) -> Postcondition {
         match eyes.digest(path) {
-            Ok(digest) => Proof::File { path: path.to_owned(), digest },
-            Err(_) => Proof::Absent { path: path.to_owned() },
+            Ok(digest) => Postcondition::File { path: path.to_owned(), digest },
+            Err(_) => Postcondition::Absent { path: path.to_owned() },
         }
     }
 
     pub fn path(&self) -> &Path {
         match self {
-            Proof::File { path, .. }
-            | Proof::There { path }
-            | Proof::Link { path, .. }
-            | Proof::Absent { path } => path,
+            Postcondition::File { path, .. }
+            | Postcondition::There { path }
+            | Postcondition::Link { path, .. }
+            | Postcondition::Absent { path } => path,
         }
     }
 
     pub fn holds(&self, eyes: &dyn Eyes) -> bool {
         match self {
-            Proof::File { path, digest } => eyes.digest(path).is_ok_and(|now| now == *digest),
-            Proof::There { path } => eyes.exists(path),
-            Proof::Link { path, target } => eyes.read_link(path).is_ok_and(|now| now == *target),
-            Proof::Absent { path } => !eyes.exists(path),
+            Postcondition::File { path, digest } => eyes.digest(path).is_ok_and(|now| now == *digest),
+            Postcondition::There { path } => eyes.exists(path),
+            Postcondition::Link { path, target } => eyes.read_link(path).is_ok_and(|now| now == *target),
+            Postcondition::Absent { path } => !eyes.exists(path),
         }
     }
 
     /// What does not hold, in words.
     pub fn failure(&self) -> String {
         match self {
-            Proof::File { path, .. } => format!("{} is not as it was left", path.display()),
-            Proof::There { path } => format!("{} is gone", path.display()),
-            Proof::Link { path, target } => {
+            Postcondition::File { path, .. } => format!("{} is not as it was left", path.display()),
+            Postcondition::There { path } => format!("{} is gone", path.display()),
+            Postcondition::Link { path, target } => {
                 format!("{} does not point to {}", path.display(), target.display())
             }
-            Proof::Absent { path } => format!("{} is there again", path.display()),
+            Postcondition::Absent { path } => format!("{} is there again", path.display()),
         }
     }
 }
 
 /// Of several facts about a path the last one counts.
-pub fn last(proofs: impl IntoIterator<Item = Proof>) -> Vec<Proof> {
-    let mut out: Vec<Proof> = Vec::new();
+pub fn last(proofs: impl IntoIterator<Item = Postcondition>) -> Vec<Postcondition> {
+    let mut out: Vec<Postcondition> = Vec::new();
     for proof in proofs {
         out.retain(|known| known.path() != proof.path());
         out.push(proof);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::postcondition::{Proof, last};
+use super::postcondition::{Postcondition, last};
 use crate::world::fs::eyes::Eyes;
 
 tokio::task_local! {
@@ -28,8 +28,8 @@ pub struct Call {
 
 #[derive(Debug, Default)]
 struct State {
-    proofs: Vec<Proof>,
-    promise: Option<Promise>,
+    proofs: Vec<Postcondition>,
+    promise: Option<PlannedResult>,
     /// Rows of the journal and how their actions ended, not written yet.
     outcomes: Vec<(i64, f64, String)>,
     last_action: Option<i64>,
@@ -37,9 +37,9 @@ struct State {
 
 /// What a call will give if it ends well, known before it changes anything.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Promise {
+pub struct PlannedResult {
     pub result: Value,
-    pub proofs: Vec<Proof>,
+    pub proofs: Vec<Postcondition>,
 }
 
 impl Call {
@@ -51,16 +51,16 @@ impl Call {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn prove(&self, proof: Proof) {
+    pub fn prove(&self, proof: Postcondition) {
         self.with(|state| state.proofs.push(proof));
     }
 
     /// What is so now, the last fact about each path.
-    pub fn proofs(&self) -> Vec<Proof> {
+    pub fn proofs(&self) -> Vec<Postcondition> {
         self.with(|state| last(state.proofs.drain(..)))
     }
 
-    pub(in crate::world) fn promise(&self) -> Option<Promise> {
+    pub(in crate::world) fn plan_result(&self) -> Option<PlannedResult> {
         self.with(|state| state.promise.take())
     }
 
@@ -105,7 +105,7 @@ pub fn begun_since() -> Option<f64> {
 }
 
 /// Records a fact about what the current call leaves behind.
-pub fn prove(proof: Proof) {
+pub fn prove(proof: Postcondition) {
     if let Some(call) = current() {
         call.prove(proof);
     }
@@ -114,14 +114,14 @@ pub fn prove(proof: Proof) {
 /// Records a file as the current call leaves it.
 pub fn prove_file(eyes: &dyn Eyes, path: &Path) {
     if current().is_some() {
-        prove(Proof::now(eyes, path));
+        prove(Postcondition::now(eyes, path));
     }
 }
 
 /// Tells what the current call will give once these facts hold, so that an interrupted run need not make it twice.
-pub fn promise(result: &impl serde::Serialize, proofs: Vec<Proof>) {
+pub fn plan_result(result: &impl serde::Serialize, proofs: Vec<Postcondition>) {
     if let (Some(call), Ok(result)) = (current(), serde_json::to_value(result)) {
-        call.with(|state| state.promise = Some(Promise { result, proofs }));
+        call.with(|state| state.promise = Some(PlannedResult { result, proofs }));
     }
 }
 
@@ -129,8 +129,8 @@ pub fn promise(result: &impl serde::Serialize, proofs: Vec<Proof>) {
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub key: String,
-    pub ended: Option<(Value, Vec<Proof>)>,
-    pub promise: Option<Promise>,
+    pub ended: Option<(Value, Vec<Postcondition>)>,
+    pub promise: Option<PlannedResult>,
     /// When it was begun, if it did not end.
     pub since: f64,
 }
@@ -152,20 +152,20 @@ pub enum Recall {
     /// Made, and what it left behind is still so.
     Done(Value),
     /// Under way when the run was interrupted, and what it promised is so.
-    Kept(Promise),
+    Kept(PlannedResult),
     /// Under way when the run was interrupted, since then.
     Begun(f64),
 }
 
-type Strand = (Option<String>, String);
+type ReplayKey = (Option<String>, String);
 
 /// The calls of the interrupted part of a run, each sequence in its order.
 #[derive(Debug, Default)]
-pub struct Recollection(Mutex<HashMap<Strand, VecDeque<Recorded>>>);
+pub struct Replay(Mutex<HashMap<ReplayKey, VecDeque<Recorded>>>);
 
-impl Recollection {
-    pub fn add(&self, strand: Strand, call: Recorded) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(strand).or_default().push_back(call);
+impl Replay {
+    pub fn add(&self, task_path: ReplayKey, call: Recorded) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(task_path).or_default().push_back(call);
     }
 
     /// A step begins anew: what it did before does not count.
@@ -176,9 +176,9 @@ impl Recollection {
 
     /// Asks for the next call of a sequence. Once one is asked for that is not on record, the rest of the sequence
     /// is not what the script does now.
-    pub fn recall(&self, eyes: &dyn Eyes, strand: Strand, key: &str) -> Recall {
+    pub fn recall(&self, eyes: &dyn Eyes, task_path: ReplayKey, key: &str) -> Recall {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(waiting) = all.get_mut(&strand) else { return Recall::New };
+        let Some(waiting) = all.get_mut(&task_path) else { return Recall::New };
         while waiting.front().is_some_and(Recorded::is_look) {
             waiting.pop_front();
         }
@@ -187,7 +187,7 @@ impl Recollection {
             waiting.clear();
             return Recall::New;
         }
-        let holds = |proofs: &[Proof]| proofs.iter().all(|proof| proof.holds(eyes));
+        let holds = |proofs: &[Postcondition]| proofs.iter().all(|proof| proof.holds(eyes));
         match (next.ended, next.promise) {
             (Some((result, proofs)), _) if holds(&proofs) => Recall::Done(result),
             (None, Some(promise)) if holds(&promise.proofs) => Recall::Kept(promise),
@@ -200,11 +200,11 @@ impl Recollection {
     }
 }
 
-impl Recollection {
+impl Replay {
     /// What a look gave before the run was interrupted, as long as what followed it is being made again.
-    pub fn recall_look(&self, strand: Strand, key: &str) -> Option<Value> {
+    pub fn recall_look(&self, task_path: ReplayKey, key: &str) -> Option<Value> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = all.get_mut(&strand)?;
+        let waiting = all.get_mut(&task_path)?;
         // What could not be kept is looked at again; it does not stand in the way.
         if !waiting.front()?.is_look() || waiting.front()?.key != key {
             return None;
@@ -223,37 +223,37 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, "x").unwrap();
-        let strand = || (Some(String::from("build")), String::new());
-        let recollection = Recollection::default();
-        let ended = |key: &str, value: i64, proofs: Vec<Proof>| Recorded {
+        let task_path = || (Some(String::from("build")), String::new());
+        let past_calls = Replay::default();
+        let ended = |key: &str, value: i64, proofs: Vec<Postcondition>| Recorded {
             key: key.to_owned(),
             ended: Some((value.into(), proofs)),
             promise: None,
             since: 0.0,
         };
-        recollection.add(strand(), ended("a", 1, vec![Proof::now(&LiveEyes, &file)]));
-        recollection.add(strand(), ended("b", 2, vec![Proof::Absent { path: file.clone() }]));
-        recollection.add(strand(), ended("c", 3, Vec::new()));
-        assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), Recall::New);
-        assert_eq!(recollection.recall(&LiveEyes, strand(), "a"), Recall::Done(1.into()));
+        past_calls.add(task_path(), ended("a", 1, vec![Postcondition::now(&LiveEyes, &file)]));
+        past_calls.add(task_path(), ended("b", 2, vec![Postcondition::Absent { path: file.clone() }]));
+        past_calls.add(task_path(), ended("c", 3, Vec::new()));
+        assert_eq!(past_calls.recall(&LiveEyes, (None, String::new()), "a"), Recall::New);
+        assert_eq!(past_calls.recall(&LiveEyes, task_path(), "a"), Recall::Done(1.into()));
         // Its post-condition does not hold, so it and all that follows are made again.
-        assert_eq!(recollection.recall(&LiveEyes, strand(), "b"), Recall::New);
-        assert_eq!(recollection.recall(&LiveEyes, strand(), "c"), Recall::New);
+        assert_eq!(past_calls.recall(&LiveEyes, task_path(), "b"), Recall::New);
+        assert_eq!(past_calls.recall(&LiveEyes, task_path(), "c"), Recall::New);
     }
 
     #[test]
     fn what_was_under_way_is_done_if_its_promise_holds() {
         let dir = tempfile::tempdir().unwrap();
-        let gone = Proof::Absent { path: dir.path().join("gone") };
-        let there = Proof::Absent { path: dir.path().to_owned() };
+        let gone = Postcondition::Absent { path: dir.path().join("gone") };
+        let there = Postcondition::Absent { path: dir.path().to_owned() };
         for (proof, holds) in [(gone, true), (there, false)] {
-            let recollection = Recollection::default();
-            let promise = Promise { result: 7.into(), proofs: vec![proof] };
+            let past_calls = Replay::default();
+            let promise = PlannedResult { result: 7.into(), proofs: vec![proof] };
             let recorded =
                 Recorded { key: "a".into(), ended: None, promise: Some(promise.clone()), since: 9.0 };
-            recollection.add((None, String::new()), recorded);
+            past_calls.add((None, String::new()), recorded);
             let expected = if holds { Recall::Kept(promise) } else { Recall::Begun(9.0) };
-            assert_eq!(recollection.recall(&LiveEyes, (None, String::new()), "a"), expected);
+            assert_eq!(past_calls.recall(&LiveEyes, (None, String::new()), "a"), expected);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::world::seam::performing::Performing;
 use crate::world::state::own_lock::OwnLock;
 
 /// Finds out how the parts of something are.
-pub type Look<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;
+pub type ReadInput<'a> = dyn Fn(&[&str]) -> Result<Input> + 'a;
 
 /// Performs an action, or says what it would have done.
 pub trait Hands: Send + Sync {
@@ -31,7 +31,7 @@ pub trait Hands: Send + Sync {
 
     /// Notes what a plan depends on: all of something, or these parts of it. A plan has those looked at that it does
     /// not know yet; a run has no use for any.
-    fn depends(&self, _kind: InputKind, _name: &str, _parts: &[&str], _look: &Look<'_>) -> Result<()> {
+    fn depends(&self, _kind: InputKind, _name: &str, _parts: &[&str], _look: &ReadInput<'_>) -> Result<()> {
         Ok(())
     }
 

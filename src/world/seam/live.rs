@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::action::{Action, Effect, Outcome};
 use super::hands::Hands;
-use super::planned::Expected;
+use super::planned::PlannedActions;
 use super::world::World;
 use crate::base::{Kind, Result, Trouble, atomic};
 use crate::world::fs::link;
 use crate::world::fs::share::{Sharing, share};
 use crate::world::net::deliver;
 use crate::world::proc::process;
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 use crate::world::seam::naming::Naming;
 use crate::world::seam::performing::Performing;
@@ -23,7 +23,7 @@ use crate::world::state::own_lock::{self, OwnLock};
 pub struct LiveHands {
     journal: Option<Arc<Journal>>,
     /// The plan that is applied.
-    expected: Option<Arc<Expected>>,
+    expected: Option<Arc<PlannedActions>>,
     naming: Naming,
     temporary: Arc<TempFolders>,
 }
@@ -35,7 +35,7 @@ impl LiveHands {
     }
 
     /// Hands that do what a plan says and nothing else.
-    pub fn following(journal: Arc<Journal>, expected: Arc<Expected>) -> Self {
+    pub fn following(journal: Arc<Journal>, expected: Arc<PlannedActions>) -> Self {
         LiveHands { expected: Some(expected), ..LiveHands::new(Some(journal)) }
     }
 
@@ -140,17 +140,17 @@ impl Left {
     }
 
     fn prove(&self, subjects: &[PathBuf], content: Option<&str>) {
-        let there = |path: &PathBuf| Proof::There { path: path.clone() };
-        let absent = |path: &PathBuf| Proof::Absent { path: path.clone() };
+        let there = |path: &PathBuf| Postcondition::There { path: path.clone() };
+        let absent = |path: &PathBuf| Postcondition::Absent { path: path.clone() };
         match (self, subjects) {
             (Left::Content, [path]) => replay::prove(match content {
-                Some(digest) => Proof::File { path: path.clone(), digest: digest.to_owned() },
+                Some(digest) => Postcondition::File { path: path.clone(), digest: digest.to_owned() },
                 None => there(path),
             }),
             (Left::There, [path]) => replay::prove(there(path)),
             (Left::Gone, [path]) => replay::prove(absent(path)),
             (Left::Pointed(target), [path]) => {
-                replay::prove(Proof::Link { path: path.clone(), target: target.clone() });
+                replay::prove(Postcondition::Link { path: path.clone(), target: target.clone() });
             }
             (Left::Moved, [from, to]) => {
                 replay::prove(absent(from));

@@ -20,8 +20,8 @@ impl Naming {
             action: action.name().to_owned(),
             what: self.shown(action),
             content: action.content(),
-            step: scope.strand().step.clone(),
-            strand: scope.strand().path.clone(),
+            step: scope.task_path().step.clone(),
+            task_path: scope.task_path().path.clone(),
             place: replay::place(),
         }
     }

@@ -7,11 +7,11 @@ use crate::world::scope::identity::Identity;
 
 /// The actions of a plan that have not been performed yet.
 #[derive(Debug, Default)]
-pub struct Expected(Mutex<Vec<Identity>>);
+pub struct PlannedActions(Mutex<Vec<Identity>>);
 
-impl Expected {
-    pub fn new(actions: Vec<Identity>) -> Expected {
-        Expected(Mutex::new(actions))
+impl PlannedActions {
+    pub fn new(actions: Vec<Identity>) -> PlannedActions {
+        PlannedActions(Mutex::new(actions))
     }
 
     /// Ticks off an action that is about to be performed.
@@ -63,20 +63,20 @@ fn departure(now: &Identity, why: &str) -> Trouble {
 mod tests {
     use super::*;
 
-    fn action(what: &str, strand: &str) -> Identity {
+    fn action(what: &str, task_path: &str) -> Identity {
         Identity {
             action: String::from("make_folder"),
             what: what.to_owned(),
             content: None,
             step: None,
-            strand: strand.to_owned(),
+            task_path: task_path.to_owned(),
             place: None,
         }
     }
 
     #[test]
     fn order_counts_within_a_strand_only() {
-        let expected = Expected::new(vec![action("a", "1"), action("b", "2"), action("c", "1")]);
+        let expected = PlannedActions::new(vec![action("a", "1"), action("b", "2"), action("c", "1")]);
         expected.next(&action("b", "2")).unwrap();
         assert!(expected.next(&action("c", "1")).unwrap_err().message().contains("make_folder a next"));
         expected.next(&action("a", "1")).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::action::{Action, Effect, Outcome};
-use super::hands::{Hands, Look};
+use super::hands::{Hands, ReadInput};
 use super::input::{Input, InputKind};
 use super::world::World;
 use crate::base::{Kind, Result, Trouble};
@@ -18,7 +18,7 @@ use crate::world::proc::program::Ran;
 use crate::world::scope::event::Watcher;
 use crate::world::seam::naming::Naming;
 use crate::world::seam::performing::Performing;
-use crate::world::seam::scene::{Desk, Guard, Planned, Report, Scene};
+use crate::world::seam::scene::{Desk, Guard, PlanContext, Planned, Report};
 use crate::world::state::own_lock::{self, OwnLock};
 
 /// Hands that pretend.
@@ -48,7 +48,7 @@ impl PlanningHands {
         self.held().clone()
     }
 
-    async fn pretend(&self, world: &World, action: Action) -> Result<Outcome> {
+    async fn plan(&self, world: &World, action: Action) -> Result<Outcome> {
         let rehearsal = match &action {
             Action::RunProgram { rehearsal, .. } => rehearsal.clone(),
             _ => None,
@@ -70,7 +70,7 @@ impl PlanningHands {
             report.actions.len() - 1
         };
         let Action::RunProgram { program, .. } = action else {
-            return pretend_files(&self.overlay, action).map(|()| Outcome::Done);
+            return plan_files(&self.overlay, action).map(|()| Outcome::Done);
         };
         let scene = self.scene(world);
         let ran = if let Some(rehearsal) = rehearsal {
@@ -87,13 +87,13 @@ impl PlanningHands {
         ran.map(Outcome::Ran)
     }
 
-    fn scene<'a>(&'a self, world: &'a World) -> Scene<'a> {
-        Scene { eyes: &*world.eyes, overlay: &self.overlay, desk: &self.desk, found: Mutex::default() }
+    fn scene<'a>(&'a self, world: &'a World) -> PlanContext<'a> {
+        PlanContext { eyes: &*world.eyes, overlay: &self.overlay, desk: &self.desk, found: Mutex::default() }
     }
 }
 
 /// Fails where the real change would, as far as looking can tell.
-fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
+fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
     let eyes = LayeredEyes(Arc::clone(overlay));
     let missing = |what: &str, path: &Path| Trouble::io(what, path, std::io::ErrorKind::NotFound.into());
     match action {
@@ -142,7 +142,7 @@ fn pretend_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
 
 impl Hands for PlanningHands {
     fn perform<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome> {
-        Box::pin(self.pretend(world, action))
+        Box::pin(self.plan(world, action))
     }
 
     fn keep<'a>(&'a self, _world: &'a World, action: Action) -> Performing<'a, Outcome> {
@@ -152,7 +152,7 @@ impl Hands for PlanningHands {
         {
             self.overlay.make_folder(folder);
         }
-        Box::pin(async move { pretend_files(&self.overlay, action).map(|()| Outcome::Done) })
+        Box::pin(async move { plan_files(&self.overlay, action).map(|()| Outcome::Done) })
     }
 
     fn lock<'a>(
@@ -172,7 +172,7 @@ impl Hands for PlanningHands {
         })
     }
 
-    fn depends(&self, kind: InputKind, name: &str, parts: &[&str], look: &Look<'_>) -> Result<()> {
+    fn depends(&self, kind: InputKind, name: &str, parts: &[&str], look: &ReadInput<'_>) -> Result<()> {
         let is_it = |known: &Input| known.kind == kind && known.name == name;
         // What was seen first is what was there before anything was pretended.
         let new = match self.held().inputs.iter().find(|k| is_it(k)) {

@@ -53,7 +53,7 @@ impl Desk {
 }
 
 /// What a rehearsal may use.
-pub struct Scene<'a> {
+pub struct PlanContext<'a> {
     /// The machine with what was pretended so far.
     pub eyes: &'a dyn Eyes,
     pub overlay: &'a Overlay,
@@ -61,7 +61,7 @@ pub struct Scene<'a> {
     pub(super) found: Mutex<(Vec<String>, Map<String, Value>)>,
 }
 
-impl Scene<'_> {
+impl PlanContext<'_> {
     /// A folder for real files that a real program needs; it goes with the plan.
     pub fn scratch(&self) -> Result<PathBuf> {
         self.desk.scratch()
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Rehearsal {
     }
 }
 
-type Rehearse = dyn for<'a> Fn(&'a Scene<'a>, Program) -> Performing<'a, Ran> + Send + Sync;
+type Rehearse = dyn for<'a> Fn(&'a PlanContext<'a>, Program) -> Performing<'a, Ran> + Send + Sync;
 
 /// Everything that was recorded.
 #[derive(Debug, Clone, Default)]

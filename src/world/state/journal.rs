@@ -14,8 +14,8 @@ use crate::base::clock::Clock;
 use crate::base::{Kind, Result, Trouble, redact};
 use crate::world::scope::cancel::Cancel;
 use crate::world::scope::identity::Identity;
-use crate::world::scope::postcondition::Proof;
-use crate::world::scope::replay::{self, Call, Recollection, Recorded};
+use crate::world::scope::postcondition::Postcondition;
+use crate::world::scope::replay::{self, Call, Recorded, Replay};
 
 /// A result that is longer than this is not kept: the call would be made again.
 const LONGEST_RESULT: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub struct Journal {
     /// A plan writes none of what happens in it.
     records: bool,
     run: OnceLock<(i64, i64)>,
-    recollection: OnceLock<Recollection>,
+    past_calls: OnceLock<Replay>,
 }
 
 /// What is known of a run when it begins.
@@ -54,7 +54,7 @@ impl Journal {
             about: Mutex::default(),
             records: true,
             run: OnceLock::new(),
-            recollection: OnceLock::new(),
+            past_calls: OnceLock::new(),
         }
     }
 
@@ -124,13 +124,13 @@ impl Journal {
             )
         })?;
         let _ = self.run.set((run, attempt));
-        let _ = self.recollection.set(self.recollect(run)?);
+        let _ = self.past_calls.set(self.recollect(run)?);
         Ok(())
     }
 
     /// The calls outside of finished steps: what an interrupted run would otherwise do again.
-    fn recollect(&self, run: i64) -> Result<Recollection> {
-        let recollection = Recollection::default();
+    fn recollect(&self, run: i64) -> Result<Replay> {
+        let past_calls = Replay::default();
         let touched = self.touched(run)?;
         self.store.with(|c| {
             let mut ended = c.prepare(
@@ -144,7 +144,7 @@ impl Journal {
             while let Some(row) = rows.next()? {
                 let json = |at: usize| row.get::<_, String>(at);
                 let (result, proofs) = (json(3)?, json(4)?);
-                let mut proofs: Vec<Proof> = serde_json::from_str(&proofs).unwrap_or_default();
+                let mut proofs: Vec<Postcondition> = serde_json::from_str(&proofs).unwrap_or_default();
                 let action = row.get::<_, Option<i64>>(5)?.unwrap_or(0);
                 // What a later action has changed need not be as this call left it.
                 let is_last =
@@ -152,7 +152,7 @@ impl Journal {
                 proofs.retain(|proof| is_last(proof.path()));
                 let ended = serde_json::from_str(&result).ok().map(|result| (result, proofs));
                 let key = row.get(2)?;
-                recollection
+                past_calls
                     .add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None, since: 0.0 });
             }
             let mut begun = c.prepare(
@@ -170,11 +170,11 @@ impl Journal {
                 let promise: Option<String> = row.get(3)?;
                 let promise = promise.and_then(|text| serde_json::from_str(&text).ok());
                 let recorded = Recorded { key: row.get(2)?, ended: None, promise, since: row.get(4)? };
-                recollection.add((row.get(0)?, row.get(1)?), recorded);
+                past_calls.add((row.get(0)?, row.get(1)?), recorded);
             }
             Ok(())
         })?;
-        Ok(recollection)
+        Ok(past_calls)
     }
 
     /// Each path that actions of the run may have changed, with the last of these actions.
@@ -196,17 +196,18 @@ impl Journal {
     }
 
     /// What the interrupted run knows of the next call; none unless this run goes on with one.
-    pub fn recollection(&self) -> Option<&Recollection> {
-        self.recollection.get()
+    pub fn replay(&self) -> Option<&Replay> {
+        self.past_calls.get()
     }
 
     /// Records what is about to be done.
     pub fn intend(&self, what: &Identity, subjects: &[PathBuf]) -> Result<i64> {
         let (run, attempt) = self.begin()?;
         let call = replay::current();
-        let promise = call.as_ref().and_then(|c| c.promise()).and_then(|p| serde_json::to_string(&p).ok());
+        let promise =
+            call.as_ref().and_then(|c| c.plan_result()).and_then(|p| serde_json::to_string(&p).ok());
         let subjects = serde_json::to_string(subjects).ok();
-        let looks = Cancel::current().map(|scope| scope.strand().take_looks()).unwrap_or_default();
+        let looks = Cancel::current().map(|scope| scope.task_path().take_looks()).unwrap_or_default();
         self.store.with(|c| {
             let t = c.transaction()?;
             if let Some(call) = &call {
@@ -217,7 +218,7 @@ impl Journal {
                     "INSERT INTO calls (run, attempt, step, strand, call, result, proofs)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]')",
                 )?
-                .execute(params![run, attempt, what.step, what.strand, looked.key, redact::redact(&looked.result)])?;
+                .execute(params![run, attempt, what.step, what.task_path, looked.key, redact::redact(&looked.result)])?;
             }
             t.prepare_cached(
                 "INSERT INTO actions (run, attempt, name, detail, content, step, strand, place, subjects, call,
@@ -231,7 +232,7 @@ impl Journal {
                 what.what,
                 what.content,
                 what.step,
-                what.strand,
+                what.task_path,
                 what.place,
                 subjects,
                 call.as_ref().map(|c| c.key.as_str()),
@@ -283,8 +284,8 @@ impl Journal {
                 .execute(params![
                     run,
                     attempt,
-                    scope.strand().step,
-                    scope.strand().path,
+                    scope.task_path().step,
+                    scope.task_path().path,
                     call.key,
                     result,
                     proofs,

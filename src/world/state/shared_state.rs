@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::{Kind, Result, Trouble};
-use crate::world::fs::access::{Access, Wish};
+use crate::world::fs::access::{Access, SharedPermissions};
 use crate::world::fs::share::admit;
 
 /// Folders of records.
@@ -17,21 +17,21 @@ const FILES: &[&str] = &["state.db", "state.db-wal", "state.db-shm"];
 /// Who uses a state folder; looked up when it is first needed, as who only looks need not be a member.
 #[derive(Debug, Default)]
 pub struct SharedState {
-    wish: Option<Wish>,
+    wish: Option<SharedPermissions>,
     folder: PathBuf,
     access: Mutex<Option<Result<Option<Access>>>>,
     ready: Mutex<Option<Result<Option<Access>>>>,
 }
 
 impl SharedState {
-    pub fn new(wish: Option<Wish>, folder: PathBuf) -> SharedState {
+    pub fn new(wish: Option<SharedPermissions>, folder: PathBuf) -> SharedState {
         SharedState { wish, folder, ..SharedState::default() }
     }
 
     /// Whom the site belongs to; nothing if its site file does not say.
     pub fn access(&self) -> Result<Option<Access>> {
         let mut known = self.access.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get_or_insert_with(|| self.wish.as_ref().map(Wish::resolve).transpose()).clone()
+        known.get_or_insert_with(|| self.wish.as_ref().map(SharedPermissions::resolve).transpose()).clone()
     }
 
     /// The same once the folder may be written to.
@@ -122,7 +122,7 @@ mod tests {
             set(path, mode);
         }
         let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().unwrap();
-        let wish = Wish { group: Some(group.name), world_reads: true, group_writes: true };
+        let wish = SharedPermissions { group: Some(group.name), world_reads: true, group_writes: true };
         let shared = SharedState::new(Some(wish), state.clone());
         shared.ready().unwrap();
         let mode = |path: &str| std::fs::metadata(state.join(path)).unwrap().mode() & 0o7777;
@@ -143,7 +143,11 @@ mod tests {
     fn nothing_is_written_where_the_group_is_unknown() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let wish = Wish { group: Some("no-such-group-here".into()), world_reads: true, group_writes: true };
+        let wish = SharedPermissions {
+            group: Some("no-such-group-here".into()),
+            world_reads: true,
+            group_writes: true,
+        };
         let shared = SharedState::new(Some(wish), state.clone());
         assert_eq!(shared.ready().unwrap_err().kind(), Kind::Configuration);
         assert!(!state.exists());

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::journal::Journal;
 use crate::base::{Result, redact};
 use crate::world::fs::eyes::Eyes;
-use crate::world::scope::postcondition::{Proof, last};
+use crate::world::scope::postcondition::{Postcondition, last};
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ pub enum Known {
 impl Journal {
     /// Whether a step was done before this run was interrupted, and still is.
     pub fn known_step(&self, eyes: &dyn Eyes, name: &str, digest: &str) -> Result<Known> {
-        let (Some(recollection), Some(run)) = (self.recollection(), self.number()) else {
+        let (Some(past_calls), Some(run)) = (self.replay(), self.number()) else {
             return Ok(Known::Nothing);
         };
         let row = self.store().with(|c| {
@@ -69,7 +69,7 @@ impl Journal {
         })?;
         let Some((before, state, result, attempt)) = row else { return Ok(Known::Nothing) };
         if before != digest {
-            recollection.forget(name);
+            past_calls.forget(name);
             return Ok(Known::Again(String::from("its inputs have changed")));
         }
         if state != StepState::Ok.name() {
@@ -84,17 +84,17 @@ impl Journal {
     }
 
     /// What a step left behind, without what other steps may have changed after it.
-    fn step_proofs(&self, run: i64, name: &str, attempt: i64) -> Result<Vec<Proof>> {
+    fn step_proofs(&self, run: i64, name: &str, attempt: i64) -> Result<Vec<Postcondition>> {
         self.store().with(|c| {
             let mut rows = c.prepare(
                 "SELECT proofs, action FROM calls WHERE run = ?1 AND step = ?2 AND attempt >= ?3 ORDER BY id",
             )?;
-            let mut proofs: Vec<Proof> = Vec::new();
+            let mut proofs: Vec<Postcondition> = Vec::new();
             let mut newest = 0;
             let mut found = rows.query(params![run, name, attempt])?;
             while let Some(row) = found.next()? {
                 proofs.extend(
-                    serde_json::from_str::<Vec<Proof>>(&row.get::<_, String>(0)?).unwrap_or_default(),
+                    serde_json::from_str::<Vec<Postcondition>>(&row.get::<_, String>(0)?).unwrap_or_default(),
                 );
                 newest = newest.max(row.get::<_, Option<i64>>(1)?.unwrap_or(0));
             }

@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// A copy in memory, for a plan: what it writes is seen by the plan and by nobody else.
-    pub fn pretended(path: PathBuf) -> Result<Self> {
+    pub fn for_plan(path: PathBuf) -> Result<Self> {
         let fail = |e: rusqlite::Error| from_sqlite(&path, &e);
         let mut copy = Connection::open_in_memory().map_err(fail)?;
         if path.exists() {

@@ -4,7 +4,7 @@
 use moonstack::spack::spec::Dialect;
 use moonstack::spack::store::database::State;
 use moonstack::spack::store::node::Value;
-use moonstack::spack::store::stores::{Entry, Stores};
+use moonstack::spack::store::stores::{StoreEntry, Stores};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ impl Asked {
 pub struct Generator<'s, 'a> {
     state: u64,
     stores: &'s Stores<'a>,
-    entries: Vec<Entry<'s, 'a>>,
+    entries: Vec<StoreEntry<'s, 'a>>,
     virtuals: Vec<String>,
     dialect: Dialect,
 }
@@ -63,7 +63,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         from[self.below(from.len())].clone()
     }
 
-    fn entry(&mut self) -> Entry<'s, 'a> {
+    fn entry(&mut self) -> StoreEntry<'s, 'a> {
         let at = self.below(self.entries.len());
         self.entries[at]
     }
@@ -85,14 +85,14 @@ impl<'s, 'a> Generator<'s, 'a> {
             _ => vec!["installed"],
         };
         let hashes = self.one_in(8).then(|| {
-            let half: Vec<Entry<'_, '_>> = self.entries.clone();
+            let half: Vec<StoreEntry<'_, '_>> = self.entries.clone();
             half.iter().filter(|_| self.one_in(2)).map(|e| e.record.hash.to_owned()).collect()
         });
         Asked { text: text.trim().to_owned(), explicit, states, hashes }
     }
 
     /// Virtuals, hashes and specs without a name.
-    fn special(&mut self, entry: Entry<'s, 'a>) -> String {
+    fn special(&mut self, entry: StoreEntry<'s, 'a>) -> String {
         let hash = entry.record.hash;
         let length = 1 + self.below(8);
         match self.below(5) {
@@ -104,7 +104,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         }
     }
 
-    fn node(&mut self, entry: Entry<'s, 'a>, compilers: bool) -> String {
+    fn node(&mut self, entry: StoreEntry<'s, 'a>, compilers: bool) -> String {
         let name = match self.below(12) {
             0 => format!(
                 "{}.{}",
@@ -143,7 +143,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         }
     }
 
-    fn dependency(&mut self, entry: Entry<'s, 'a>) -> String {
+    fn dependency(&mut self, entry: StoreEntry<'s, 'a>) -> String {
         let below = self.stores.edges(entry, |_| true).unwrap();
         let (edge, child) = if below.is_empty() || self.one_in(6) {
             let other = self.entry();
@@ -163,7 +163,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         }
     }
 
-    fn constraints(&mut self, entry: Entry<'s, 'a>, count: usize) -> String {
+    fn constraints(&mut self, entry: StoreEntry<'s, 'a>, count: usize) -> String {
         let mut version = String::new();
         let mut rest: Vec<String> = Vec::new();
         let mut arch = false;
@@ -190,7 +190,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         format!("{version}{rest}")
     }
 
-    fn version(&mut self, entry: Entry<'s, 'a>) -> String {
+    fn version(&mut self, entry: StoreEntry<'s, 'a>) -> String {
         let from = if self.one_in(4) { self.entry() } else { entry };
         let full = from.node().unwrap().version.to_string();
         let parts: Vec<&str> = full.split('.').collect();
@@ -208,7 +208,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         }
     }
 
-    fn variant(&mut self, entry: Entry<'s, 'a>) -> String {
+    fn variant(&mut self, entry: StoreEntry<'s, 'a>) -> String {
         let node = entry.node().unwrap();
         let variants: Vec<_> = node.variants().collect();
         if variants.is_empty() || self.one_in(12) {
@@ -254,7 +254,7 @@ impl<'s, 'a> Generator<'s, 'a> {
         }
     }
 
-    fn architecture(&mut self, entry: Entry<'s, 'a>) -> String {
+    fn architecture(&mut self, entry: StoreEntry<'s, 'a>) -> String {
         let arch = &entry.node().unwrap().arch;
         let (platform, os) = (arch.platform.as_deref().unwrap_or(""), arch.os.as_deref().unwrap_or(""));
         let target = arch.target.as_deref().unwrap_or("");

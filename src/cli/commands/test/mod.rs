@@ -30,7 +30,7 @@ const ENDING: &str = "_test.lua";
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// A test file, and the folder that it was found from.
-struct Found {
+struct TestFile {
     file: PathBuf,
     folder: PathBuf,
 }
@@ -69,9 +69,9 @@ fn processors() -> usize {
 }
 
 /// The test files below the paths, each once, in order.
-fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found>> {
+fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<TestFile>> {
     let eyes = &session.cx.world.eyes;
-    let mut files: Vec<Found> = Vec::new();
+    let mut files: Vec<TestFile> = Vec::new();
     for path in paths {
         let mut found = Vec::new();
         let folder = if eyes.is_folder(path) {
@@ -88,7 +88,7 @@ fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found>> {
         };
         for file in found {
             if files.iter().all(|known| known.file != file) {
-                files.push(Found { file, folder: folder.clone() });
+                files.push(TestFile { file, folder: folder.clone() });
             }
         }
     }
@@ -143,7 +143,7 @@ impl Heard {
 }
 
 /// Runs one file in a process of its own.
-async fn one(session: &Session, global: &Global, args: &TestArgs, found: &Found) -> Result<FileResult> {
+async fn one(session: &Session, global: &Global, args: &TestArgs, found: &TestFile) -> Result<FileResult> {
     let heard: Arc<Mutex<Heard>> = Arc::default();
     let ear = Arc::clone(&heard);
     let listener = Listener(Arc::new(move |stream, line: &str| {
@@ -174,7 +174,7 @@ async fn one(session: &Session, global: &Global, args: &TestArgs, found: &Found)
     })
 }
 
-fn command(global: &Global, args: &TestArgs, found: &Found, site: &Path) -> Result<Vec<String>> {
+fn command(global: &Global, args: &TestArgs, found: &TestFile, site: &Path) -> Result<Vec<String>> {
     let mut argv = vec![executable()?.display().to_string(), format!("--practice={}", site.display())];
     if let Some(site) = &global.site {
         argv.extend([String::from("--site"), site.display().to_string()]);
@@ -194,7 +194,7 @@ fn executable() -> Result<PathBuf> {
 }
 
 /// The case for a file whose process did not come to its end.
-fn early(ran: &Ran, current: Option<String>, found: &Found) -> Case {
+fn early(ran: &Ran, current: Option<String>, found: &TestFile) -> Case {
     let stem = found.file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let last = ran.stderr.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default().trim();
     let (kind, why) = match (ran.ended, ran.code, ran.signal) {

@@ -90,7 +90,7 @@ pub async fn mend(cx: &Cx, roots: &[PathBuf]) -> Result<()> {
 /// The same where a run goes on that was interrupted: a Spack that was killed while it made a view cannot make it
 /// again over what it has left. Otherwise another Spack may be at work on what looks half made.
 pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
-    if cx.site.journal.recollection().is_none() {
+    if cx.site.journal.replay().is_none() {
         return Ok(());
     }
     mend(cx, &view_roots(cx, &scope.as_now(cx).await?)?).await

@@ -16,7 +16,7 @@ use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;
 use crate::spack::spec::{Dialect, Spec};
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
 /// Whether and where an environment has a view.
@@ -126,8 +126,8 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<EnvironmentInfo> {
     }
     words.push(environment.name.clone());
     let place = scope.config.environments_root()?.path.join(&environment.name);
-    let gone = Proof::Absent { path: place.clone() };
-    replay::promise(&environment, vec![gone.clone()]);
+    let gone = Postcondition::Absent { path: place.clone() };
+    replay::plan_result(&environment, vec![gone.clone()]);
     let outside = Scope { environment: None, ..scope };
     let invocation = Invocation { touches: vec![place], ..Invocation::changes(words) };
     let answer = invoke::run(&cx, &outside, invocation).await?;

@@ -25,7 +25,7 @@ use crate::spack::read::unregistered_prefixes::partial_prefixes;
 use crate::spack::store::query::short;
 use crate::spack::store::row::SpecRow;
 use crate::world::scope::event::Level;
-use crate::world::scope::postcondition::Proof;
+use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 use crate::world::{Action, Event};
 
@@ -234,7 +234,7 @@ async fn judge(
         seconds: answer.ran.seconds,
     };
     for prefix in wanted.roots.iter().filter_map(|h| after.get(h)).filter_map(|h| h.prefix.as_deref()) {
-        replay::prove(Proof::There { path: PathBuf::from(prefix) });
+        replay::prove(Postcondition::There { path: PathBuf::from(prefix) });
     }
     if result.ok {
         return Ok(result);

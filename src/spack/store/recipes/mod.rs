@@ -23,25 +23,25 @@ pub struct Provision {
 
 /// A directive as found: read, or computed by the recipe.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
+pub enum FoundProvision {
     Read(Provision),
     Computed { line: usize, arguments: String },
 }
 
-impl Found {
+impl FoundProvision {
     /// The directive, if it may speak of the virtual; an error if only running the recipe could tell.
     pub fn about(&self, package: &str, name: &str) -> Result<Option<&Provision>> {
         match self {
-            Found::Read(provision) => {
+            FoundProvision::Read(provision) => {
                 let named = provision.virtuals.iter().any(|v| v.name.as_deref() == Some(name));
                 Ok(named.then_some(provision))
             }
-            Found::Computed { arguments, .. }
+            FoundProvision::Computed { arguments, .. }
                 if arguments.contains(['"', '\'']) && !arguments.contains(name) =>
             {
                 Ok(None)
             }
-            Found::Computed { line, .. } => Err(Trouble::new(
+            FoundProvision::Computed { line, .. } => Err(Trouble::new(
                 Kind::Unsupported,
                 format!("whether '{package}' provides '{name}' is computed by its recipe (line {line})"),
             )
@@ -53,7 +53,7 @@ impl Found {
 /// Where it is known what packages provide.
 pub trait Recipes {
     /// What a package provides; nothing for a package without a recipe.
-    fn provisions(&self, package: &str) -> Result<Arc<Vec<Found>>>;
+    fn provisions(&self, package: &str) -> Result<Arc<Vec<FoundProvision>>>;
 
     /// Is there a recipe of that name? Then it is no virtual.
     fn is_package(&self, name: &str) -> Result<bool>;
@@ -65,7 +65,7 @@ pub struct RepositoryRecipes<'e> {
     /// Folders with a `repo.yaml`, highest precedence first.
     repositories: Vec<PathBuf>,
     dialect: Dialect,
-    known: Mutex<BTreeMap<String, Arc<Vec<Found>>>>,
+    known: Mutex<BTreeMap<String, Arc<Vec<FoundProvision>>>>,
 }
 
 impl<'e> RepositoryRecipes<'e> {
@@ -93,7 +93,7 @@ pub fn recipe_of(eyes: &dyn Eyes, repository: &Path, package: &str) -> Option<Pa
 }
 
 impl Recipes for RepositoryRecipes<'_> {
-    fn provisions(&self, package: &str) -> Result<Arc<Vec<Found>>> {
+    fn provisions(&self, package: &str) -> Result<Arc<Vec<FoundProvision>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(package) {
             return Ok(Arc::clone(found));

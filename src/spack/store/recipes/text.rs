@@ -1,6 +1,6 @@
 //! Finds `provides` directives in the text of a recipe, with the `with when(...)` blocks around them.
 
-use super::{Found, Provision};
+use super::{FoundProvision, Provision};
 use crate::spack::spec::{Dialect, Spec};
 
 /// What holds inside a block.
@@ -12,7 +12,7 @@ enum Condition {
     Unknown,
 }
 
-pub fn provisions_of(text: &str, dialect: Dialect) -> Vec<Found> {
+pub fn provisions_of(text: &str, dialect: Dialect) -> Vec<FoundProvision> {
     let mut out = Vec::new();
     // Indentation and condition of the blocks that are open.
     let mut blocks: Vec<(usize, Condition)> = Vec::new();
@@ -33,7 +33,7 @@ pub fn provisions_of(text: &str, dialect: Dialect) -> Vec<Found> {
             if !blocks.iter().any(|(_, condition)| matches!(condition, Condition::Never)) {
                 out.push(directive(arguments, &blocks, dialect).unwrap_or_else(|| {
                     let arguments = arguments.split(')').next().unwrap_or("").to_owned();
-                    Found::Computed { line: number + 1, arguments }
+                    FoundProvision::Computed { line: number + 1, arguments }
                 }));
             }
         }
@@ -58,7 +58,7 @@ fn block(code: &str, dialect: Dialect) -> Option<Condition> {
 }
 
 /// One directive, from behind its opening bracket.
-fn directive(mut rest: &str, blocks: &[(usize, Condition)], dialect: Dialect) -> Option<Found> {
+fn directive(mut rest: &str, blocks: &[(usize, Condition)], dialect: Dialect) -> Option<FoundProvision> {
     let mut virtuals = Vec::new();
     let condition = |(_, condition): &(usize, Condition)| match condition {
         Condition::When(spec) => Some((**spec).clone()),
@@ -68,7 +68,7 @@ fn directive(mut rest: &str, blocks: &[(usize, Condition)], dialect: Dialect) ->
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
         if rest.starts_with(')') {
-            return Some(Found::Read(Provision { virtuals, when }));
+            return Some(FoundProvision::Read(Provision { virtuals, when }));
         }
         if rest.starts_with('#') {
             rest = rest.split_once('\n')?.1;
@@ -105,7 +105,7 @@ mod tests {
         let found = provisions_of(text, Dialect::Direct);
         let spec = |text: &str| Spec::parse(text, Dialect::Direct).unwrap();
         let read = |virtuals: &[&str], when: &[&str]| {
-            Found::Read(Provision {
+            FoundProvision::Read(Provision {
                 virtuals: virtuals.iter().map(|v| spec(v)).collect(),
                 when: when.iter().map(|w| spec(w)).collect(),
             })
@@ -116,7 +116,7 @@ mod tests {
                 read(&["mpi"], &[]),
                 read(&["mpi@:3.1"], &["@2:"]),
                 read(&["blas", "lapack"], &["+blas"]),
-                Found::Computed { line: 9, arguments: "name".to_owned() },
+                FoundProvision::Computed { line: 9, arguments: "name".to_owned() },
             ]
         );
     }
