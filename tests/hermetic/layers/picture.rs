@@ -13,8 +13,8 @@ pub struct Picture {
 
 /// The picture in the comment that a file begins with, if there is one.
 pub fn of(text: &str) -> Option<Picture> {
-    let comment: String =
-        text.lines().take_while(|l| l.starts_with("//!")).map(|l| format!("{}\n", &l[3..])).collect();
+    let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let comment = lines.join("\n");
     let drawn = comment
         .split("```text")
         .skip(1)

@@ -26,6 +26,11 @@ fn module(file: &str) -> String {
     format!("crate::{}", stem.replace('/', "::"))
 }
 
+/// A path and what it is within, longest first.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once("::").map(|(before, _)| before))
+}
+
 impl<'a> House<'a> {
     pub fn of(files: &'a [(String, String)]) -> House<'a> {
         let by_module: BTreeMap<String, (&str, &str)> = files
@@ -50,16 +55,11 @@ impl<'a> House<'a> {
     fn target(&self, path: &str) -> Option<String> {
         let mut path = path.to_owned();
         for _ in 0..4 {
-            let known = self.prefixes(&path).find_map(|prefix| Some((prefix, self.aliases.get(prefix)?)));
+            let known = prefixes(&path).find_map(|prefix| Some((prefix, self.aliases.get(prefix)?)));
             let Some((prefix, real)) = known else { break };
             path = format!("{real}{}", &path[prefix.len()..]);
         }
-        self.prefixes(&path).find(|prefix| self.files.contains_key(*prefix)).map(str::to_owned)
-    }
-
-    /// A path and what it is within, longest first.
-    fn prefixes<'p>(&self, path: &'p str) -> impl Iterator<Item = &'p str> + use<'p> {
-        std::iter::successors(Some(path), |path| path.rsplit_once("::").map(|(before, _)| before))
+        prefixes(&path).find(|prefix| self.files.contains_key(*prefix)).map(str::to_owned)
     }
 
     /// The lines of a file that run against the order of a room.
@@ -101,8 +101,7 @@ impl<'a> House<'a> {
 
     /// The innermost room that both are in, and the parts of it that they are in.
     fn meet(&self, from: &str, to: &str) -> Option<(String, String, String)> {
-        let room = self
-            .prefixes(from)
+        let room = prefixes(from)
             .filter(|room| self.rooms.contains_key(*room))
             .find(|room| to == *room || to.starts_with(&format!("{room}::")))?;
         let part = |of: &str| match of.strip_prefix(room).and_then(|rest| rest.strip_prefix("::")) {
