@@ -75,7 +75,7 @@
 ---@field changes check.Change[] What is not as it was.
 
 ---A kept finding.
----@class (exact) Kept
+---@class (exact) KeptFinding
 ---@field sweep string
 ---@field at number Unix seconds.
 ---@field check string
@@ -170,8 +170,8 @@ function check.record(findings) end
 ---Reads. Example: `check.history("disk", { limit = 5 })`
 ---@param check? string Only of this check.
 ---@param options? check.history.Options
----@return Kept[]
----@overload fun(arguments: check.history.Arguments): Kept[]
+---@return KeptFinding[]
+---@overload fun(arguments: check.history.Arguments): KeptFinding[]
 function check.history(check, options) end
 
 ---Defines a check of this site. `run` gives a finding, or a list of them: `{ status = "pass" | "warn" | "fail" | "skipped", message = …, fix = …, measure = …, reference = … }`.

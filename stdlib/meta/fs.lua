@@ -5,7 +5,7 @@
 ---@alias FileKind "file" | "folder" | "link" | "other"
 
 ---Something below a folder.
----@class (exact) Entry
+---@class (exact) FolderEntry
 ---@field path string Path below the folder that was asked for.
 ---@field kind FileKind `file`, `folder`, `link` or `other`.
 ---@field size integer Bytes of a file.
@@ -62,8 +62,8 @@ function fs.list(path) end
 ---Reads. Example: `fs.walk(fs.temp_dir(), { depth = 2 })`
 ---@param path string The folder.
 ---@param options? fs.walk.Options
----@return Entry[]
----@overload fun(arguments: fs.walk.Arguments): Entry[]
+---@return FolderEntry[]
+---@overload fun(arguments: fs.walk.Arguments): FolderEntry[]
 function fs.walk(path, options) end
 
 ---@class (exact) fs.stat.Options
