@@ -1,5 +1,8 @@
 //! Work on several threads: two pieces at once, where each is long enough to be worth a thread, or much of one kind.
 
+/// More threads than this gain little.
+const MOST: usize = 8;
+
 /// Does both, one of them on a thread of its own, and gives what came of each.
 pub fn both<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
     std::thread::scope(|scope| {
@@ -32,12 +35,9 @@ pub fn pieces<T: Sync, R: Send>(items: &[T], fewest: usize, work: impl Fn(&[T]) 
     })
 }
 
-/// More threads than this gain little.
-const MOST: usize = 8;
-
 #[cfg(test)]
 mod tests {
-    use crate::base::parallel::pieces;
+    use super::pieces;
 
     #[test]
     fn every_item_is_done_once_and_in_order() {

@@ -6,7 +6,7 @@ use crate::world::seam::input::Input;
 
 /// Script, options, modules and site files as they are now.
 #[derive(Debug, Default)]
-pub struct GivenInputs(Given);
+pub struct GivenInputs(RefCell<Vec<Input>>);
 
 impl GivenInputs {
     pub fn add(&self, input: Input) {
@@ -17,6 +17,3 @@ impl GivenInputs {
         self.0.borrow().clone()
     }
 }
-
-/// The inputs of a plan that are given with the command.
-pub type Given = RefCell<Vec<Input>>;

@@ -7,12 +7,12 @@
 //! ```
 
 mod args;
-pub mod commands;
-pub mod end;
-pub mod given;
+mod commands;
+mod end;
+mod given;
 mod interrupt;
 mod options;
-pub(crate) mod session;
+mod session;
 
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -12,7 +12,7 @@
 //! DIR/spack/{lib,etc}      version and marker, defaults
 //! DIR/{config,cache}       user scope (install tree, compilers, mirrors, repositories), caches
 //! DIR/{store,stage,mirror,environments,toolchain,repo}
-//! DIR/faults.toml          what shall go wrong: see `fault`
+//! DIR/faults.toml          what shall go wrong: see `config::fault`
 //! ```
 //!
 //! Packages that misbehave on their own: `practice-broken@2.0` fails to build (1.0 works), `practice-needs-broken`
@@ -20,15 +20,15 @@
 //! `practice-flaky` cannot be fetched, `practice-slow seconds=N` takes its time.
 
 mod config;
-pub mod env;
-pub(crate) mod install;
-pub mod model;
+mod env;
+mod install;
+mod model;
 mod modules;
 mod session;
 mod site;
 mod solve;
 mod store;
-pub mod verbs;
+mod verbs;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;

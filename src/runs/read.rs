@@ -94,7 +94,7 @@ pub struct ActionRow {
     pub content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "strand", skip_serializing_if = "String::is_empty")]
     pub task_path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,

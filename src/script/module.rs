@@ -8,6 +8,9 @@ use mlua::{Function, Lua, Result, Table, Value};
 use crate::base::Trouble;
 use crate::script::value::error::raise;
 
+/// Where `print` writes.
+pub type Print = Rc<dyn Fn(&str) -> crate::base::Result<()>>;
+
 /// A module over a table of functions; `missing` is called with that table and the name that it does not have.
 pub fn read_only(lua: &Lua, name: &str, functions: &Table, missing: Function) -> Result<Table> {
     let behind = lua.create_table()?;
@@ -38,6 +41,3 @@ pub fn read_only(lua: &Lua, name: &str, functions: &Table, missing: Function) ->
 pub fn functions(module: &Table) -> Option<Table> {
     module.metatable()?.raw_get("__index").ok()
 }
-
-/// Where `print` writes.
-pub type Print = Rc<dyn Fn(&str) -> crate::base::Result<()>>;

@@ -1,5 +1,5 @@
-//! What is written for people is true: the console blocks of the README and of `tests/cli`, the generated reference, every
-//! primitive's example, the Lua files of `tests/lua`, and the types of what is bundled.
+//! What is written for people is true: the console blocks of the README and of `tests/cli`, the generated reference,
+//! every primitive's example, the Lua files of `tests/lua`, and the types of what is bundled.
 
 #[allow(dead_code)] // A part of the helpers is for the other programs.
 #[path = "../common/mod.rs"]

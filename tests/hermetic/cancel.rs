@@ -135,8 +135,9 @@ fn every_shape_unwinds_when_somebody_else_cancels() {
             std::thread::sleep(AFTER);
             outside.cancel();
         });
-        let ended = bench.run_in(&scope, "shape", &[GUARD, text].concat());
+        let (ended, work) = effort(|| bench.run_in(&scope, "shape", &[GUARD, text].concat()));
         signal.join().unwrap();
+        assert!(work < AFTER + NOTICED, "{name}: worked {work:?}");
         assert_eq!(ended.unwrap_err().kind(), Kind::Cancelled, "{name}");
         assert_eq!(bench.printed.borrow().len(), *guards, "{name}: cleanups");
     }

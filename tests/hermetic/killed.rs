@@ -1,6 +1,6 @@
 //! Runs that are killed at any instant and resumed end as if nothing had happened; runs that are asked to end do so
-//! in order. `MOONSTACK_KILLS=200 cargo test --test hermetic killed:: -- --nocapture` is the long proof, `MOONSTACK_SEED` another
-//! sequence of instants.
+//! in order. `MOONSTACK_KILLS=200 cargo test --test hermetic killed:: -- --nocapture` is the long proof,
+//! `MOONSTACK_SEED` another sequence of instants.
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -1,7 +1,7 @@
-//! Readers while their stack is switched, by the means that users have: programs of the view, a shell that enters, and
-//! `module` of Environment Modules and of Lmod where the machine has them, all through `current/NAME`. Nobody meets an
-//! error, and who enters sees one whole generation. `MOONSTACK_READS=3000 cargo test --test real readers::` is the long proof, and
-//! with `MOONSTACK_READERS=1000` so many look at the same time.
+//! Readers while their stack is switched, by the means that users have: programs of the view, a shell that enters,
+//! and `module` of Environment Modules and of Lmod where the machine has them, all through `current/NAME`. Nobody
+//! meets an error, and who enters sees one whole generation. `MOONSTACK_READS=3000 cargo test --test real readers::`
+//! is the long proof, and with `MOONSTACK_READERS=1000` so many look at the same time.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -121,7 +121,7 @@ fn looked_at(ways: fn(&Bed) -> Vec<Way<'_>>) {
             );
         }
     }
-    let (switches, least) = (share("MOONSTACK_SWITCHES", 20), share("MOONSTACK_READS", 50));
+    let (switches, least) = (share("MOONSTACK_SWITCHES", 30), share("MOONSTACK_READS", 80));
     let many = share("MOONSTACK_READERS", ways.len());
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut wrong: BTreeSet<String> = BTreeSet::new();

@@ -1,8 +1,8 @@
 //! Restoring on real Spacks: whatever was done to an environment, what `spack find --json` prints, manifest, lock,
-//! view and modules are those of the snapshot again. CI tries one sequence a release; `MOONSTACK_SEQUENCES=30
-//! cargo test --test real restore::` is the long proof, `MOONSTACK_SEED` another sequence. With `MOONSTACK_LAB_SITES=DIR:DIR`
-//! (sites that `tests/lab/lab` made and `spack install --fake` filled) the environment is everything that the site of
-//! the release has, 200 specs at least, and what is missing comes from a mirror.
+//! view and modules are those of the snapshot again. CI tries one sequence a release; `MOONSTACK_SEQUENCES=30 cargo
+//! test --test real restore::` is the long proof, `MOONSTACK_SEED` another sequence. With
+//! `MOONSTACK_LAB_SITES=DIR:DIR` (sites that `tests/lab/lab` made and `spack install --fake` filled) the environment
+//! is everything that the site of the release has, 200 specs at least, and what is missing comes from a mirror.
 
 mod change;
 mod picture;

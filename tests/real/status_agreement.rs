@@ -57,5 +57,5 @@ fn the_same_state_of_every_root(folder: &Path) {
     let (ours, theirs) = (ours(&site, state.path()), theirs(&site));
     let roots: usize = theirs.values().map(Vec::len).sum();
     eprintln!("{}: {} environments, {roots} roots", folder.display(), theirs.len());
-    assert_eq!(ours, theirs);
+    assert_eq!(ours, theirs, "{}", folder.display());
 }

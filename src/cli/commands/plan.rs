@@ -10,7 +10,7 @@ use crate::cli::session::Session;
 use crate::plan::file::{By, Plan};
 use crate::term::plan as drawn;
 use crate::world::seam::live::LiveHands;
-use crate::world::{Action, Hands as _};
+use crate::world::{Action, Hands as _, who};
 
 /// The exit code of `--check` when there is something to do.
 const CHANGES: u8 = 6;
@@ -30,11 +30,7 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     let report = planning.report();
     let mut inputs = session.given_now()?;
     inputs.extend(report.inputs);
-    let by = By {
-        user: crate::world::who::user(),
-        host: crate::world::who::host(),
-        at: session.cx.world.clock.now().to_string(),
-    };
+    let by = By { user: who::user(), host: who::host(), at: session.cx.world.clock.now().to_string() };
     let mut plan = Plan::new(by, stored, inputs, report.actions, report.guards);
     let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
     plan.program_seconds = rounded(report.program_seconds);

@@ -1,4 +1,5 @@
 //! What is known of a run when it has ended.
+
 use crate::check::Finding;
 use crate::check::history::Change;
 use crate::runs::read::RunDetail;

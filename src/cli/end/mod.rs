@@ -5,7 +5,7 @@
 //! finish → summary → { ended, retention }
 //! ```
 
-pub mod ended;
+pub(crate) mod ended;
 pub(crate) mod finish;
 pub(crate) mod retention;
 pub(crate) mod summary;

@@ -11,9 +11,11 @@ use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::locks;
-use crate::world::Action;
 use crate::world::scope::replay;
 use crate::world::state::own_lock::OwnLock;
+use crate::world::{Action, who};
+
+const FILE: &str = "generations.json";
 
 /// How far a generation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -205,8 +207,8 @@ impl Ledger {
         let entry = LedgerEntry {
             progress: Progress::Begun,
             created: cx.world.clock.now().to_string(),
-            user: crate::world::who::user(),
-            host: crate::world::who::host(),
+            user: who::user(),
+            host: who::host(),
             run: cx.site.journal.number(),
             call: replay::current().map(|call| call.key.clone()),
             from,
@@ -242,7 +244,7 @@ impl Ledger {
             number,
             before,
             at: cx.world.clock.now().to_string(),
-            user: crate::world::who::user(),
+            user: who::user(),
             run: cx.site.journal.number(),
         });
         let surplus = self.kept.publications.len().saturating_sub(PUBLICATIONS);
@@ -263,5 +265,3 @@ impl Ledger {
         Ok(())
     }
 }
-
-const FILE: &str = "generations.json";

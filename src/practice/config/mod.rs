@@ -1,5 +1,5 @@
 //! Configuration as Spack 1.1 merges it: defaults, system, site, user, `etc/spack`, environment, `-C` and `-c`,
-//! lowest first; mappings merge, lists grow at the front, `key::` replaces (contract 1.2).
+//! lowest first; mappings merge, lists grow at the front, `key::` replaces (contract 1.2). Nothing is written here.
 
 pub(crate) mod fault;
 
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::practice::model::halt::Halt;
+use crate::practice::model::query;
 use crate::practice::model::record::{FAMILY, FLAGS, Node, package_hash};
 use crate::spack::spec::VariantValue;
 
@@ -141,7 +142,7 @@ impl Config {
 
 fn compiler(external: &Value) -> Result<Node, Halt> {
     let text = external.get("spec").and_then(Value::as_str).unwrap_or_default();
-    let spec = crate::practice::model::query::parse_one(text)?;
+    let spec = query::parse_one(text)?;
     let version = spec.versions.to_string();
     let name = spec.name.clone().unwrap_or_default();
     let mut node = Node::new(&name, version.trim_start_matches('='), FAMILY);

@@ -15,6 +15,7 @@ use super::session::{Options, Session};
 use super::solve::Solution;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{ALL_TYPES, Node, Nodes, Record, build_order};
+use crate::practice::modules::files;
 use crate::practice::store::mirror;
 use crate::world::fs::lock::Mode;
 
@@ -166,7 +167,7 @@ impl<'s, 'a, 'b> Installer<'s, 'a, 'b> {
 
     /// Spack's hook after an installation, which comes before the record.
     fn write_modules(&mut self, node: &Node, explicit: bool) -> Result<(), Halt> {
-        crate::practice::modules::files::installed(self.session, node, &self.wanted.nodes, explicit)
+        files::installed(self.session, node, &self.wanted.nodes, explicit)
     }
 
     /// Enters the package, and as missing whatever it refers to that has no record yet.

@@ -11,4 +11,4 @@ pub(crate) mod format;
 pub(crate) mod halt;
 pub(crate) mod query;
 pub(crate) mod record;
-pub mod release;
+pub(crate) mod release;

@@ -6,7 +6,7 @@
 //! files → { text, hierarchy } → mod
 //! ```
 
-pub mod files;
+pub(crate) mod files;
 pub(crate) mod hierarchy;
 pub(crate) mod text;
 

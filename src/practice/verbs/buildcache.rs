@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::practice::env::environment;
-use crate::practice::model::format;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{ALL_TYPES, Node, Nodes, build_order, closure};
+use crate::practice::model::{format, query};
 use crate::practice::session::{Declared, Options, Session};
 use crate::practice::store::mirror as mirrors;
 use crate::practice::store::mirror::Mirror;
@@ -123,7 +123,7 @@ fn selected<'n>(
         session.active("buildcache push")?.lock()?.roots.into_iter().map(|r| r.hash).collect()
     } else {
         let records = session.store.read()?;
-        let specs = crate::practice::model::query::parse(&options.words)?;
+        let specs = query::parse(&options.words)?;
         let find = |s: &crate::spack::spec::Spec| {
             super::remove::one_installed(&records, nodes, &s.to_string()).map(|n| n.hash)
         };
@@ -197,13 +197,11 @@ fn list(session: &mut Session<'_, '_>, rest: &[String]) -> Result<u8, Halt> {
     let options = Options::read(rest, declared)?;
     let nodes = mirrors::index_nodes(&session.config)?;
     let offered = mirrors::available(&session.config)?;
-    let specs = crate::practice::model::query::parse(&options.words)?;
+    let specs = query::parse(&options.words)?;
     let chosen: Vec<&Node> = nodes
         .values()
         .filter(|n| offered.contains(&n.hash))
-        .filter(|n| {
-            specs.is_empty() || specs.iter().any(|s| crate::practice::model::query::matches(n, s, &nodes))
-        })
+        .filter(|n| specs.is_empty() || specs.iter().any(|s| query::matches(n, s, &nodes)))
         .collect();
     for (header, members) in format::groups(&chosen, &nodes) {
         session.say(&format::rule(&header))?;

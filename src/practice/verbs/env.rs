@@ -8,7 +8,7 @@ use crate::practice::env::environment::{self, Environment, Lock, Root};
 use crate::practice::env::view;
 use crate::practice::model::disk;
 use crate::practice::model::halt::Halt;
-use crate::practice::model::query::parse_one;
+use crate::practice::model::query::{self, parse_one};
 use crate::practice::model::record::{ALL_TYPES, closure};
 use crate::practice::session::{Declared, Options, Session};
 use crate::spack::environment::manifest::edit::MANIFEST;
@@ -16,7 +16,7 @@ use crate::spack::environment::manifest::edit::MANIFEST;
 pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;
     let environment = session.active("add")?;
-    for spec in crate::practice::model::query::parse(&options.words)? {
+    for spec in query::parse(&options.words)? {
         let name = spec.name.clone().unwrap_or_default();
         if !session.catalogue.knows(&name) {
             return Err(Halt::failed(format!("no such package: {name}")));
@@ -45,7 +45,7 @@ pub fn remove(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
         environment.write_specs(&[])?;
         return Ok(0);
     }
-    for spec in crate::practice::model::query::parse(&options.words)? {
+    for spec in query::parse(&options.words)? {
         let specs = environment.user_specs()?;
         let same = |text: &String| {
             parse_one(text).is_ok_and(|s| s == spec || spec.name == s.name && spec == named_only(&spec))

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::practice::config::{SECTIONS, to_yaml};
-use crate::practice::model::format;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{Node, OS, PLATFORM, TARGET};
+use crate::practice::model::{format, query};
 use crate::practice::session::{Declared, Options, Session, stage_root};
 use crate::practice::store::mirror as mirrors;
 
@@ -121,10 +121,10 @@ pub fn compilers(session: &mut Session<'_, '_>, verb: &str, arguments: &[String]
 }
 
 fn info(session: &mut Session<'_, '_>, compilers: &[Node], wanted: &str) -> Result<u8, Halt> {
-    let spec = crate::practice::model::query::parse_one(wanted)?;
+    let spec = query::parse_one(wanted)?;
     let nodes = compilers.iter().map(|n| (n.hash.clone(), n.clone())).collect();
     let mut any = false;
-    for node in compilers.iter().filter(|n| crate::practice::model::query::matches(n, &spec, &nodes)) {
+    for node in compilers.iter().filter(|n| query::matches(n, &spec, &nodes)) {
         any = true;
         let external = node.external.clone().unwrap_or_default();
         session.say(&format!("[e]  {}", format::display(node, &nodes)))?;

@@ -6,6 +6,7 @@ use crate::practice::env::environment::Environment;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::record::{ALL_TYPES, Node, Nodes, closure};
 use crate::practice::model::{disk, format, query};
+use crate::practice::modules::files;
 use crate::practice::session::{Declared, Options, Session};
 use crate::practice::store::Records;
 use crate::world::fs::lock::Mode;
@@ -267,7 +268,7 @@ fn delete(
         if let Some(path) = record.path.as_ref().filter(|_| node.external.is_none()) {
             disk::remove(path.as_ref())?;
         }
-        crate::practice::modules::files::uninstalled(session, node, nodes)?;
+        files::uninstalled(session, node, nodes)?;
         let text = format::display(node, nodes);
         session.say(&format!("==> Successfully uninstalled {text}/{}", node.short()))?;
     }

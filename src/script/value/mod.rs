@@ -1,4 +1,5 @@
-//! Between Lua values and the rest: JSON both ways, and the one place that sets how `nil` and lists are written.
+//! Between Lua values and the rest: JSON both ways, and the one place that sets how `nil` and lists are written. No
+//! primitive is called here.
 
 pub mod error;
 

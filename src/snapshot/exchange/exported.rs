@@ -1,4 +1,5 @@
 //! What an export has written.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

@@ -12,7 +12,10 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::world::proc::program::{Program, Ran};
 use crate::world::seam::scene::Rehearsal;
-use crate::world::{Action, Effect};
+use crate::world::{Action, Effect, who};
+
+/// Path → content.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Whatever the repository or the user have set: no hook and no signing program runs, no line end is changed.
 const SETTINGS: &[&str] = &[
@@ -125,11 +128,10 @@ impl Repository {
         touches: Vec<PathBuf>,
         rehearsal: Rehearsal,
     ) -> Result<Ran> {
-        let user = crate::world::who::user();
+        let user = who::user();
         let front = ["git".to_owned(), "-C".to_owned(), self.root.display().to_string()];
         let mut argv: Vec<String> = front.to_vec();
-        let author =
-            [format!("user.name={user}"), format!("user.email={user}@{}", crate::world::who::host())];
+        let author = [format!("user.name={user}"), format!("user.email={user}@{}", who::host())];
         for setting in SETTINGS.iter().map(|s| (*s).to_owned()).chain(author) {
             argv.extend(["-c".to_owned(), setting]);
         }
@@ -179,9 +181,6 @@ fn blob_id(bytes: &[u8]) -> String {
     hasher.update(bytes);
     data_encoding::HEXLOWER.encode(&hasher.finalize())
 }
-
-/// Path → content.
-pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 #[cfg(test)]
 mod tests {

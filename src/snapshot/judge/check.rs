@@ -13,12 +13,13 @@ use super::verify;
 use crate::base::Result;
 use crate::mirror::holdings;
 use crate::site::Cx;
+use crate::snapshot::record::parts;
 use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{self, HashState};
 use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
-use crate::spack::store::binaries::Signature;
+use crate::spack::store::binaries::{self, Signature};
 use crate::spack::store::prefix_manifest::{self, Contents};
 use crate::spack::store::row::SpecRow;
 
@@ -145,18 +146,14 @@ pub fn nearby(cx: &Cx, grounds: &mut Grounds, kept: &StoredSnapshot) -> Result<R
     let local = local(cx, ground, kept, None)?;
     let wanted = local.wanted();
     let looked = if wanted.is_empty() {
-        crate::spack::store::binaries::MirrorBinaries::default()
+        binaries::MirrorBinaries::default()
     } else {
         holdings::nearby(cx, &ground.scope, &wanted)?
     };
     Ok(concluded(Restorable::begun(kept, Vec::new()), &local, looked))
 }
 
-fn concluded(
-    mut out: Restorable,
-    local: &Local,
-    looked: crate::spack::store::binaries::MirrorBinaries,
-) -> Restorable {
+fn concluded(mut out: Restorable, local: &Local, looked: binaries::MirrorBinaries) -> Restorable {
     out.not_looked = looked.not_looked;
     out.drift.clone_from(&local.drift);
     out.verdict = Source::Installed;
@@ -181,7 +178,7 @@ fn concluded(
 
 /// Without `contents` only prefixes are looked at, not the files in them.
 fn local(cx: &Cx, ground: &mut Ground, kept: &StoredSnapshot, contents: Option<Contents>) -> Result<Local> {
-    let states = crate::snapshot::record::parts::states(cx, kept)?;
+    let states = parts::states(cx, kept)?;
     let mut recipes = BTreeMap::new();
     let mut absent = BTreeMap::new();
     let mut damaged = BTreeSet::new();
@@ -253,11 +250,7 @@ fn drift(cx: &Cx, ground: &Ground, kept: &StoredSnapshot) -> Vec<String> {
     out
 }
 
-fn judged(
-    state: &HashState,
-    local: &Local,
-    found: &BTreeMap<String, crate::spack::store::binaries::MirrorBinary>,
-) -> HashCheck {
+fn judged(state: &HashState, local: &Local, found: &BTreeMap<String, binaries::MirrorBinary>) -> HashCheck {
     let check = |from, why: String, mirror| HashCheck {
         name: state.name.clone(),
         version: state.version.clone(),
@@ -291,7 +284,7 @@ fn judged(
 /// What is needed to build those that no mirror has, all the way down.
 fn needed_to_build<'a>(
     local: &'a Local,
-    found: &BTreeMap<String, crate::spack::store::binaries::MirrorBinary>,
+    found: &BTreeMap<String, binaries::MirrorBinary>,
 ) -> BTreeSet<&'a str> {
     let builds = |hash: &str| local.absent.contains_key(hash) && !found.contains_key(hash);
     let mut queue: Vec<&str> =

@@ -11,7 +11,8 @@ use crate::base::parallel::both;
 use crate::base::{Kind, Result, Trouble, text_diff};
 use crate::site::Cx;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
-use crate::snapshot::store::archive::Archive;
+use crate::snapshot::record::parts;
+use crate::snapshot::store::archive::{self, Archive};
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::{index, reference};
 use crate::spack::drive::session::Scope;
@@ -141,7 +142,7 @@ fn pairs<'a>(
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
     if cx.world.eyes.is_file(path) && path.extension().is_some_and(|e| e == "zst") {
-        return exported(&crate::snapshot::store::archive::read(cx, path)?, text);
+        return exported(&archive::read(cx, path)?, text);
     }
     if cx.world.eyes.is_file(path) {
         let lock = LockfileText::read(&*cx.world.eyes, path)?;
@@ -166,7 +167,7 @@ fn recorded(cx: &Cx, kept: &index::StoredSnapshot) -> Result<Side> {
         title: snapshot.title(),
         lock: LockfileText::from_bytes(&snapshot.lock.path, lock?)?,
         manifest: Some(manifest?),
-        configuration: Some(crate::snapshot::record::parts::configuration(cx, kept)?),
+        configuration: Some(parts::configuration(cx, kept)?),
         env: Some(snapshot.env.path.clone()),
     })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Result;
 use crate::site::Cx;
+use crate::snapshot::record::parts;
 use crate::snapshot::store::index::{Shelf, StoredSnapshot};
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
@@ -66,8 +67,8 @@ pub fn problems(cx: &Cx, kept: &StoredSnapshot) -> Vec<String> {
     for id in kept.snapshot.objects() {
         note(objects.get(id).map(drop));
     }
-    note(crate::snapshot::record::parts::states(cx, kept).map(drop));
-    note(crate::snapshot::record::parts::configuration(cx, kept).map(drop));
+    note(parts::states(cx, kept).map(drop));
+    note(parts::configuration(cx, kept).map(drop));
     note(lock(cx, kept).map(drop));
     out.dedup();
     out

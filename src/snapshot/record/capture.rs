@@ -18,6 +18,7 @@ use crate::spack::environment::EnvironmentInfo;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
 use crate::world::fs::lock::{self, Mode, Range};
+use crate::world::who;
 
 /// Records what an environment is: lock, manifest, configuration, repositories, and the state of each hash.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -176,8 +177,8 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
             number: 0,
             env: subject(environment),
             created: cx.world.clock.now().to_string(),
-            user: crate::world::who::user(),
-            host: crate::world::who::host(),
+            user: who::user(),
+            host: who::host(),
             run: cx.site.journal.number(),
             description,
             spack: SpackRecord {

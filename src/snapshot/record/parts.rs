@@ -1,4 +1,5 @@
 //! The parts of a snapshot, as they were recorded.
+
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::record::configuration::ConfigurationFile;

@@ -1,4 +1,5 @@
 //! A snapshot as lists show it.
+
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,4 +1,5 @@
 //! Where a hash could come from.
+
 use schemars::JsonSchema;
 use serde::Serialize;
 

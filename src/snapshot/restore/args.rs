@@ -1,4 +1,5 @@
 //! What is asked of a restore, and what it tells.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

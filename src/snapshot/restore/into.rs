@@ -8,6 +8,7 @@ use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::snapshot::judge::check::Restorable;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
+use crate::snapshot::record::parts;
 use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
 use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::object::Objects;
@@ -103,7 +104,7 @@ fn refuse_existing(cx: &Cx, target: &Target) -> Result<()> {
 fn files(cx: &Cx, kept: &StoredSnapshot, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let (objects, record) = (Objects(cx), &kept.snapshot);
     let mut out = Vec::new();
-    for file in crate::snapshot::record::parts::configuration(cx, kept)? {
+    for file in parts::configuration(cx, kept)? {
         let Ok(relative) = file.path.strip_prefix(&record.env.path) else { continue };
         // A document may come from elsewhere: nothing is written outside of the new folder.
         let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
@@ -159,7 +160,7 @@ fn same_includes(cx: &Cx, kept: &StoredSnapshot, inside: &Scope) -> Result<Vec<P
     let now = configuration::read(cx, inside)?;
     let outside = |file: &ConfigurationFile| file.included && !file.path.starts_with(&kept.snapshot.env.path);
     let mut differing = Vec::new();
-    for file in crate::snapshot::record::parts::configuration(cx, kept)?.into_iter().filter(outside) {
+    for file in parts::configuration(cx, kept)?.into_iter().filter(outside) {
         match now.iter().find(|other| other.path == file.path) {
             Some(other) if other.text == file.text => {}
             Some(_) => differing.push(file.path),

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::judge::check::{self, Restorable};
-use crate::snapshot::record::capture;
 use crate::snapshot::record::configuration::{self, ConfigurationFile};
 use crate::snapshot::record::source::Source;
+use crate::snapshot::record::{capture, parts};
 use crate::snapshot::restore::args::{Part, RestoreArgs, Restored};
 use crate::snapshot::store::index::{Marks, StoredSnapshot};
 use crate::snapshot::store::object::Objects;
@@ -160,12 +160,7 @@ async fn configuration_changes(
 ) -> Result<ConfigurationChanges> {
     let (again, record) = (scope.clone(), kept.clone());
     let (then, now) = cx
-        .blocking(move |cx| {
-            Ok((
-                crate::snapshot::record::parts::configuration(&cx, &record)?,
-                configuration::read(&cx, &again)?,
-            ))
-        })
+        .blocking(move |cx| Ok((parts::configuration(&cx, &record)?, configuration::read(&cx, &again)?)))
         .await?;
     let asked = args.configuration || args.only == Some(Part::Configuration);
     let mut out = ConfigurationChanges { write: Vec::new(), left: Vec::new() };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::judge::check::{HashCheck, Restorable};
+use crate::snapshot::record::parts;
 use crate::snapshot::record::source::Source;
 use crate::snapshot::record::state::{HashState, is_there};
 use crate::snapshot::restore::args::RestoreArgs;
@@ -49,7 +50,7 @@ pub async fn bring_back(
     found: &Restorable,
 ) -> Result<Brought> {
     let name = kept.snapshot.env.path.display().to_string();
-    let states = crate::snapshot::record::parts::states(cx, kept)?;
+    let states = parts::states(cx, kept)?;
     let options = InstallOptions {
         only_concrete: true,
         cache_only: args.cache_only,

@@ -1,4 +1,4 @@
-//! What lives above and is needed here is handed in, once a process: how a plan finds out what a command line of Spack
+//! What lives above and is needed here is handed in, once for each site that is opened: how a plan finds out what a command line of Spack
 //! would do, and what mirrors hold.
 
 use std::sync::Arc;

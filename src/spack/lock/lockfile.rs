@@ -10,15 +10,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::scan::{Parts, parts};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::environment::EnvironmentInfo;
-use crate::world::Eyes;
-
-use super::scan::{Parts, parts};
 use crate::spack::store::node::{Node, Text};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in, utf8};
 use crate::spack::text::hash::{self, Verdict};
+use crate::world::Eyes;
 
 /// The lock file versions that this build reads.
 pub const KNOWN_VERSIONS: std::ops::RangeInclusive<u64> = 1..=6;

@@ -8,4 +8,4 @@
 pub mod contents;
 pub mod diff;
 pub mod lockfile;
-pub(crate) mod scan;
+mod scan;

@@ -9,7 +9,7 @@ use crate::spack::drive::handed::Handed;
 use crate::spack::drive::installed::{self, Store};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::rehearsal::command::Command;
-use crate::spack::store::binaries::MirrorBinary;
+use crate::spack::store::binaries::{self, MirrorBinary};
 use crate::spack::store::row::SpecRow;
 use crate::world::seam::predicted::{Effect, Origin, SpecEffect};
 
@@ -56,7 +56,7 @@ pub async fn of(
     let store = installed::now(command.cx, command.scope).await?;
     let wanted: Vec<&SpecRow> = specs.values().filter(|row| row.external.is_none()).collect();
     let missing: Vec<&SpecRow> = wanted.iter().copied().filter(|row| !is_there(&store, row)).collect();
-    let mut looked = crate::spack::store::binaries::MirrorBinaries::default();
+    let mut looked = binaries::MirrorBinaries::default();
     if manner.from_mirrors && !missing.is_empty() {
         looked = (Handed::of(command.cx)?.look_into_mirrors)(command.cx, command.scope, &missing).await?;
     }

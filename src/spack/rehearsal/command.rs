@@ -1,4 +1,5 @@
 //! A command line of Spack as those see it who predict what it would do.
+
 use crate::site::Cx;
 use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::Scope;

@@ -6,11 +6,10 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use crate::base::Result;
-
 use super::database::State;
 use super::node::{Dependency, EdgeTypes, Node, Text, Value};
 use super::stores::{StoreEntry, Stores};
+use crate::base::Result;
 use crate::spack::spec::FLAG_NAMES;
 use crate::spack::spec::print::quoted;
 

@@ -8,6 +8,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Group, getegid, geteuid, getgroups};
 
 use crate::base::{Kind, Result, Trouble};
+use crate::world::who;
 
 /// What the site file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl SharedPermissions {
             || getegid() == group.gid
             || getgroups().is_ok_and(|own| own.contains(&group.gid));
         if !member {
-            let user = crate::world::who::user();
+            let user = who::user();
             let message = format!("{user} is no member of group '{name}', to which this site belongs");
             return Err(Trouble::new(Kind::Permission, message)
                 .hint(format!("`id {user}` lists the groups; a new one counts after the next login"))

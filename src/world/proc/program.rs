@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::world::scope::event::Stream;
 
+type HearLine = dyn Fn(Stream, &str) + Send + Sync;
+
 /// A program to run, in a process group of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
@@ -117,5 +119,3 @@ impl std::fmt::Debug for Listener {
         f.write_str("Listener")
     }
 }
-
-type HearLine = dyn Fn(Stream, &str) + Send + Sync;

@@ -31,7 +31,7 @@ pub struct Cancel {
     task_path: Arc<TaskPath>,
 }
 
-/// Where in a run the work of a scope stands. Tasks that run side by side have strands of their own, named by the
+/// Where in a run the work of a scope stands. Tasks that run side by side have paths of their own, named by the
 /// order in which they were begun, so that a plan, its run and a resumed run can be compared one by one.
 #[derive(Debug, Default)]
 pub struct TaskPath {
@@ -105,7 +105,7 @@ impl Cancel {
         }
     }
 
-    /// A scope for a step of the run, whose strands are counted anew.
+    /// A scope for a step of the run, whose tasks are counted anew.
     pub fn step(&self, name: &str) -> Self {
         let task_path = TaskPath { step: Some(name.to_owned()), ..TaskPath::default() };
         Cancel { task_path: Arc::new(task_path), ..self.child(None) }

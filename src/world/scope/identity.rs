@@ -16,8 +16,7 @@ pub struct Identity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// Which of the tasks that run side by side.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[serde(rename = "strand")]
+    #[serde(rename = "strand", default, skip_serializing_if = "String::is_empty")]
     pub task_path: String,
     /// The script line that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,8 @@
-//! `moonstack test`: finds the test files of a site and runs each in a process of its own, on a practice site of
-//! its own, so that no test sees what another has left and one that hangs ends alone.
+//! `moonstack test`: finds the test files of a site and runs each in a process of its own, on a practice site of its
+//! own, so that no test sees what another has left and one that hangs ends alone. What a case is, is known in
+//! `script::trial`.
 
-pub(crate) mod report;
+mod report;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

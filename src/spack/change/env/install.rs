@@ -1,4 +1,5 @@
 //! Installs an environment as a whole.
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 

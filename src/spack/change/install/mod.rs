@@ -1,5 +1,6 @@
 //! Installs and reads back. Outside of environments the request is concretized first and Spack is given exactly
-//! that, so every hash is known beforehand; inside, the lock file says what must be there afterwards.
+//! that, so every hash is known beforehand; inside, the lock file says what must be there afterwards. What Spack
+//! printed proves nothing.
 
 pub mod args;
 

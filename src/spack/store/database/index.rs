@@ -6,9 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::base::Result;
-
 use super::{KNOWN_VERSIONS, Record, unknown_version};
+use crate::base::Result;
 use crate::spack::store::node::{Node, Text};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in};
 use crate::spack::text::hash::LENGTH;

@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::base::{Kind, Result, Trouble};
-
 use super::node::{Node, Text};
+use crate::base::{Kind, Result, Trouble};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in, utf8};
 use crate::spack::text::hash::{self, Verdict};
 
@@ -168,10 +167,6 @@ impl<'a> Database<'a> {
 
     pub fn get(&self, hash: &str) -> Option<&Record<'a>> {
         self.by_hash.get(hash).and_then(|at| self.records.get(*at))
-    }
-
-    pub fn by_prefix<'s>(&'s self, prefix: &'s str) -> impl Iterator<Item = &'s Record<'a>> {
-        self.records.iter().filter(move |record| record.hash.starts_with(prefix))
     }
 
     /// The node of a record, parsed at the first call.

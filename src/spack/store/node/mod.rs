@@ -1,5 +1,6 @@
-//! A concrete node as Spack writes it, read from JSON with borrowed text: every shape that databases 5 to 8
-//! and lock files 1 to 6 hold. Keys that no known shape has are kept by name, for the reader to judge.
+//! A concrete node as Spack writes it, read from JSON with borrowed text: every shape that databases 5 to 8 and lock
+//! files 1 to 6 hold. Keys that no known shape has are kept by name, for the reader to judge. No hash is recomputed
+//! here.
 
 pub(crate) mod parts;
 
