@@ -38,6 +38,16 @@ local function reason(e)
 end
 
 local function kind_of(e) return type(e) == "userdata" and e.kind or "script" end
+
+-- What would help where the solver found nothing.
+local function unsolved(o, e)
+  if kind_of(e) ~= "concretization" then return nil end
+  local words = { "what cannot be had together is named above" }
+  if not o.all then words[#words + 1] = "ask for other versions, or use --all to solve everything again" end
+  if #o.remove == 0 then words[#words + 1] = "use --remove for what stands in the way" end
+  return table.concat(words, "; ")
+end
+
 local function facts_of(e) return type(e) == "userdata" and e.facts or nil end
 
 -- Runs programs of a view; one that does not run is found before users find it. A plan has no view yet.
@@ -65,19 +75,30 @@ local function over_budget(o, solved)
   end
 end
 
+local function say(o, ...)
+  if not (o.quiet or o.json) then print(...) end
+end
+
 local function lines_of(changes)
   local out = {}
   for _, row in ipairs(changes) do
     if not row.only_hash then
       local sign = row.change == "added" and "+" or row.change == "removed" and "-" or "~"
-      out[#out + 1] = "  " .. sign .. " " .. row.name .. "  " .. row.words
+      out[#out + 1] = "  " .. sign .. " " .. row.name .. "  " .. row.words .. (row.why and " (" .. row.why .. ")" or "")
     end
   end
   return table.concat(out, "\n")
 end
 
-local function say(o, ...)
-  if not (o.quiet or o.json) then print(...) end
+-- What is to be known of a solution before anything is built.
+local function show(o, solved)
+  say(o, lines_of(solved.changes))
+  for _, what in ipairs(solved.gave_up or {}) do say(o, "  ! " .. what) end
+  local names = {}
+  for _, row in ipairs(solved.stays or {}) do names[#names + 1] = row.name .. " on " .. row.on end
+  if #names > 0 then
+    say(o, "  these stay as they are: " .. table.concat(names, ", ") .. (o.dependents and "" or "; --dependents takes them along"))
+  end
 end
 
 -- In generations: build beside, prove, publish, look again.
@@ -111,13 +132,22 @@ local function by_generation(o)
   local taken = run.step("snapshot", { needs = { "adopt" }, inputs = current.number }, function()
     return snapshot.create(current.path, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)
-  local solved = run.step("solve", { needs = { "snapshot" }, inputs = { o.all, o.specs, o.remove, o.number } }, function()
+  local stays = "users stay on generation " .. current.number .. " of " .. line
+  local asked = { o.all, o.specs, o.remove, o.unask, o.dependents, o.number }
+  local solved = run.step("solve", { needs = { "snapshot" }, inputs = asked }, function()
     if o.number then
       local approved = generation.show(line, o.number)
       if approved.current then fail("refused", "users are on generation " .. o.number .. " already") end
       return { number = o.number, path = approved.path, changed = true, changes = generation.diff(line, current.number, o.number) }
     end
-    local found = generation.solve(line, { all = o.all, specs = o.specs, remove = o.remove, description = o.description })
+    local ok, found = pcall(generation.solve, line, {
+      all = o.all, specs = o.specs, remove = o.remove, unask = o.unask, dependents = o.dependents, description = o.description,
+    })
+    if not ok then
+      if is_cancel(found) then error(found, 0) end
+      snapshot.unpin(taken)
+      fail(kind_of(found), stays .. "; it cannot be solved: " .. reason(found), facts_of(found), unsolved(o, found))
+    end
     local why = not found.changed and "nothing would change" or over_budget(o, found)
     if why then
       generation.remove(line, found.number)
@@ -130,14 +160,13 @@ local function by_generation(o)
     say(o, "nothing to upgrade in " .. o.env)
     return { changed = false, number = current.number }
   end
-  say(o, lines_of(solved.changes))
+  show(o, solved)
   if o.approve then
     say(o, "generation " .. solved.number .. " waits for approval: moonstack run upgrade-with-snapshot " .. o.env .. " --number " .. solved.number)
     snapshot.unpin(taken)
     return { changed = true, waits = true, number = solved.number, changes = solved.changes }
   end
   local number, before = solved.number, current.number
-  local stays = "users stay on generation " .. before .. " of " .. line
   run.step("build", { needs = { "solve" }, inputs = number }, function()
     local ok, built = pcall(function()
       return retry({ max = o.attempts, base = "10s", on = PASSES, name = "build" }, function()
@@ -191,7 +220,7 @@ end
 local function in_place(o)
   -- Nobody else may meet it half changed.
   env.hold(o.env)
-  local taken = run.step("snapshot", { inputs = { o.all, o.specs, o.remove } }, function()
+  local taken = run.step("snapshot", { inputs = { o.all, o.specs, o.remove, o.unask, o.dependents } }, function()
     return snapshot.create(o.env, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)
   local function back(e)
@@ -200,17 +229,13 @@ local function in_place(o)
     snapshot.unpin(taken)
     fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e))
   end
-  local done = run.step("upgrade", { needs = { "snapshot" }, inputs = { taken, o.all, o.specs, o.remove } }, function()
+  local asked = { taken, o.all, o.specs, o.remove, o.unask, o.dependents }
+  local done = run.step("upgrade", { needs = { "snapshot" }, inputs = asked }, function()
     local ok, result = pcall(function()
-      if #o.remove > 0 then env.remove(o.env, o.remove) end
-      for _, spec in ipairs(o.specs) do
-        local name = spec:match("^[%w_-]+")
-        for _, old in ipairs(env.show(o.env).manifest.specs) do
-          if old.text:match("^[%w_-]+") == name and old.text ~= spec then env.remove(o.env, old.text) end
-        end
-      end
-      if #o.specs > 0 then env.add(o.env, o.specs) end
-      local found = env.concretize(o.env, { force = o.all, fresh = o.all or nil })
+      local found = env.upgrade(o.env, o.specs, {
+        all = o.all, remove = o.remove, unask = o.unask, dependents = o.dependents,
+      })
+      show(o, found)
       local rebuilds = {}
       for _, row in ipairs(found.changes) do
         if row.change == "changed" then rebuilds[#rebuilds + 1] = row.name end
@@ -235,7 +260,6 @@ local function in_place(o)
     snapshot.prune(o.env)
     return true
   end)
-  say(o, lines_of(done.changes))
   return done
 end
 
@@ -245,9 +269,11 @@ return workflow{
   lock = { "env", "name" },
   options = {
     { name = "env", type = "string", positional = true, required = true, doc = "The environment, or the name of its generations." },
-    { name = "specs", type = "list", positional = true, doc = "Specs to upgrade to or to add; one takes the place of the root of its name." },
+    { name = "specs", type = "list", positional = true, doc = "What is asked for: a root newly, a version of a dependency, or a package that is not there." },
     { name = "all", type = "flag", doc = "Solve everything again, with the newest versions." },
     { name = "remove", type = "list", doc = "A package that is no longer asked for." },
+    { name = "unask", type = "list", doc = "A dependency of which nothing is asked any more." },
+    { name = "dependents", type = "flag", doc = "What needs the asked packages uses the new ones, too; always where unify is true." },
     { name = "mode", type = "string", choices = { "generation", "in-place" }, default = "generation", doc = "Beside the old one, or in its place." },
     { name = "name", type = "string", doc = "Name of the generations, if it is not the environment's." },
     { name = "max_rebuilds", type = "integer", doc = "Refuse when more packages than this would be built anew." },
@@ -267,9 +293,11 @@ return workflow{
     { name = "quiet", type = "flag", doc = "Print only what went wrong." },
   },
   run = function(o)
-    for _, name in ipairs{ "specs", "remove", "keep", "checks", "try", "gate" } do o[name] = o[name] or {} end
-    local asks = o.all or #o.specs > 0 or #o.remove > 0
-    if not asks and not o.number then fail("usage", "nothing to upgrade: give specs, --all, --remove or --number") end
+    for _, name in ipairs{ "specs", "remove", "unask", "keep", "checks", "try", "gate" } do o[name] = o[name] or {} end
+    local asks = o.all or #o.specs > 0 or #o.remove > 0 or #o.unask > 0
+    if not asks and not o.number then
+      fail("usage", "nothing to upgrade: give specs, --all, --remove, --unask or --number")
+    end
     if o.number and (asks or o.approve or o.mode == "in-place") then
       fail("usage", "--number goes on with what was solved before; it takes nothing to solve, and needs generations")
     end

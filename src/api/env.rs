@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::spack::change::around::view;
-use crate::spack::change::env::{change, concretize, hold};
+use crate::spack::change::env::{change, concretize, hold, upgrade};
 use crate::spack::read::{env_diff, env_status};
 use crate::world::Effect::{Changes, Reads};
 
@@ -22,6 +22,13 @@ pub fn declare(reg: &mut Registry) {
         &["name"],
         r#"env.concretize("next", { force = true })"#,
         concretize::concretize,
+    );
+    reg.add(
+        "env.upgrade",
+        Changes,
+        &["name", "specs"],
+        r#"env.upgrade("next", { "zlib" }, { dependents = true })"#,
+        upgrade::upgrade,
     );
     reg.add(
         "env.install",

@@ -49,8 +49,12 @@ impl Registry {
                 SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<R>()
             },
             call: Box::new(move |cx, arguments| {
-                let args: A =
-                    serde_path_to_error::deserialize(arguments).map_err(|e| argument_trouble(&e))?;
+                // The path is followed behind an erased type: what is compiled for each `A` stays small.
+                let mut track = serde_path_to_error::Track::new();
+                let tracked = serde_path_to_error::Deserializer::new(arguments, &mut track);
+                let read: std::result::Result<A, _> =
+                    erased_serde::deserialize(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
+                let args = read.map_err(|e| argument_trouble(&track.path(), &e))?;
                 let work = run(cx, args);
                 Ok(Box::pin(async move { work.await.map(|r| Box::new(r) as Reply) }))
             }),
@@ -112,9 +116,9 @@ impl Registry {
 }
 
 /// "env.CC: invalid type: integer `1`, expected a string", without the layers' own prefixes.
-fn argument_trouble<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Trouble {
-    let path = error.path().to_string();
-    let mut message = error.inner().to_string();
+fn argument_trouble(path: &serde_path_to_error::Path, error: &erased_serde::Error) -> Trouble {
+    let path = path.to_string();
+    let mut message = error.to_string();
     while message.starts_with("deserialize error: ") {
         message.drain(.."deserialize error: ".len());
     }

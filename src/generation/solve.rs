@@ -13,17 +13,14 @@ use crate::generation::series::track::track;
 use crate::site::Cx;
 use crate::spack::change::around::share;
 use crate::spack::change::around::view::{mend, view_roots};
-use crate::spack::change::env::concretize::{ConcretizeArgs, concretize};
+use crate::spack::change::env::upgrade::{Stays, UpgradeArgs, Upgraded, upgrade};
 use crate::spack::drive::installed;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::environment::manifest::edit::with_specs;
 use crate::spack::environment::manifest::permissions::with_permissions;
 use crate::spack::environment::manifest::redirect::redirected;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::diff::rows::PackageDiff;
-use crate::spack::read::env_diff::{DiffArgs, diff};
-use crate::spack::spec::{Dialect, Spec};
 use crate::world::Action;
 use crate::world::scope::replay;
 
@@ -38,10 +35,15 @@ pub struct SolveArgs {
     pub from: Option<String>,
     /// Solve everything again, with the newest versions.
     pub all: bool,
-    /// Specs that are asked for newly. One for a package that is asked for already takes its place.
+    /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
+    /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
     pub specs: Vec<String>,
-    /// Packages that are no longer asked for.
+    /// Roots that are no longer asked for.
     pub remove: Vec<String>,
+    /// Packages of which nothing is required any more.
+    pub unask: Vec<String>,
+    /// What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
+    pub dependents: bool,
     /// Take the lock as it is, without solving.
     pub as_is: bool,
     /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with
@@ -63,8 +65,14 @@ pub struct Solved {
     pub from: String,
     /// It asks for something else than that.
     pub changed: bool,
-    /// What differs, package by package.
+    /// What differs, package by package, each with the reason.
     pub changes: Vec<PackageDiff>,
+    /// Packages that go on with what was replaced.
+    pub stays: Vec<Stays>,
+    /// How often the solver was started.
+    pub solves: u32,
+    /// What had to be given up for a solution.
+    pub gave_up: Vec<String>,
     /// Concrete specs in its lock.
     pub specs: usize,
     /// Of these, not installed.
@@ -149,38 +157,47 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     let (folder, from) = (place.generation(number), source.inside()?);
     let eyes = &*cx.world.eyes;
     let text = eyes.read_text(&from.manifest_file())?;
-    let manifest = permitted(cx, place, source, manifest(source, &text, &folder, args)?)?;
+    let manifest = permitted(cx, place, source, manifest(source, &text, &folder)?)?;
     if !eyes.is_folder(&folder) {
         cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
     }
     share::folders(cx, place.way_to(cx, number)).await?;
     copy_includes(cx, source, &folder).await?;
     cx.world.perform(Action::write(folder.join("spack.yaml"), manifest.into_bytes())).await?;
-    if from.has_lock && (args.as_is || !args.all) {
+    if from.has_lock {
         let lock = eyes.read(&from.lock_file())?;
         cx.world.perform(Action::write(folder.join("spack.lock"), lock)).await?;
     }
     track(cx, place, number).await?;
     let name = folder.display().to_string();
-    if !args.as_is {
-        let inside = scope(cx, Some(name.clone())).await?;
-        mend(cx, &view_roots(cx, &inside)?).await?;
-        let fresh = args.fresh.or(args.all.then_some(true));
-        let options =
-            ConcretizeArgs { name: name.clone(), force: args.all, fresh, test: None, timeout: None };
-        concretize(cx.clone(), options).await?;
+    if args.as_is {
+        return solved(cx, place, number, from, &name, None).await;
     }
-    solved(cx, place, number, from, &name).await
+    let inside = scope(cx, Some(name.clone())).await?;
+    mend(cx, &view_roots(cx, &inside)?).await?;
+    let args = args.clone();
+    let asked = UpgradeArgs {
+        name: name.clone(),
+        specs: args.specs,
+        remove: args.remove,
+        unask: args.unask,
+        all: args.all,
+        dependents: args.dependents,
+        fresh: args.fresh,
+    };
+    let done = upgrade(cx.clone(), asked).await?;
+    solved(cx, place, number, from, &name, Some(done)).await
 }
 
-async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, name: &str) -> Result<Solved> {
+async fn solved(
+    cx: &Cx,
+    place: &Place,
+    number: u64,
+    from: &EnvironmentInfo,
+    name: &str,
+    done: Option<Upgraded>,
+) -> Result<Solved> {
     let inside = scope(cx, Some(name.to_owned())).await?;
-    let changes = if from.has_lock {
-        let args = DiffArgs { from: from.path.display().to_string(), to: Some(name.to_owned()) };
-        diff(cx.clone(), args).await?
-    } else {
-        Vec::new()
-    };
     let eyes = &*cx.world.eyes;
     let after = LockContents::of_environment(eyes, inside.inside()?)?.unwrap_or_default();
     let before = LockContents::of_environment(eyes, from)?.unwrap_or_default();
@@ -196,45 +213,41 @@ async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, nam
         .collect();
     rebuilds.sort();
     rebuilds.dedup();
+    let (changed, changes, stays, solves, gave_up) = match done {
+        Some(done) => (done.changed, done.changes, done.stays, done.solves, done.gave_up),
+        None => (false, Vec::new(), Vec::new(), 0, Vec::new()),
+    };
     Ok(Solved {
         name: place.name.clone(),
         number,
         path: place.generation(number),
         from: from.name.clone(),
-        changed: before.specs.keys().ne(after.specs.keys()) || before.roots != after.roots,
+        changed,
         changes,
+        stays,
+        solves,
+        gave_up,
         specs: after.specs.len(),
         missing: after.specs.values().filter(|row| row.external.is_none() && is_new(&row.hash)).count(),
         rebuilds,
     })
 }
 
-/// The manifest of the new generation.
-fn manifest(source: &Scope, text: &str, folder: &std::path::Path, args: &SolveArgs) -> Result<String> {
+/// The manifest of the new generation: views and modules lead into its own folder.
+fn manifest(source: &Scope, text: &str, folder: &std::path::Path) -> Result<String> {
     let mut sets = Vec::new();
     for set in source.config.module_sets()? {
         sets.extend(set.kinds().map(|kind| (set.name.clone(), kind.to_owned())));
     }
-    let dialect = source.spack.dialect();
-    let name_of = |text: &str| Spec::parse(text, dialect).ok().and_then(|spec| spec.name);
-    for spec in &args.specs {
-        parsed(spec, dialect)?;
-    }
-    let replaced: Vec<String> =
-        args.specs.iter().chain(&args.remove).filter_map(|spec| name_of(spec)).collect();
-    let unchanged = |what: &str| {
+    redirected(text, folder, &sets).ok_or_else(|| {
         let file =
             source.environment.as_ref().map(|e| e.manifest_file().display().to_string()).unwrap_or_default();
-        Trouble::new(Kind::Unsupported, format!("{what} of {file} cannot be changed so that all else stays"))
-            .hint("write `specs`, `view` and `modules` as blocks, one key a line")
-    };
-    let drops = |spec: &str| name_of(spec).is_some_and(|name| replaced.contains(&name));
-    let text = if replaced.is_empty() {
-        text.to_owned()
-    } else {
-        with_specs(text, &args.specs, drops).ok_or_else(|| unchanged("the specs"))?
-    };
-    redirected(&text, folder, &sets).ok_or_else(|| unchanged("the view"))
+        Trouble::new(
+            Kind::Unsupported,
+            format!("the view of {file} cannot be changed so that all else stays"),
+        )
+        .hint("write `specs`, `view` and `modules` as blocks, one key a line")
+    })
 }
 
 /// With what Spack has to know of permissions, so that it gives prefixes to whom the site file says.
@@ -251,13 +264,6 @@ fn permitted(cx: &Cx, place: &Place, source: &Scope, text: String) -> Result<Str
         );
         text
     }))
-}
-
-fn parsed(text: &str, dialect: Dialect) -> Result<()> {
-    match Spec::parse(text, dialect)?.name {
-        Some(_) => Ok(()),
-        None => Err(Trouble::usage(format!("'{text}' names no package"))),
-    }
 }
 
 /// What the manifest includes by a relative path must be found from the new folder, too.

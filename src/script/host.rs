@@ -369,8 +369,11 @@ fn strict_module(lua: &Lua, (name, functions): (String, Table)) -> LuaResult<Tab
     module::read_only(lua, &name, &functions, missing)
 }
 
-/// `fail(kind, message, facts)`.
-fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table>)) -> LuaResult<()> {
+/// What a script gives to `fail`: kind, message, facts, hint.
+type Failing = (String, Option<String>, Option<Table>, Option<String>);
+
+/// `fail(kind, message, facts, hint)`.
+fn fail(lua: &Lua, (kind, message, facts, hint): Failing) -> LuaResult<()> {
     let message = message.unwrap_or_else(|| kind.clone());
     let mut trouble = match Kind::named(&kind) {
         Some(known) => Trouble::new(known, message),
@@ -382,6 +385,9 @@ fn fail(lua: &Lua, (kind, message, facts): (String, Option<String>, Option<Table
         for (key, value) in facts {
             trouble = trouble.fact(&key, value);
         }
+    }
+    if let Some(hint) = hint {
+        trouble = trouble.hint(hint);
     }
     // What a bundled module refuses is wrong where the script calls it.
     let place = (1..=16).map_while(|level| lua.inspect_stack(level, error::script_line)).flatten().next();

@@ -89,6 +89,7 @@ impl Release {
             install_concurrent_packages: one,
             new_installer: includes,
             env_track: self.at_least(0, 23),
+            reuse_of_environments: self.at_least(0, 23),
             nested_env_names: includes,
             verify_has_verbs: one,
             buildcache_migrate: one,
@@ -142,6 +143,8 @@ pub struct Abilities {
     pub new_installer: bool,
     /// `spack env track`.
     pub env_track: bool,
+    /// `concretizer:reuse:from` may name an environment.
+    pub reuse_of_environments: bool,
     /// Managed environments may be named `group/name`.
     pub nested_env_names: bool,
     /// `spack verify manifest` instead of `spack verify`.

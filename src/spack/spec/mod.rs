@@ -3,13 +3,14 @@
 //! `store`.
 //!
 //! ```text
-//! lexer ↔ merge ↔ mod ↔ parser ↔ print → { version, targets }
+//! replace → lexer ↔ merge ↔ mod ↔ parser ↔ print → { version, targets }
 //! ```
 
 pub(crate) mod lexer;
 pub(crate) mod merge;
 pub(crate) mod parser;
 pub mod print;
+pub mod replace;
 pub mod targets;
 pub mod version;
 

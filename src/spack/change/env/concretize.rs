@@ -1,5 +1,7 @@
 //! Concretizes an environment and installs it; the lock and the database say what came of it.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +60,22 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     let scope = scope(&cx, Some(args.name.clone())).await?;
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
-    let before = read(&cx, &scope, lock::text).await?;
-    let mut words = vec!["concretize".to_owned()];
+    guided(&cx, &scope, args, None).await
+}
+
+/// The same where the lock is held already, with a folder of configuration that outranks all other.
+pub async fn guided(
+    cx: &Cx,
+    scope: &Scope,
+    args: ConcretizeArgs,
+    guidance: Option<&Path>,
+) -> Result<Concretization> {
+    let before = read(cx, scope, lock::text).await?;
+    let mut words: Vec<String> = Vec::new();
+    if let Some(folder) = guidance {
+        words.extend(["-C".to_owned(), folder.display().to_string()]);
+    }
+    words.push("concretize".to_owned());
     if args.force {
         words.push("--force".to_owned());
     }
@@ -69,17 +85,17 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
     }
     let invocation = Invocation {
         timeout: args.timeout.map(|s| s.0),
-        touches: touched(&scope)?,
+        touches: touched(scope)?,
         ..Invocation::changes(words)
     };
-    mend_interrupted(&cx, &scope).await?;
-    let answer = invoke::run(&cx, &scope, invocation).await?;
+    mend_interrupted(cx, scope).await?;
+    let answer = invoke::run(cx, scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.lock_file());
     let changes =
-        read(&cx, &scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
+        read(cx, scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
     let changes = changes.await?;
-    let status = read(&cx, &scope, status_of).await?;
+    let status = read(cx, scope, status_of).await?;
     let behind: Vec<&str> = status
         .roots
         .iter()

@@ -1,10 +1,11 @@
 //! Changes to environments that somebody asks for. What belongs around each of them is in `around`.
 //!
 //! ```text
-//! { change, concretize, hold, install }
+//! upgrade → { change, concretize, hold, install }
 //! ```
 
 pub mod change;
 pub mod concretize;
 pub mod hold;
 pub mod install;
+pub mod upgrade;

@@ -3,12 +3,13 @@
 //! listed, and never silently decided.
 //!
 //! ```text
-//! { permissions, redirect } → edit
+//! { permissions, redirect } → setting → edit
 //! ```
 
 pub mod edit;
 pub mod permissions;
 pub mod redirect;
+pub mod setting;
 
 use std::path::{Path, PathBuf};
 

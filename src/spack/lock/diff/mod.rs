@@ -92,6 +92,7 @@ fn package(before: &Side<'_, '_>, after: &Side<'_, '_>, pair: &Pair<'_>) -> Resu
         to: new.map(words),
         from_hash: old.map(|spec| spec.hash.to_owned()),
         to_hash: new.map(|spec| spec.hash.to_owned()),
+        why: None,
         build_only: old.is_none_or(|spec| spec.build_only) && new.is_none_or(|spec| spec.build_only),
         roots: roots.iter().map(|root| (*root).to_owned()).collect(),
         only_hash: false,

@@ -85,6 +85,10 @@ pub struct PackageDiff {
     /// The hash after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_hash: Option<String>,
+    /// Why it changed, where an upgrade asked for something: `asked`, `depends on NAME`, `required by NAME`,
+    /// `no longer needed` or `chosen by the solver`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// No root links to it or runs it, before or after. Not known, and `false`, of locks before version 4.
     pub build_only: bool,
     /// The specs that ask for it as a root: after, or before if it is removed.

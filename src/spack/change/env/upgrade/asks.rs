@@ -1,0 +1,272 @@
+//! What an upgrade asks for, in the words of a manifest: a root that is there already is asked for anew, a package
+//! that is only a dependency gets a requirement, and what is neither becomes a root.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::UpgradeArgs;
+use crate::base::{Kind, Result, Trouble};
+use crate::spack::config::Config;
+use crate::spack::environment::manifest::Manifest;
+use crate::spack::environment::manifest::edit::with_specs;
+use crate::spack::environment::manifest::setting::{get, with_setting};
+use crate::spack::lock::contents::LockContents;
+use crate::spack::spec::merge::merge;
+use crate::spack::spec::replace::{agree, replaced};
+use crate::spack::spec::{Dialect, Spec};
+use crate::spack::store::row::SpecRow;
+
+/// A root of the manifest in the place of another, or newly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootChange {
+    /// As the manifest has it; none where it is new.
+    pub from: Option<String>,
+    /// As it will have it; none where it goes.
+    pub to: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asks {
+    /// By name of the package.
+    pub specs: BTreeMap<String, Spec>,
+    pub roots: Vec<RootChange>,
+    /// What is asked of packages that are no roots: constraints by name.
+    pub requirements: BTreeMap<String, Vec<Value>>,
+    /// Packages of which nothing is required any more.
+    pub unasked: Vec<String>,
+}
+
+/// What the manifest and the lock say now.
+pub struct Present<'a> {
+    pub text: &'a str,
+    pub manifest: &'a Manifest,
+    pub lock: &'a LockContents,
+    pub config: &'a Config,
+    pub dialect: Dialect,
+}
+
+impl Asks {
+    pub fn of(args: &UpgradeArgs, present: &Present<'_>) -> Result<Asks> {
+        let mut asks = Asks::default();
+        for text in &args.remove {
+            asks.remove(text, present)?;
+        }
+        for text in &args.specs {
+            let spec = named(text, present.dialect)?;
+            let name = spec.name.clone().unwrap_or_default();
+            if asks.specs.insert(name.clone(), spec.clone()).is_some() {
+                return Err(Trouble::usage(format!("'{name}' is asked for twice")));
+            }
+            asks.add(&name, &spec, text, present)?;
+        }
+        for name in &args.unask {
+            if required(present.text, name).is_none() {
+                return Err(Trouble::new(
+                    Kind::Usage,
+                    format!("{} requires nothing of '{name}'", present.manifest.path.display()),
+                )
+                .hint("what was asked of a dependency stands under packages:NAME:require"));
+            }
+            asks.unasked.push(name.clone());
+        }
+        Ok(asks)
+    }
+
+    /// The names of what is asked for.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.specs.keys().map(String::as_str).collect()
+    }
+
+    fn remove(&mut self, text: &str, present: &Present<'_>) -> Result<()> {
+        let spec = named(text, present.dialect)?;
+        let before = self.roots.len();
+        for (root, parsed) in roots(present) {
+            if parsed.name == spec.name && (is_bare(&spec) || parsed == spec) {
+                self.roots.push(RootChange { from: Some(root.to_owned()), to: None });
+            }
+        }
+        if self.roots.len() == before {
+            return Err(Trouble::new(
+                Kind::NotFound,
+                format!("{} does not ask for '{text}'", present.manifest.path.display()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, spec: &Spec, text: &str, present: &Present<'_>) -> Result<()> {
+        let removed = |root: &str| self.roots.iter().any(|c| c.from.as_deref() == Some(root) && c.to.is_none());
+        let same: Vec<(&str, Spec)> = roots(present)
+            .filter(|(root, parsed)| parsed.name.as_deref() == Some(name) && !removed(root))
+            .collect();
+        if same.is_empty() {
+            let locked: Vec<&SpecRow> = present.lock.specs.values().filter(|row| row.name == name).collect();
+            match locked.first() {
+                Some(row) if !self.roots.iter().any(|c| c.from.is_some() && is_of(c, name, present.dialect)) => {
+                    let list = requirement(spec, name, row, present)?;
+                    self.requirements.insert(name.to_owned(), list);
+                }
+                _ => self.roots.push(RootChange { from: None, to: Some(text.to_owned()) }),
+            }
+            return Ok(());
+        }
+        let fitting: Vec<&(&str, Spec)> = same.iter().filter(|(_, root)| agree(root, spec)).collect();
+        let chosen: Vec<&(&str, Spec)> = match (same.as_slice(), fitting.is_empty()) {
+            ([one], _) => vec![one],
+            (_, false) => fitting,
+            (all, true) => {
+                let all: Vec<&str> = all.iter().map(|(text, _)| *text).collect();
+                return Err(Trouble::new(
+                    Kind::Refused,
+                    format!("'{text}' could take the place of any of these roots: {}", all.join(", ")),
+                )
+                .hint("remove the one that is meant with --remove, as it is written, and ask for the new one"));
+            }
+        };
+        for (root, parsed) in chosen {
+            let new = replaced(parsed, spec);
+            let to = if same.len() == 1 && is_bare_of_variants(parsed) { text.to_owned() } else { new.to_string() };
+            if new == *parsed {
+                // It is asked for so already; that it is looked at again is the wish.
+                self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some((*root).to_owned()) });
+            } else {
+                self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some(to) });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same with what was asked in the place of the roots, to the letter: what they asked for besides is given up.
+    pub fn literal(&self, dialect: Dialect) -> Asks {
+        let mut asks = self.clone();
+        for change in asks.roots.iter_mut().filter(|c| c.from.is_some()) {
+            let Some(name) = change.to.as_deref().and_then(|to| Spec::parse(to, dialect).ok()?.name) else { continue };
+            if let Some(spec) = self.specs.get(&name) {
+                change.to = Some(spec.to_string());
+            }
+        }
+        asks.roots.dedup_by(|a, b| a.from == b.from && a.to == b.to);
+        asks
+    }
+
+    /// The manifest that asks for it.
+    pub fn written(&self, present: &Present<'_>) -> Result<String> {
+        let unchanged = |what: &str| {
+            let file = present.manifest.path.display();
+            Trouble::new(Kind::Unsupported, format!("{what} of {file} cannot be changed so that all else stays"))
+                .hint("write `specs` and `packages` as blocks, one key a line")
+        };
+        let real: Vec<&RootChange> = self.roots.iter().filter(|c| c.from != c.to).collect();
+        let mut text = present.text.to_owned();
+        if !real.is_empty() {
+            let dropped: BTreeSet<&str> = real.iter().filter_map(|c| c.from.as_deref()).collect();
+            let mut added: Vec<String> = real.iter().filter_map(|c| c.to.clone()).collect();
+            added.dedup();
+            text = with_specs(&text, &added, |spec| dropped.contains(spec)).ok_or_else(|| unchanged("the specs"))?;
+        }
+        for (name, list) in &self.requirements {
+            let path = ["packages", name.as_str(), "require"];
+            let list = Value::Array(list.clone());
+            text = with_setting(&text, &path, Some(&list)).ok_or_else(|| unchanged("the requirements"))?;
+        }
+        for name in &self.unasked {
+            let path = ["packages", name.as_str(), "require"];
+            text = with_setting(&text, &path, None).ok_or_else(|| unchanged("the requirements"))?;
+        }
+        Ok(text)
+    }
+}
+
+fn named(text: &str, dialect: Dialect) -> Result<Spec> {
+    let spec = Spec::parse(text, dialect)?;
+    match &spec.name {
+        Some(_) => Ok(spec),
+        None => Err(Trouble::usage(format!("'{text}' names no package"))),
+    }
+}
+
+/// The roots of the manifest that can be read.
+fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> {
+    let dialect = present.dialect;
+    present.manifest.specs.iter().filter_map(move |user| {
+        Some((user.text.as_str(), Spec::parse(&user.text, dialect).ok()?))
+    })
+}
+
+fn is_of(change: &RootChange, name: &str, dialect: Dialect) -> bool {
+    let parsed = change.from.as_deref().and_then(|from| Spec::parse(from, dialect).ok());
+    parsed.is_some_and(|spec| spec.name.as_deref() == Some(name))
+}
+
+fn is_bare(spec: &Spec) -> bool {
+    *spec == Spec { name: spec.name.clone(), ..Spec::default() }
+}
+
+/// It asks for a version at most.
+fn is_bare_of_variants(spec: &Spec) -> bool {
+    *spec == Spec { name: spec.name.clone(), versions: spec.versions.clone(), ..Spec::default() }
+}
+
+/// What the manifest itself requires of a package.
+fn required(text: &str, name: &str) -> Option<Value> {
+    let manifest: Value = serde_saphyr::from_str(text).ok()?;
+    get(&manifest, &["packages", name, "require"]).cloned()
+}
+
+/// What is required of the package from now on: what the manifest requires already as far as it can stay, and what is
+/// asked. A requirement of its own takes a package out of what `packages:all` requires, so that is said again.
+fn requirement(spec: &Spec, name: &str, row: &SpecRow, present: &Present<'_>) -> Result<Vec<Value>> {
+    let asked = Spec { name: None, ..spec.clone() };
+    let mut out = Vec::new();
+    let mut is_said = false;
+    let own = match required(present.text, name) {
+        None => Vec::new(),
+        Some(Value::Array(list)) => list,
+        Some(one) => vec![one],
+    };
+    for item in own {
+        let Some(old) = item.as_str().and_then(|text| Spec::parse(text, present.dialect).ok()) else {
+            out.push(item);
+            continue;
+        };
+        if merge(&mut asked.clone(), old.clone()).is_ok() {
+            out.push(item);
+        } else if !is_said {
+            out.push(replaced(&old, &asked).to_string().into());
+            is_said = true;
+        }
+    }
+    if !is_said {
+        let text = Value::from(asked.to_string());
+        if !out.contains(&text) {
+            out.insert(0, text);
+        }
+    }
+    if present.config.get(&format!("packages:{name}:require"))?.is_none() {
+        out.extend(of_all(present.config, "require", row, present.dialect)?);
+    }
+    Ok(out)
+}
+
+/// What `packages:all` says under this key, as far as it can be said of the package.
+pub fn of_all(config: &Config, key: &str, row: &SpecRow, dialect: Dialect) -> Result<Vec<Value>> {
+    let list = match config.get(&format!("packages:all:{key}"))?.map(crate::spack::text::yaml::Yaml::to_json) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(list)) => list,
+        Some(one) => vec![one],
+    };
+    let variants: BTreeSet<&str> = row.variants.iter().map(|(name, _)| name.as_str()).collect();
+    let fits = |text: &str| {
+        let spec = Spec::parse(text, dialect);
+        spec.is_ok_and(|spec| spec.variants.keys().all(|name| variants.contains(name.as_str())))
+    };
+    let texts = |item: &Value| -> Vec<String> {
+        let several = ["one_of", "any_of"].iter().find_map(|key| item.get(key)?.as_array().cloned());
+        let one = item.as_str().or_else(|| item.get("spec")?.as_str()).map(|text| vec![Value::from(text)]);
+        let all = several.or(one).unwrap_or_default();
+        all.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    Ok(list.into_iter().filter(|item| texts(item).iter().any(|text| fits(text))).collect())
+}

@@ -1,0 +1,260 @@
+//! Solves an environment so that it gets what is asked, and keeps all else. What needs the asked packages is solved
+//! anew, with the versions, variants and providers that it has where that is possible; every other root stays locked.
+//! Where that has no solution, more may change: first every root, preferring what there is, then as
+//! `spack concretize --force` would. The manifest is changed to ask for it, and put back with the lock where nothing
+//! solves.
+//!
+//! ```text
+//! { guidance, why } → { asks, unlock }
+//! ```
+
+mod asks;
+mod guidance;
+mod unlock;
+mod why;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::asks::{Asks, Present};
+use self::guidance::Guidance;
+pub use self::why::Stays;
+use crate::base::{Kind, Result, Trouble};
+use crate::site::Cx;
+use crate::spack::change::around::lock::{self, warn_of_upgrade};
+use crate::spack::change::env::concretize::{ConcretizeArgs, Concretization, guided};
+use crate::spack::drive::locks;
+use crate::spack::drive::session::{Scope, scope};
+use crate::spack::environment::manifest::Manifest;
+use crate::spack::lock::contents::LockContents;
+use crate::spack::lock::diff::rows::PackageDiff;
+use crate::spack::lock::lockfile::LockfileText;
+use crate::world::Action;
+
+/// Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct UpgradeArgs {
+    /// Name of the environment, or its folder.
+    pub name: String,
+    /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
+    /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+    pub specs: Vec<String>,
+    /// Roots that are no longer asked for.
+    pub remove: Vec<String>,
+    /// Packages of which nothing is required any more.
+    pub unask: Vec<String>,
+    /// Solve everything again, with the newest versions.
+    pub all: bool,
+    /// What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
+    pub dependents: bool,
+    /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with
+    /// `all` ignored.
+    pub fresh: Option<bool>,
+}
+
+/// An environment that is solved.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Upgraded {
+    /// The environment.
+    pub name: String,
+    /// Its manifest or lock is another than before.
+    pub changed: bool,
+    /// What changed in its lock, package by package, each with the reason.
+    pub changes: Vec<PackageDiff>,
+    /// Packages that go on with what was replaced.
+    pub stays: Vec<Stays>,
+    /// How often the solver was started.
+    pub solves: u32,
+    /// Nothing less than this had a solution: empty, `everything was solved again`, or what was given up.
+    pub gave_up: Vec<String>,
+    /// Concrete specs in the lock.
+    pub specs: usize,
+    /// Of these, not installed.
+    pub missing: usize,
+}
+
+pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
+    let scope = scope(&cx, Some(args.name.clone())).await?;
+    let _lock = locks::changing(&cx, &scope).await?;
+    warn_of_upgrade(&cx, &scope)?;
+    let before = Before::read(&cx, &scope)?;
+    let present = before.present(&scope);
+    let asks = Asks::of(&args, &present)?;
+    let solved = Solving { cx: &cx, scope: &scope, args: &args, before: &before, asks: &asks }.run().await;
+    let (done, solves, gave_up) = match solved {
+        Ok(solved) => solved,
+        Err(trouble) => {
+            before.put_back(&cx, &scope).await?;
+            return Err(trouble);
+        }
+    };
+    let after = Before::read(&cx, &scope.as_now(&cx).await?)?;
+    let asked = asks.names();
+    let mut changes = lock::changes(before.lock_text.as_ref(), after.lock_text.as_ref())?;
+    why::explain(&mut changes.packages, &asked, &before.lock, &after.lock);
+    Ok(Upgraded {
+        name: done.name,
+        changed: !changes.is_empty() || before.manifest_text != after.manifest_text,
+        stays: why::staying(&asked, &before.lock, &after.lock),
+        changes: changes.packages,
+        solves,
+        gave_up,
+        specs: done.specs,
+        missing: done.missing,
+    })
+}
+
+/// An environment's files as they are before anything is changed.
+struct Before {
+    manifest: Manifest,
+    manifest_text: String,
+    lock: LockContents,
+    lock_text: Option<LockfileText>,
+}
+
+impl Before {
+    fn read(cx: &Cx, scope: &Scope) -> Result<Before> {
+        let (eyes, environment) = (&*cx.world.eyes, scope.inside()?);
+        let lock = LockfileText::of(cx, environment)?;
+        Ok(Before {
+            manifest: Manifest::read(eyes, &scope.config, None)?,
+            manifest_text: eyes.read_text(&environment.manifest_file())?,
+            lock: lock.as_ref().map(|text| LockContents::of(&text.parse()?)).transpose()?.unwrap_or_default(),
+            lock_text: lock,
+        })
+    }
+
+    fn present<'a>(&'a self, scope: &'a Scope) -> Present<'a> {
+        Present {
+            text: &self.manifest_text,
+            manifest: &self.manifest,
+            lock: &self.lock,
+            config: &scope.config,
+            dialect: scope.spack.dialect(),
+        }
+    }
+
+    async fn put_back(&self, cx: &Cx, scope: &Scope) -> Result<()> {
+        write(cx, scope, &self.manifest_text, self.lock_text.as_ref().map(LockfileText::text)).await
+    }
+}
+
+/// Writes what differs.
+async fn write(cx: &Cx, scope: &Scope, manifest: &str, lock: Option<&str>) -> Result<()> {
+    let (eyes, environment) = (&*cx.world.eyes, scope.inside()?);
+    let (manifest_file, lock_file) = (environment.manifest_file(), environment.lock_file());
+    if eyes.read_text(&manifest_file)? != manifest {
+        cx.world.perform(Action::write(manifest_file, manifest.as_bytes().to_vec())).await?;
+    }
+    let now = if eyes.exists(&lock_file) { Some(eyes.read_text(&lock_file)?) } else { None };
+    match lock {
+        Some(text) if now.as_deref() != Some(text) => {
+            cx.world.perform(Action::write(lock_file, text.as_bytes().to_vec())).await?;
+        }
+        None if now.is_some() => {
+            cx.world.perform(Action::RemovePath { path: lock_file }).await?;
+        }
+        _ => {}
+    }
+    scope.spack.forget();
+    Ok(())
+}
+
+struct Solving<'a> {
+    cx: &'a Cx,
+    scope: &'a Scope,
+    args: &'a UpgradeArgs,
+    before: &'a Before,
+    asks: &'a Asks,
+}
+
+impl Solving<'_> {
+    /// The solution, how many times it was looked for, and what was given up for it.
+    async fn run(&self) -> Result<(Concretization, u32, Vec<String>)> {
+        let present = self.before.present(self.scope);
+        let written = self.asks.written(&present)?;
+        if self.args.all {
+            return Ok((self.again(&written, self.args.fresh.or(Some(true))).await?, 1, Vec::new()));
+        }
+        let Some(lock) = self.before.lock_text.as_ref().map(LockfileText::text) else {
+            return Ok((self.again(&written, self.args.fresh).await?, 1, Vec::new()));
+        };
+        let names = self.asks.names();
+        let touched = unlock::dependents(&self.before.lock, &names);
+        let guidance = Guidance {
+            scope: self.scope,
+            lock: &self.before.lock,
+            lock_text: lock,
+            asks: self.asks,
+            touched: &touched,
+            fresh: self.args.fresh,
+        };
+        let guidance = guidance.written(self.cx).await?;
+        let locked = unlock::without_roots(lock, |spec, hash| !self.is_anew(spec, hash, &touched))?;
+        let mut solves = 1;
+        let first = self.solve(&written, Some(&locked), false, None, Some(&guidance)).await;
+        let mut trouble = match first {
+            Err(trouble) if trouble.is(Kind::Concretization) => trouble,
+            other => return Ok((other?, solves, Vec::new())),
+        };
+        let nothing = unlock::without_roots(lock, |_, _| false)?;
+        if nothing != locked {
+            solves += 1;
+            match self.solve(&written, Some(&nothing), false, None, Some(&guidance)).await {
+                Err(other) if other.is(Kind::Concretization) => trouble = other,
+                other => return Ok((other?, solves, vec!["the other roots were solved again".to_owned()])),
+            }
+        }
+        let dialect = self.scope.spack.dialect();
+        let literal = self.asks.literal(dialect);
+        let mut gave_up = vec!["everything was solved again, without preferring what there is".to_owned()];
+        for (kept, given) in self.asks.roots.iter().zip(&literal.roots).filter(|(a, b)| a != b) {
+            let (Some(kept), Some(given)) = (&kept.to, &given.to) else { continue };
+            gave_up.push(format!("'{kept}' has no solution, so it asks for '{given}'"));
+        }
+        solves += 1;
+        match self.again(&literal.written(&present)?, self.args.fresh).await {
+            Ok(done) => Ok((done, solves, gave_up)),
+            // What the solver says of the whole is the better reason, unless it says nothing.
+            Err(other) if other.is(Kind::Concretization) => Err(other),
+            Err(other) => Err(if other.is(Kind::Cancelled) { other } else { trouble_of(other, trouble) }),
+        }
+    }
+
+    /// A root that does not stay locked.
+    fn is_anew(&self, spec: &str, hash: &str, touched: &BTreeSet<String>) -> bool {
+        let is_changed = |change: &asks::RootChange| change.from.as_deref() == Some(spec);
+        let takes_along = self.args.dependents || self.before.manifest.unify == "true";
+        let on_requirement = !self.asks.requirements.is_empty();
+        self.asks.roots.iter().any(is_changed) || (takes_along || on_requirement) && touched.contains(hash)
+    }
+
+    /// Everything, as Spack does it.
+    async fn again(&self, manifest: &str, fresh: Option<bool>) -> Result<Concretization> {
+        let lock = self.before.lock_text.as_ref().map(LockfileText::text);
+        self.solve(manifest, lock, true, fresh, None).await
+    }
+
+    async fn solve(
+        &self,
+        manifest: &str,
+        lock: Option<&str>,
+        force: bool,
+        fresh: Option<bool>,
+        guidance: Option<&std::path::Path>,
+    ) -> Result<Concretization> {
+        write(self.cx, self.scope, manifest, lock).await?;
+        let scope = self.scope.as_now(self.cx).await?;
+        let name = self.args.name.clone();
+        let args = ConcretizeArgs { name, force, fresh, test: None, timeout: None };
+        guided(self.cx, &scope, args, guidance).await
+    }
+}
+
+/// The later error, unless the earlier one is what there is to say.
+fn trouble_of(later: Trouble, earlier: Trouble) -> Trouble {
+    if later.is(Kind::Program) { earlier } else { later }
+}
