@@ -80,13 +80,16 @@ local function say(o, ...)
 end
 
 local function lines_of(changes)
-  local out = {}
+  local out, rebuilt = {}, {}
   for _, row in ipairs(changes) do
-    if not row.only_hash then
+    if row.only_hash then
+      rebuilt[#rebuilt + 1] = row.name
+    else
       local sign = row.change == "added" and "+" or row.change == "removed" and "-" or "~"
       out[#out + 1] = "  " .. sign .. " " .. row.name .. "  " .. row.words .. (row.why and " (" .. row.why .. ")" or "")
     end
   end
+  if #rebuilt > 0 then out[#out + 1] = "  = rebuilt as they are, on what changed: " .. table.concat(rebuilt, ", ") end
   return table.concat(out, "\n")
 end
 

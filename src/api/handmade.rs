@@ -114,8 +114,8 @@ const ALL: &[Handmade] = &[
     },
     Handmade {
         path: "fail",
-        signature: "fun(kind: string, message: string, facts?: table)",
-        doc: "Raises an error with a kind, a message and facts.",
+        signature: "fun(kind: string, message: string, facts?: table, hint?: string)",
+        doc: "Raises an error with a kind, a message, facts and a hint.",
         example: "pcall(fail, \"refused\", \"not today\")",
     },
     Handmade {

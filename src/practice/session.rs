@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::config::{Config, Variables};
-use super::solve::{Solution, Solver};
+use super::solve::wishes::Wishes;
+use super::solve::{Kept, Solution, Solver};
 use super::store::Store;
 use crate::practice::config::fault::Faults;
 use crate::practice::env::environment::Environment;
@@ -146,8 +147,14 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     pub fn solve(&self, requests: &[Spec]) -> Result<Solution, Halt> {
+        self.solve_beside(requests, Kept::default())
+    }
+
+    /// Together with what stays as it is.
+    pub fn solve_beside(&self, requests: &[Spec], kept: Kept) -> Result<Solution, Halt> {
         let compilers = self.config.compilers()?;
-        Solver { catalogue: &self.catalogue, compilers: &compilers }.solve(requests)
+        let wishes = Wishes::read(&self.config.section("packages")?)?;
+        Solver { catalogue: &self.catalogue, compilers: &compilers, wishes, kept }.solve(requests)
     }
 
     pub fn active(&self, verb: &str) -> Result<Environment, Halt> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Config, Variables};
 use super::install::enter;
-use super::solve::{Solution, Solver};
+use crate::practice::solve::wishes::Wishes;
+use crate::practice::solve::{Kept, Solution, Solver};
 use super::store::Store;
 use crate::base::{Kind, Result, Trouble};
 use crate::practice::env::environment::{Environment, Lock, Root};
@@ -215,7 +216,12 @@ fn recipe(name: &str, package: &Package) -> String {
 fn fill(dir: &Path, site: &PracticeSite, catalogue: &Catalogue) -> Result<(), Halt> {
     let variables: Variables = site.env.clone();
     let compilers = Config::new(&site.spack_root, &variables).compilers()?;
-    let solver = Solver { catalogue, compilers: &compilers };
+    let solver = Solver {
+        catalogue,
+        compilers: &compilers,
+        wishes: Wishes::default(),
+        kept: Kept::default(),
+    };
     let store = Store::at(&dir.join("store"));
     store.prepare()?;
     let mut wanted = Solution::default();

@@ -21,6 +21,7 @@ mod run_end;
 mod schedule;
 mod services;
 mod shared;
+mod solving;
 mod status_agreement;
 mod upgrade;
 
@@ -36,6 +37,7 @@ fn main() {
     let trials = [
         drive::trials(),
         upgrade::trials(),
+        solving::trials(),
         restore::trials(),
         plan::trials(),
         linkage::trials(),

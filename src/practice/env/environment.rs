@@ -25,6 +25,14 @@ pub struct Lock {
     pub nodes: Nodes,
 }
 
+/// Whether the roots of an environment share one configuration of each package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unify {
+    Always,
+    WhenPossible,
+    Never,
+}
+
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// Its name when it is managed, else its folder.
@@ -109,9 +117,14 @@ impl Environment {
         Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
-    pub fn unify(&self) -> Result<bool, Halt> {
+    pub fn unify(&self) -> Result<Unify, Halt> {
         let manifest = self.manifest()?;
-        Ok(manifest.get("concretizer").and_then(|c| c.get("unify")) != Some(&Value::Bool(false)))
+        match manifest.get("concretizer").and_then(|c| c.get("unify")) {
+            None | Some(Value::Bool(true)) => Ok(Unify::Always),
+            Some(Value::Bool(false)) => Ok(Unify::Never),
+            Some(Value::String(word)) if word == "when_possible" => Ok(Unify::WhenPossible),
+            Some(other) => Err(Halt::failed(format!("{other} is not valid under concretizer:unify"))),
+        }
     }
 
     pub fn lock(&self) -> Result<Lock, Halt> {

@@ -1,8 +1,10 @@
 //! A small deterministic concretizer: newest version, default variants and default providers unless something
-//! asks otherwise; everything in one request shares one configuration of each package. It does not optimise and
-//! does not reuse; a request that contradicts itself is refused in Spack's words.
+//! asks otherwise; everything in one request shares one configuration of each package, also with what is kept of an
+//! environment. It does not optimise and reuses only that; a request that contradicts itself or what is kept is
+//! refused in Spack's words.
 
 pub(crate) mod choose;
+pub(crate) mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +12,13 @@ use serde_json::Value;
 
 use crate::practice::model::catalogue::{Catalogue, LANGUAGES, Package};
 use crate::practice::model::halt::Halt;
-use crate::practice::model::query::{parse_one, version_fits};
-use crate::practice::model::record::{Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET};
+use crate::practice::model::query::{parse_one, variant_fits, version_fits};
+use crate::practice::model::record::{
+    ALL_TYPES, Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET, closure,
+};
 use crate::spack::spec::Spec;
 use choose::{Choice, applies, choose, compiler_of, unsatisfiable};
+use wishes::Wishes;
 
 #[derive(Debug, Clone, Default)]
 pub struct Solution {
@@ -26,6 +31,29 @@ pub struct Solver<'a> {
     pub catalogue: &'a Catalogue,
     /// Sealed nodes of the configured compilers, preferred first.
     pub compilers: &'a [Node],
+    pub wishes: Wishes,
+    pub kept: Kept,
+}
+
+/// What of an environment stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    pub nodes: Nodes,
+    /// Name to hash, of what the roots that stay link and run: there is no other of that name beside it.
+    pub fixed: BTreeMap<String, String>,
+}
+
+impl Kept {
+    /// All that these roots need.
+    pub fn of(nodes: &Nodes, roots: &[String]) -> Kept {
+        let all = closure(nodes, roots.iter().cloned(), ALL_TYPES);
+        let shared = closure(nodes, roots.iter().cloned(), &["link", "run"]);
+        let named = |hash: &String| Some((nodes.get(hash)?.name.clone(), hash.clone()));
+        Kept {
+            nodes: all.iter().filter_map(|h| Some((h.clone(), nodes.get(h)?.clone()))).collect(),
+            fixed: shared.iter().filter_map(named).collect(),
+        }
+    }
 }
 
 type Wants = BTreeMap<String, Vec<Spec>>;
@@ -112,8 +140,14 @@ impl Solver<'_> {
             return name.to_owned();
         }
         let providers = self.catalogue.providers(name);
-        let chosen = providers.iter().find(|p| wants.contains_key(**p)).or(providers.first());
-        (*chosen.unwrap_or(&name)).to_owned()
+        let wished = self.wishes.provider(name);
+        let named = |wish: Option<(&str, bool)>| providers.iter().find(|p| wish.is_some_and(|(w, _)| w == **p)).copied();
+        let chosen = named(wished.filter(|(_, must)| *must))
+            .or_else(|| providers.iter().find(|p| self.kept.fixed.contains_key(**p)).copied())
+            .or_else(|| providers.iter().find(|p| wants.contains_key(**p)).copied())
+            .or_else(|| named(wished))
+            .or(providers.first().copied());
+        chosen.unwrap_or(name).to_owned()
     }
 
     fn round(
@@ -135,8 +169,13 @@ impl Solver<'_> {
                     "cannot concretize '{name}', since '{name}' does not exist"
                 )));
             };
-            let empty = Vec::new();
-            let mut choice = choose(&name, package, wants.get(&name).unwrap_or(&empty), title)?;
+            let wanted = wants.get(&name).cloned().unwrap_or_default();
+            if let Some(node) = self.kept(&name) {
+                check_kept(node, &wanted, title)?;
+                choices.insert(name, Choice::default());
+                continue;
+            }
+            let mut choice = self.choose(&name, package, wanted, title)?;
             for dependency in &package.depends {
                 if !applies(&dependency.when, &choice)? {
                     continue;
@@ -162,6 +201,30 @@ impl Solver<'_> {
             ));
         }
         Ok((choices, next))
+    }
+
+    fn kept(&self, name: &str) -> Option<&Node> {
+        self.kept.nodes.get(self.kept.fixed.get(name)?)
+    }
+
+    /// With what configuration requires, and as much of what it prefers as can be.
+    fn choose(&self, name: &str, package: &Package, wants: Vec<Spec>, title: &str) -> Result<Choice, Halt> {
+        let mut wants = wants;
+        wants.extend(self.wishes.required(name, package));
+        let mut chosen = choose(name, package, &wants, title)?;
+        let is_there = |spec: &Spec| {
+            let compiler = compiler_of(spec);
+            compiler.is_none_or(|c| self.compilers.iter().any(|n| c.name.as_ref() == Some(&n.name) && version_fits(&n.version, &c.versions)))
+        };
+        for wish in self.wishes.preferred(name, package).into_iter().filter(is_there) {
+            let known = wish.variants.keys().all(|v| package.variants.contains_key(v));
+            wants.push(wish);
+            match choose(name, package, &wants, title) {
+                Ok(better) if known => chosen = better,
+                _ => drop(wants.pop()),
+            }
+        }
+        Ok(chosen)
     }
 
     fn assemble(
@@ -192,6 +255,11 @@ impl Solver<'_> {
     ) -> Result<String, Halt> {
         if let Some(hash) = made.get(name) {
             return Ok(hash.clone());
+        }
+        if let Some(kept) = self.kept(name) {
+            let below = closure(&self.kept.nodes, [kept.hash.clone()], ALL_TYPES);
+            nodes.extend(below.iter().filter_map(|h| Some((h.clone(), self.kept.nodes.get(h)?.clone()))));
+            return Ok(kept.hash.clone());
         }
         let (Some(choice), Some(package)) = (choices.get(name), self.catalogue.package(name)) else {
             return Err(Halt::internal(format!("'{name}' was not chosen")));
@@ -269,6 +337,21 @@ impl Solver<'_> {
         nodes.insert(runtime.hash.clone(), runtime);
         nodes.insert(wrapper.hash.clone(), wrapper);
         Ok(())
+    }
+}
+
+/// What stays as it is must be what is wanted.
+fn check_kept(node: &Node, wants: &[Spec], title: &str) -> Result<(), Halt> {
+    let fits = |want: &&Spec| {
+        version_fits(&node.version, &want.versions)
+            && want.variants.iter().all(|(name, wanted)| variant_fits(node.parameters.get(name), wanted))
+    };
+    match wants.iter().find(|want| !fits(want)) {
+        None => Ok(()),
+        Some(want) => Err(unsatisfiable(
+            title,
+            &[format!("Cannot satisfy '{want}': the environment has {}@{} already", node.name, node.version)],
+        )),
     }
 }
 

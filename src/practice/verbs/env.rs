@@ -4,14 +4,15 @@ use std::path::Path;
 
 use super::spec::tree;
 use super::track;
-use crate::practice::env::environment::{self, Environment, Lock, Root};
+use crate::practice::env::environment::{self, Environment, Lock, Root, Unify};
 use crate::practice::env::view;
 use crate::practice::model::disk;
 use crate::practice::model::halt::Halt;
 use crate::practice::model::query::{self, parse_one};
-use crate::practice::model::record::{ALL_TYPES, closure};
 use crate::practice::session::{Declared, Options, Session};
+use crate::practice::solve::{Kept, Solution};
 use crate::spack::environment::manifest::edit::MANIFEST;
+use crate::spack::spec::Spec;
 
 pub fn add(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
     let options = Options::read(arguments, &[(&["-l", "--list-name"], true)])?;
@@ -61,8 +62,8 @@ pub fn remove(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8,
     Ok(0)
 }
 
-fn named_only(spec: &crate::spack::spec::Spec) -> crate::spack::spec::Spec {
-    crate::spack::spec::Spec { name: spec.name.clone(), ..Default::default() }
+fn named_only(spec: &Spec) -> Spec {
+    Spec { name: spec.name.clone(), ..Default::default() }
 }
 
 pub fn concretize(session: &mut Session<'_, '_>, arguments: &[String]) -> Result<u8, Halt> {
@@ -86,8 +87,7 @@ pub fn concretize(session: &mut Session<'_, '_>, arguments: &[String]) -> Result
     Ok(0)
 }
 
-/// Solves what the lock does not hold yet, or everything; with one configuration of each package, everything is
-/// solved again as soon as anything is new. Gives what Spack prints, or nothing when nothing was new.
+/// Solves what the lock does not hold yet, or everything. Gives what Spack prints, or nothing when nothing was new.
 pub fn concretize_new(
     session: &mut Session<'_, '_>,
     environment: &Environment,
@@ -100,30 +100,15 @@ pub fn concretize_new(
     if new.is_empty() && !gone {
         return Ok(None);
     }
-    let mut lock = Lock::default();
-    let specs = wanted.iter().map(|(t, _)| parse_one(t)).collect::<Result<Vec<_>, _>>()?;
-    if environment.unify()? {
-        let solution = if specs.is_empty() {
-            crate::practice::solve::Solution::default()
-        } else {
-            session.solve(&specs)?
-        };
-        lock.nodes = solution.nodes;
-        lock.roots = roots(&wanted, solution.roots);
-    } else {
-        let mut hashes = Vec::new();
-        for ((_, kept), spec) in wanted.iter().zip(&specs) {
-            if let Some(hash) = kept.as_ref().filter(|_| !force) {
-                let below = closure(&old.nodes, [hash.clone()], ALL_TYPES);
-                lock.nodes.extend(below.iter().filter_map(|h| Some((h.clone(), old.nodes.get(h)?.clone()))));
-                hashes.push(hash.clone());
-            } else {
-                let solution = session.solve(std::slice::from_ref(spec))?;
-                lock.nodes.extend(solution.nodes);
-                hashes.extend(solution.roots);
-            }
-        }
-        lock.roots = roots(&wanted, hashes);
+    let kept: Vec<String> =
+        if force { Vec::new() } else { wanted.iter().filter_map(|(_, h)| h.clone()).collect() };
+    let specs = new.iter().map(|text| parse_one(text)).collect::<Result<Vec<_>, _>>()?;
+    let solved = solved(session, environment.unify()?, &specs, Kept::of(&old.nodes, &kept))?;
+    let mut lock = Lock { nodes: solved.nodes, roots: Vec::new() };
+    let mut hashes = solved.roots.into_iter();
+    for (text, known) in &wanted {
+        let hash = known.clone().filter(|_| !force).or_else(|| hashes.next()).unwrap_or_default();
+        lock.roots.push(Root { hash, spec: text.clone() });
     }
     let _transaction = environment.transaction()?;
     environment.write_lock(&lock)?;
@@ -140,8 +125,41 @@ pub fn concretize_new(
     Ok(Some(text))
 }
 
-fn roots(wanted: &[(String, Option<String>)], hashes: Vec<String>) -> Vec<Root> {
-    wanted.iter().zip(hashes).map(|((text, _), hash)| Root { hash, spec: text.clone() }).collect()
+/// New specs beside what stays, and the nodes of both.
+fn solved(session: &Session<'_, '_>, unify: Unify, specs: &[Spec], kept: Kept) -> Result<Solution, Halt> {
+    let mut all = Solution { nodes: kept.nodes.clone(), roots: Vec::new() };
+    if specs.is_empty() {
+        return Ok(all);
+    }
+    let apart = |all: &mut Solution| {
+        for spec in specs {
+            let one = session.solve(std::slice::from_ref(spec))?;
+            all.nodes.extend(one.nodes);
+            all.roots.extend(one.roots);
+        }
+        Ok::<(), Halt>(())
+    };
+    let stays = !kept.fixed.is_empty();
+    match (unify, if unify == Unify::Never { None } else { Some(session.solve_beside(specs, kept)) }) {
+        (_, Some(Ok(together))) => {
+            all.nodes.extend(together.nodes);
+            all.roots = together.roots;
+        }
+        (Unify::Always, Some(Err(halt))) if !halt.text.starts_with("failed to concretize") => return Err(halt),
+        (Unify::Always, Some(Err(halt))) => {
+            let change = if stays {
+                " Couldn't concretize without changing the existing environment. If you are ok with changing it, try \
+                 `spack concretize --force`."
+            } else {
+                ""
+            };
+            let advice = "You could consider setting `concretizer:unify` to `when_possible` or `false` to allow multiple \
+                          versions of some packages.";
+            return Err(Halt { text: format!("{}.{change} {advice}", halt.text), ..halt });
+        }
+        _ => apart(&mut all)?,
+    }
+    Ok(all)
 }
 
 /// Builds the view again where its content changed, and says so.

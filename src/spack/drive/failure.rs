@@ -67,6 +67,8 @@ const SIGNS: &[(Kind, &[&str])] = &[
         &[
             "failed to concretize",
             "cannot concretize",
+            "No version exists that satisfies",
+            "No such variant",
             "UnsatisfiableSpecError",
             "is unsatisfiable",
             "PackageNotFoundError",
@@ -236,7 +238,7 @@ fn telling(block: &[&str]) -> Vec<String> {
     out.extend(marked.map(without_number));
     if out.len() == 1 {
         let more = block.iter().skip(1).map(|line| line.trim()).filter(|line| !line.is_empty());
-        out.extend(more.take_while(|line| !line.starts_with("See build log")).take(2).map(str::to_owned));
+        out.extend(more.take_while(|line| !line.starts_with("See build log")).take(LINES - 1).map(str::to_owned));
     }
     out.into_iter().take(LINES).map(|line| short(&line)).collect()
 }
@@ -274,9 +276,20 @@ fn look_into_log(eyes: &dyn Eyes, package: &mut PackageFailure) {
 }
 
 impl Failure {
+    /// The first error; of one that announces a list, what it lists.
+    fn why(&self) -> String {
+        match self.errors.as_slice() {
+            [] => "it did not say why".to_owned(),
+            [first, listed @ ..] if first.ends_with(':') && !listed.is_empty() => {
+                format!("{first} {}", listed.join("; "))
+            }
+            [first, ..] => first.clone(),
+        }
+    }
+
     /// The error that the operation ends with.
     pub fn trouble(&self, answer: &Answer) -> Trouble {
-        let why = self.errors.first().map_or("it did not say why", String::as_str);
+        let why = self.why();
         let message = match self.packages.first() {
             Some(first) if self.packages.len() == 1 => {
                 format!("{}: {} failed: {why}", answer.title, first.name)

@@ -71,11 +71,7 @@ pub async fn guided(
     guidance: Option<&Path>,
 ) -> Result<Concretization> {
     let before = read(cx, scope, lock::text).await?;
-    let mut words: Vec<String> = Vec::new();
-    if let Some(folder) = guidance {
-        words.extend(["-C".to_owned(), folder.display().to_string()]);
-    }
-    words.push("concretize".to_owned());
+    let mut words = vec!["concretize".to_owned()];
     if args.force {
         words.push("--force".to_owned());
     }
@@ -83,11 +79,16 @@ pub async fn guided(
     if let Some(test) = args.test {
         words.extend(["--test".to_owned(), test.word().to_owned()]);
     }
-    let invocation = Invocation {
+    let mut invocation = Invocation {
         timeout: args.timeout.map(|s| s.0),
         touches: touched(scope)?,
         ..Invocation::changes(words)
     };
+    if let Some(folder) = guidance {
+        // The folder is made anew each time.
+        invocation.shown = Some(invocation.words.clone());
+        invocation.words.splice(..0, ["-C".to_owned(), folder.display().to_string()]);
+    }
     mend_interrupted(cx, scope).await?;
     let answer = invoke::run(cx, scope, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;

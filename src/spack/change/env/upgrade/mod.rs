@@ -197,14 +197,14 @@ impl Solving<'_> {
         let mut solves = 1;
         let first = self.solve(&written, Some(&locked), false, None, Some(&guidance)).await;
         let mut trouble = match first {
-            Err(trouble) if trouble.is(Kind::Concretization) => trouble,
+            Err(trouble) if is_unsatisfiable(&trouble) => trouble,
             other => return Ok((other?, solves, Vec::new())),
         };
         let nothing = unlock::without_roots(lock, |_, _| false)?;
         if nothing != locked {
             solves += 1;
             match self.solve(&written, Some(&nothing), false, None, Some(&guidance)).await {
-                Err(other) if other.is(Kind::Concretization) => trouble = other,
+                Err(other) if is_unsatisfiable(&other) => trouble = other,
                 other => return Ok((other?, solves, vec!["the other roots were solved again".to_owned()])),
             }
         }
@@ -252,6 +252,11 @@ impl Solving<'_> {
         let args = ConcretizeArgs { name, force, fresh, test: None, timeout: None };
         guided(self.cx, &scope, args, guidance).await
     }
+}
+
+/// Nothing satisfies everything at once. What names something that does not exist is not helped by letting go of more.
+fn is_unsatisfiable(trouble: &Trouble) -> bool {
+    trouble.is(Kind::Concretization) && trouble.message().contains("failed to concretize")
 }
 
 /// The later error, unless the earlier one is what there is to say.
