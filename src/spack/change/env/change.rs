@@ -238,7 +238,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
 async fn asked(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
     let name = scope.inside()?.path.display().to_string();
     within(cx, Some(name), |cx, scope| {
-        let manifest = Manifest::read(&*cx.world.eyes, &scope.config, None)?;
+        let manifest = Manifest::read(&*cx.world.eyes, &scope.config)?;
         Ok(manifest.specs.into_iter().map(|s| s.text).collect())
     })
     .await
