@@ -203,13 +203,7 @@ local function in_place(o)
   local done = run.step("upgrade", { needs = { "snapshot" }, inputs = { taken, o.all, o.specs, o.remove } }, function()
     local ok, result = pcall(function()
       if #o.remove > 0 then env.remove(o.env, o.remove) end
-      for _, spec in ipairs(o.specs) do
-        local name = spec:match("^[%w_-]+")
-        for _, old in ipairs(env.show(o.env).manifest.specs) do
-          if old.text:match("^[%w_-]+") == name and old.text ~= spec then env.remove(o.env, old.text) end
-        end
-      end
-      if #o.specs > 0 then env.add(o.env, o.specs) end
+      if #o.specs > 0 then env.add(o.env, o.specs, { replace = true }) end
       local found = env.concretize(o.env, { force = o.all, fresh = o.all or nil })
       local rebuilds = {}
       for _, row in ipairs(found.changes) do

@@ -17,15 +17,16 @@ use crate::spack::change::env::concretize::{ConcretizeArgs, concretize};
 use crate::spack::drive::installed;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::EnvironmentInfo;
-use crate::spack::environment::manifest::edit::with_specs;
+use crate::spack::environment::manifest::Manifest;
+use crate::spack::environment::manifest::edit_roots::{self, in_place_of_names};
 use crate::spack::environment::manifest::permissions::with_permissions;
 use crate::spack::environment::manifest::redirect::redirected;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::read::env_diff::{DiffArgs, diff};
 use crate::spack::spec::{Dialect, Spec};
-use crate::world::Action;
 use crate::world::scope::replay;
+use crate::world::{Action, Eyes};
 
 /// Begins the next generation: what users are on, changed as asked, and solved. Installs nothing.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -149,7 +150,7 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     let (folder, from) = (place.generation(number), source.inside()?);
     let eyes = &*cx.world.eyes;
     let text = eyes.read_text(&from.manifest_file())?;
-    let manifest = permitted(cx, place, source, manifest(source, &text, &folder, args)?)?;
+    let manifest = permitted(cx, place, source, manifest(source, eyes, &text, &folder, args)?)?;
     if !eyes.is_folder(&folder) {
         cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
     }
@@ -210,31 +211,33 @@ async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, nam
 }
 
 /// The manifest of the new generation.
-fn manifest(source: &Scope, text: &str, folder: &std::path::Path, args: &SolveArgs) -> Result<String> {
+fn manifest(
+    source: &Scope,
+    eyes: &dyn Eyes,
+    text: &str,
+    folder: &std::path::Path,
+    args: &SolveArgs,
+) -> Result<String> {
     let mut sets = Vec::new();
     for set in source.config.module_sets()? {
         sets.extend(set.kinds().map(|kind| (set.name.clone(), kind.to_owned())));
     }
-    let dialect = source.spack.dialect();
-    let name_of = |text: &str| Spec::parse(text, dialect).ok().and_then(|spec| spec.name);
-    for spec in &args.specs {
-        parsed(spec, dialect)?;
-    }
-    let replaced: Vec<String> =
-        args.specs.iter().chain(&args.remove).filter_map(|spec| name_of(spec)).collect();
-    let unchanged = |what: &str| {
+    let text = edited(source, eyes, text, args)?;
+    redirected(&text, folder, &sets).ok_or_else(|| {
         let file =
             source.environment.as_ref().map(|e| e.manifest_file().display().to_string()).unwrap_or_default();
-        Trouble::new(Kind::Unsupported, format!("{what} of {file} cannot be changed so that all else stays"))
-            .hint("write `specs`, `view` and `modules` as blocks, one key a line")
-    };
-    let drops = |spec: &str| name_of(spec).is_some_and(|name| replaced.contains(&name));
-    let text = if replaced.is_empty() {
-        text.to_owned()
-    } else {
-        with_specs(text, &args.specs, drops).ok_or_else(|| unchanged("the specs"))?
-    };
-    redirected(&text, folder, &sets).ok_or_else(|| unchanged("the view"))
+        Trouble::new(Kind::Unsupported, format!("the views of {file} cannot be moved so that all else stays"))
+            .hint("write `view` and `modules` as blocks, one key a line")
+    })
+}
+
+/// The manifest with what is asked for newly, each spec in the place of the roots of its name, and without the rest.
+fn edited(source: &Scope, eyes: &dyn Eyes, text: &str, args: &SolveArgs) -> Result<String> {
+    for spec in &args.specs {
+        parsed(spec, source.spack.dialect())?;
+    }
+    let lists = Manifest::read(eyes, &source.config)?.lists;
+    edit_roots::edited(text, &lists, &in_place_of_names(&lists, &args.specs, &args.remove)?)
 }
 
 /// With what Spack has to know of permissions, so that it gives prefixes to whom the site file says.

@@ -35,12 +35,13 @@ pub enum Item {
 }
 
 impl Item {
-    /// Everything in it that is written somewhere.
-    pub fn marks(&self) -> Vec<&Mark> {
+    /// Everything in it that is written somewhere; a matrix as a whole has no text.
+    pub fn elements(&self) -> Vec<Element> {
         match self {
-            Item::Spec(part) => part.elements.iter().map(|element| &element.mark).collect(),
+            Item::Spec(part) => part.elements.clone(),
             Item::Matrix { rows, mark, .. } => {
-                std::iter::once(mark).chain(rows.iter().flatten().flat_map(Item::marks)).collect()
+                let whole = Element { mark: mark.clone(), text: String::new() };
+                std::iter::once(whole).chain(rows.iter().flatten().flat_map(Item::elements)).collect()
             }
         }
     }

@@ -29,6 +29,9 @@ pub enum Change {
 
 /// The text of a manifest, of which the lists were read, with changes to what it asks for.
 pub fn edited(text: &str, lists: &Lists, changes: &[Change]) -> Result<String> {
+    if changes.is_empty() {
+        return Ok(text.to_owned());
+    }
     let roots = lists.roots()?;
     let mut wishes = Wishes::of(changes, &roots, lists.reading().dialect)?;
     wishes.settle_doubles(&roots);
@@ -49,6 +52,42 @@ pub fn edited(text: &str, lists: &Lists, changes: &[Change]) -> Result<String> {
     }
     editor.check(text, &out)?;
     Ok(out)
+}
+
+/// The changes by which each spec takes the place of the roots of its name, or is added where there are none, and the
+/// roots of other names go.
+pub fn in_place_of_names(lists: &Lists, specs: &[String], remove: &[String]) -> Result<Vec<Change>> {
+    let dialect = lists.reading().dialect;
+    let name = |text: &str| Spec::parse(text, dialect).ok().and_then(|spec| spec.name);
+    let roots = lists.roots()?;
+    for spec in specs.iter().chain(remove) {
+        let of_spec = name(spec);
+        let open = roots.open.iter().find(|element| of_spec.is_some() && name(&element.text) == of_spec);
+        if let Some(element) = open {
+            let message =
+                format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text);
+            let why = roots.not_understood.first().map_or("", String::as_str);
+            return Err(Trouble::new(Kind::Refused, message).hint(format!("not understood: {why}")));
+        }
+    }
+    let mut changes: Vec<Change> = Vec::new();
+    let mut placed: Vec<&String> = Vec::new();
+    for root in &roots.specs {
+        let of_root = name(&root.text);
+        let same_name = |spec: &&String| of_root.is_some() && name(spec) == of_root;
+        // Of several new ones for one name, each old one gets one, as long as there are any.
+        let all: Vec<&String> = specs.iter().filter(same_name).collect();
+        let next = all.iter().copied().find(|spec| !placed.contains(spec)).or_else(|| all.last().copied());
+        if let Some(by) = next {
+            placed.push(by);
+            changes.push(Change::Replace { root: root.text.clone(), by: by.clone() });
+        } else if remove.iter().any(|spec| same_name(&spec)) {
+            changes.push(Change::Drop { root: root.text.clone() });
+        }
+    }
+    let rest = specs.iter().filter(|spec| !placed.contains(spec));
+    changes.extend(rest.map(|spec| Change::Add { spec: spec.clone() }));
+    Ok(changes)
 }
 
 /// Whether two texts ask for the same.
@@ -182,12 +221,15 @@ impl<'a> Editor<'a> {
     /// Whether an element makes only roots that are to change in the same way.
     fn is_free(&self, mark: &Mark) -> bool {
         let here = mark.at > 0 && mark.file == *self.lists.file();
-        let closed = !self.roots.open.contains(&mark.at)
-            && (self.direct.contains(&mark.at) || !self.roots.open_definitions);
+        let closed = !self.is_open(mark) && (self.direct.contains(&mark.at) || !self.roots.open_definitions);
         let mut kinds =
             self.made.get(&mark.at).into_iter().flatten().map(|number| self.wishes.of.get(number));
         let Some(Some(first)) = kinds.next() else { return false };
         here && closed && kinds.all(|wish| wish.is_some_and(|wish| wish.is_some() == first.is_some()))
+    }
+
+    fn is_open(&self, mark: &Mark) -> bool {
+        self.roots.open.iter().any(|element| element.mark == *mark)
     }
 
     /// What an element has to say so that each of its roots becomes what is wished.
@@ -197,8 +239,7 @@ impl<'a> Editor<'a> {
             let root = self.roots.specs.get(*number)?;
             words.insert(self.word_for(element, root, self.wishes.of.get(number)?.as_deref()?)?);
         }
-        let word = words.pop_first().filter(|_| words.is_empty())?;
-        (word != element.text).then_some(word)
+        words.pop_first().filter(|_| words.is_empty())
     }
 
     fn word_for(&self, element: &Element, root: &UserSpec, wish: &str) -> Option<String> {
@@ -235,7 +276,7 @@ impl<'a> Editor<'a> {
             .made
             .get(&mark.at)
             .map_or(0, |made| made.iter().filter(|number| !self.wishes.of.contains_key(number)).count());
-        let open = self.roots.open_definitions || self.roots.open.contains(&mark.at);
+        let open = self.roots.open_definitions || self.is_open(&mark);
         let why = if mark.file != *self.lists.file() {
             "it is written outside of the manifest".to_owned()
         } else if others > 0 {

@@ -10,7 +10,9 @@ pub fn reworded(text: &str, at: usize, word: &str) -> Option<String> {
     let root = layout(text)?;
     let found = find(&root, at)?;
     let item = found.item()?;
-    let Shape::Scalar { .. } = item.shape else { return None };
+    if item.value()? == word {
+        return Some(text.to_owned());
+    }
     let old = text.get(item.range.clone())?;
     let quote = old.chars().next().filter(|c| matches!(c, '"' | '\''));
     let new = match quote {

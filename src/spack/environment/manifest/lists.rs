@@ -9,7 +9,7 @@ use crate::spack::config::release::Release;
 use crate::spack::config::{Config, when};
 use crate::spack::environment::combine::{combined, dialect};
 use crate::spack::environment::exclusion::Reading;
-use crate::spack::environment::speclist::{self, Definitions, Expanded, Item};
+use crate::spack::environment::speclist::{self, Definitions, Element, Expanded, Item};
 use crate::spack::spec::Spec;
 use crate::spack::text::yaml::{self, Value, Yaml};
 
@@ -37,8 +37,8 @@ pub struct Roots {
     pub specs: Vec<UserSpec>,
     /// What only Spack can decide; then `specs` is not complete.
     pub not_understood: Vec<String>,
-    /// Where elements stand that may make further roots.
-    pub open: BTreeSet<usize>,
+    /// The elements of what is not understood: they may make roots, or further ones.
+    pub open: Vec<Element>,
     /// A whole definition is not understood, so that any of them may.
     pub open_definitions: bool,
 }
@@ -144,18 +144,13 @@ impl Lists {
                     Ok(specs) => roots.specs.extend(specs),
                     Err(trouble) if trouble.is(Kind::Unsupported) => {
                         roots.not_understood.push(trouble.message().to_owned());
-                        roots.open.extend(self.own(&item));
+                        roots.open.extend(item.elements());
                     }
                     Err(trouble) => return Err(trouble),
                 }
             }
         }
         Ok(roots)
-    }
-
-    /// Where the parts of an item stand in the manifest itself.
-    fn own<'a>(&'a self, item: &'a Item) -> impl Iterator<Item = usize> + 'a {
-        item.marks().into_iter().filter(|mark| mark.file == self.file).map(|mark| mark.at)
     }
 
     fn of_item(&self, item: &Item, group: Option<&str>) -> Result<Vec<UserSpec>> {
@@ -198,6 +193,7 @@ impl Lists {
             match (&definition.applies, known) {
                 (Err(why), _) => {
                     roots.not_understood.push(why.clone());
+                    roots.open.extend(elements(&definition.list));
                     roots.open_definitions = true;
                 }
                 // Later releases define the name even when no part of it applies.
@@ -292,6 +288,18 @@ fn references(list: &Yaml) -> Vec<(&Yaml, &str)> {
         for row in entry.get("matrix").map(Yaml::list).unwrap_or_default() {
             out.extend(references(row));
         }
+    }
+    out
+}
+
+/// What is written in a list, references left out.
+fn elements(list: &Yaml) -> Vec<Element> {
+    let mut out = Vec::new();
+    for entry in list.list() {
+        if let Some(text) = entry.scalar_text().filter(|text| speclist::reference(text).is_none()) {
+            out.push(Element { mark: entry.mark.clone(), text });
+        }
+        out.extend(entry.get("matrix").map(Yaml::list).unwrap_or_default().iter().flat_map(elements));
     }
     out
 }

@@ -3,12 +3,13 @@
 //! listed, and never silently decided.
 //!
 //! ```text
-//! { edit_roots, permissions, redirect } → { edit, elements, lists }
+//! { edit_roots, permissions, redirect } → blocks → { edit, elements, lists }
 //! ```
 
+pub mod blocks;
 pub mod edit;
 pub mod edit_roots;
-mod elements;
+pub mod elements;
 pub mod lists;
 pub mod permissions;
 pub mod redirect;
