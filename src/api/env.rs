@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::spack::change::around::view;
-use crate::spack::change::env::{change, concretize, hold, upgrade};
+use crate::spack::change::env::{asked, change, concretize, hold, upgrade};
 use crate::spack::read::{env_diff, env_status};
 use crate::world::Effect::{Changes, Reads};
 
@@ -14,8 +14,8 @@ pub fn declare(reg: &mut Registry) {
     reg.add("env.diff", Reads, &["from", "to"], r#"env.diff("science", "next")"#, env_diff::diff);
     reg.add("env.hold", Reads, &["name"], r#"env.hold("science")"#, hold::hold);
     reg.add("env.create", Changes, &["name", "specs"], r#"env.create("new", { "zlib" })"#, change::create);
-    reg.add("env.add", Changes, &["name", "specs"], r#"env.add("science", "zlib")"#, change::add);
-    reg.add("env.remove", Changes, &["name", "specs"], r#"env.remove("next", "gromacs")"#, change::remove);
+    reg.add("env.add", Changes, &["name", "specs"], r#"env.add("science", "zlib")"#, asked::add);
+    reg.add("env.remove", Changes, &["name", "specs"], r#"env.remove("next", "gromacs")"#, asked::remove);
     reg.add(
         "env.concretize",
         Changes,

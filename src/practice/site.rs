@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Config, Variables};
 use super::install::enter;
-use crate::practice::solve::wishes::Wishes;
-use crate::practice::solve::{Kept, Solution, Solver};
 use super::store::Store;
 use crate::base::{Kind, Result, Trouble};
 use crate::practice::env::environment::{Environment, Lock, Root};
@@ -18,6 +16,8 @@ use crate::practice::model::halt::Halt;
 use crate::practice::model::query::parse_one;
 use crate::practice::model::record::{Nodes, build_order};
 use crate::practice::model::release::{MARKER, VERSION};
+use crate::practice::solve::wishes::Wishes;
+use crate::practice::solve::{Kept, Solution, Solver};
 use crate::practice::store::{build, mirror};
 use crate::spack::environment::manifest::edit::MANIFEST;
 
@@ -216,12 +216,8 @@ fn recipe(name: &str, package: &Package) -> String {
 fn fill(dir: &Path, site: &PracticeSite, catalogue: &Catalogue) -> Result<(), Halt> {
     let variables: Variables = site.env.clone();
     let compilers = Config::new(&site.spack_root, &variables).compilers()?;
-    let solver = Solver {
-        catalogue,
-        compilers: &compilers,
-        wishes: Wishes::default(),
-        kept: Kept::default(),
-    };
+    let solver =
+        Solver { catalogue, compilers: &compilers, wishes: Wishes::default(), kept: Kept::default() };
     let store = Store::at(&dir.join("store"));
     store.prepare()?;
     let mut wanted = Solution::default();

@@ -290,7 +290,10 @@ function env.hold(name) end
 ---@overload fun(name: string, options: env.create.Options): EnvironmentInfo
 function env.create(name, specs, options) end
 
----@class (exact) env.add.Arguments
+---@class (exact) env.add.Options
+---@field replace? boolean Each takes the place of what is asked for of its name, wherever the manifest has it: in `specs`, in a definition or in a matrix.
+
+---@class (exact) env.add.Arguments: env.add.Options
 ---@field name string Name of the environment, or its folder.
 ---@field specs Specs The spec, or a list.
 
@@ -299,22 +302,23 @@ function env.create(name, specs, options) end
 ---Changes the site. Example: `env.add("science", "zlib")`
 ---@param name string Name of the environment, or its folder.
 ---@param specs Specs The spec, or a list.
+---@param options? env.add.Options
 ---@return ManifestChange
 ---@overload fun(arguments: env.add.Arguments): ManifestChange
-function env.add(name, specs) end
+function env.add(name, specs, options) end
 
 ---@class (exact) env.remove.Options
 ---@field force? boolean From the lock as well.
 
 ---@class (exact) env.remove.Arguments: env.remove.Options
 ---@field name string Name of the environment, or its folder.
----@field specs Specs The spec, or a list, as the manifest has them.
+---@field specs Specs The spec, or a list. Each stands for everything asked for that satisfies it.
 
----Removes specs from what an environment asks for. The lock keeps them until it is concretized again.
+---Removes specs from what an environment asks for, wherever the manifest has them. The lock keeps them until it is concretized again.
 ---
 ---Changes the site. Example: `env.remove("next", "gromacs")`
 ---@param name string Name of the environment, or its folder.
----@param specs Specs The spec, or a list, as the manifest has them.
+---@param specs Specs The spec, or a list. Each stands for everything asked for that satisfies it.
 ---@param options? env.remove.Options
 ---@return ManifestChange
 ---@overload fun(arguments: env.remove.Arguments): ManifestChange

@@ -66,8 +66,11 @@ fn needing(nodes: &Nodes, name: &str) -> BTreeSet<String> {
             let all = node["dependencies"].as_array().into_iter().flatten();
             all.into_iter().any(|dependency| found.contains(text(dependency, "hash")))
         };
-        let more: Vec<String> =
-            nodes.iter().filter(|(hash, node)| !found.contains(*hash) && needs(node)).map(|(h, _)| h.clone()).collect();
+        let more: Vec<String> = nodes
+            .iter()
+            .filter(|(hash, node)| !found.contains(*hash) && needs(node))
+            .map(|(h, _)| h.clone())
+            .collect();
         if more.is_empty() {
             return found;
         }
@@ -77,7 +80,9 @@ fn needing(nodes: &Nodes, name: &str) -> BTreeSet<String> {
 
 /// How many of these nodes are gone, and how many lost their version, variants or provider besides.
 fn lost(before: &Nodes, after: &Nodes) -> (usize, usize) {
-    let looks = |node: &Value| (text(node, "name").to_owned(), text(node, "version").to_owned(), node["parameters"].to_string());
+    let looks = |node: &Value| {
+        (text(node, "name").to_owned(), text(node, "version").to_owned(), node["parameters"].to_string())
+    };
     let there: BTreeSet<_> = after.values().map(looks).collect();
     let gone = before.iter().filter(|(hash, _)| !after.contains_key(*hash));
     let (hashes, shapes) = gone.fold((0, 0), |(hashes, shapes), (_, node)| {
@@ -129,7 +134,8 @@ impl Bed<'_> {
             if roots.iter().any(|root| root.starts_with(name)) {
                 continue;
             }
-            let version = if dice.below(3) > 0 { format!("@{}", dice.one_of(versions)) } else { String::new() };
+            let version =
+                if dice.below(3) > 0 { format!("@{}", dice.one_of(versions)) } else { String::new() };
             let more = if more.is_empty() || dice.below(2) == 0 { "" } else { dice.one_of(more) };
             roots.push(format!("{name}{version}{more}"));
         }
@@ -151,10 +157,13 @@ impl Bed<'_> {
             let there: Vec<(&Known, &Value)> = self
                 .known
                 .iter()
-                .filter_map(|known| Some((known, before.values().find(|node| text(node, "name") == known.0)?)))
+                .filter_map(|known| {
+                    Some((known, before.values().find(|node| text(node, "name") == known.0)?))
+                })
                 .collect();
             let (known, node) = there[dice.index(there.len())];
-            let others: Vec<&&str> = known.1.iter().filter(|version| **version != text(node, "version")).collect();
+            let others: Vec<&&str> =
+                known.1.iter().filter(|version| **version != text(node, "version")).collect();
             case.asked = format!("{}@{}", known.0, others[dice.index(others.len())]);
             return Ok((case, before));
         }
@@ -192,7 +201,8 @@ impl Bed<'_> {
             (Ok(answer), Some(forced)) => (answer, forced),
         };
         let after = nodes(&self.folder("stack"))?;
-        let reached = |nodes: &Nodes| nodes.values().any(|n| text(n, "name") == name && text(n, "version") == version);
+        let reached =
+            |nodes: &Nodes| nodes.values().any(|n| text(n, "name") == name && text(n, "version") == version);
         if !reached(&after) && reached(&forced) {
             return Err(told("the asked version is not there"));
         }
@@ -207,9 +217,19 @@ impl Bed<'_> {
             .collect();
         let gave_up = answer["gave_up"].as_array().is_some_and(|list| !list.is_empty());
         let (ours, theirs) = (lost(&before, &after), lost(&before, &forced));
-        println!("{case:?}: {} of {} hashes and {} shapes are lost, by force {} and {}; moved {moved:?}", ours.0, before.len(), ours.1, theirs.0, theirs.1);
+        println!(
+            "{case:?}: {} of {} hashes and {} shapes are lost, by force {} and {}; moved {moved:?}",
+            ours.0,
+            before.len(),
+            ours.1,
+            theirs.0,
+            theirs.1
+        );
         if ours.0 > theirs.0 && ours.1 >= theirs.1 {
-            return Err(told(&format!("{} hashes are lost, by force {}: {}", ours.0, theirs.0, answer["changes"])));
+            return Err(told(&format!(
+                "{} hashes are lost, by force {}: {}",
+                ours.0, theirs.0, answer["changes"]
+            )));
         }
         // What is not needed any more goes, too.
         let is_gone = |name: &&str| !after.values().any(|node| text(node, "name") == *name);

@@ -13,9 +13,7 @@ use serde_json::Value;
 use crate::practice::model::catalogue::{Catalogue, LANGUAGES, Package};
 use crate::practice::model::halt::Halt;
 use crate::practice::model::query::{parse_one, variant_fits, version_fits};
-use crate::practice::model::record::{
-    ALL_TYPES, Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET, closure,
-};
+use crate::practice::model::record::{ALL_TYPES, Edge, EdgeParameters, FLAGS, Node, Nodes, TARGET, closure};
 use crate::spack::spec::Spec;
 use choose::{Choice, applies, choose, compiler_of, unsatisfiable};
 use wishes::Wishes;
@@ -141,7 +139,9 @@ impl Solver<'_> {
         }
         let providers = self.catalogue.providers(name);
         let wished = self.wishes.provider(name);
-        let named = |wish: Option<(&str, bool)>| providers.iter().find(|p| wish.is_some_and(|(w, _)| w == **p)).copied();
+        let named = |wish: Option<(&str, bool)>| {
+            providers.iter().find(|p| wish.is_some_and(|(w, _)| w == **p)).copied()
+        };
         let chosen = named(wished.filter(|(_, must)| *must))
             .or_else(|| providers.iter().find(|p| self.kept.fixed.contains_key(**p)).copied())
             .or_else(|| providers.iter().find(|p| wants.contains_key(**p)).copied())
@@ -214,7 +214,11 @@ impl Solver<'_> {
         let mut chosen = choose(name, package, &wants, title)?;
         let is_there = |spec: &Spec| {
             let compiler = compiler_of(spec);
-            compiler.is_none_or(|c| self.compilers.iter().any(|n| c.name.as_ref() == Some(&n.name) && version_fits(&n.version, &c.versions)))
+            compiler.is_none_or(|c| {
+                self.compilers
+                    .iter()
+                    .any(|n| c.name.as_ref() == Some(&n.name) && version_fits(&n.version, &c.versions))
+            })
         };
         for wish in self.wishes.preferred(name, package).into_iter().filter(is_there) {
             let known = wish.variants.keys().all(|v| package.variants.contains_key(v));

@@ -46,7 +46,9 @@ impl Wishes {
     /// The package that is to provide a virtual one, and whether it must.
     pub fn provider<'a>(&'a self, name: &str) -> Option<(&'a str, bool)> {
         let first = |map: &'a BTreeMap<String, Vec<Spec>>| map.get(name)?.first()?.name.as_deref();
-        first(&self.require).map(|name| (name, true)).or_else(|| first(&self.prefer).map(|name| (name, false)))
+        first(&self.require)
+            .map(|name| (name, true))
+            .or_else(|| first(&self.prefer).map(|name| (name, false)))
     }
 }
 
@@ -66,6 +68,8 @@ fn single(item: &Value) -> Result<Spec, Halt> {
     });
     match text {
         Some(text) => parse_one(text),
-        None => Err(Halt::failed(format!("the practice site only knows single specs as requirements, not {item}"))),
+        None => Err(Halt::failed(format!(
+            "the practice site only knows single specs as requirements, not {item}"
+        ))),
     }
 }

@@ -145,7 +145,9 @@ fn solved(session: &Session<'_, '_>, unify: Unify, specs: &[Spec], kept: Kept) -
             all.nodes.extend(together.nodes);
             all.roots = together.roots;
         }
-        (Unify::Always, Some(Err(halt))) if !halt.text.starts_with("failed to concretize") => return Err(halt),
+        (Unify::Always, Some(Err(halt))) if !halt.text.starts_with("failed to concretize") => {
+            return Err(halt);
+        }
         (Unify::Always, Some(Err(halt))) => {
             let change = if stays {
                 " Couldn't concretize without changing the existing environment. If you are ok with changing it, try \

@@ -238,7 +238,9 @@ fn telling(block: &[&str]) -> Vec<String> {
     out.extend(marked.map(without_number));
     if out.len() == 1 {
         let more = block.iter().skip(1).map(|line| line.trim()).filter(|line| !line.is_empty());
-        out.extend(more.take_while(|line| !line.starts_with("See build log")).take(LINES - 1).map(str::to_owned));
+        out.extend(
+            more.take_while(|line| !line.starts_with("See build log")).take(LINES - 1).map(str::to_owned),
+        );
     }
     out.into_iter().take(LINES).map(|line| short(&line)).collect()
 }

@@ -3,10 +3,13 @@
 //! installed of one is not known here.
 //!
 //! ```text
-//! manifest → speclist
+//! manifest → { minus, speclist } → { combine, exclusion }
 //! ```
 
+pub mod combine;
+pub mod exclusion;
 pub mod manifest;
+pub mod minus;
 pub mod speclist;
 
 use std::path::{Path, PathBuf};

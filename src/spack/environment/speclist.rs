@@ -1,32 +1,66 @@
 //! Lists of specs as manifests write them: named definitions, references (`$name`, `$%name`, `$^name`),
-//! matrices with exclusions. Expanded natively into the constraints that make up each user spec.
+//! matrices with exclusions. Expanded natively into the constraints that make up each user spec, each with where it
+//! is written.
 
 use std::collections::BTreeMap;
 
+use super::combine::combined;
+use super::exclusion::Reading;
 use crate::base::{Kind, Result, Trouble};
-use crate::spack::text::yaml::Yaml;
-
-/// Decides whether a spec (given as the constraints that it is made of) satisfies another.
-pub type Satisfies<'a> = &'a dyn Fn(&[String], &str) -> Result<bool>;
+use crate::spack::text::yaml::{Mark, Yaml};
 
 /// Specs that one manifest may come to; a larger matrix is taken as a mistake.
 const MAX_SPECS: usize = 100_000;
 
+/// An element of a list in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    pub mark: Mark,
+    /// As it is written there, without what a reference puts before it.
+    pub text: String,
+}
+
+/// A constraint of a root, and the elements that it is made of: one, unless it comes from a matrix in a matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub text: String,
+    pub elements: Vec<Element>,
+}
+
 /// An item of a list after references are followed.
 #[derive(Debug, Clone)]
 pub enum Item {
-    Spec { text: String, source: Yaml },
-    Matrix { rows: Vec<Vec<Item>>, exclude: Vec<String>, sigil: String, source: Yaml },
+    Spec(Part),
+    Matrix { rows: Vec<Vec<Item>>, exclude: Vec<String>, sigil: String, mark: Mark },
+}
+
+impl Item {
+    /// Everything in it that is written somewhere; a matrix as a whole has no text.
+    pub fn elements(&self) -> Vec<Element> {
+        match self {
+            Item::Spec(part) => part.elements.clone(),
+            Item::Matrix { rows, mark, .. } => {
+                let whole = Element { mark: mark.clone(), text: String::new() };
+                std::iter::once(whole).chain(rows.iter().flatten().flat_map(Item::elements)).collect()
+            }
+        }
+    }
 }
 
 /// The definitions known so far.
 pub type Definitions = BTreeMap<String, Vec<Item>>;
 
-/// One spec of the result: its constraints in order, and where it was written.
-#[derive(Debug, Clone)]
+/// One spec of the result: its constraints in order, and the matrix that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expanded {
-    pub constraints: Vec<String>,
-    pub source: Yaml,
+    pub parts: Vec<Part>,
+    pub matrix: Option<Mark>,
+}
+
+impl Expanded {
+    pub fn constraints(&self) -> Vec<String> {
+        self.parts.iter().map(|part| part.text.clone()).collect()
+    }
 }
 
 /// Follows references in a list.
@@ -46,9 +80,12 @@ pub fn items(list: &Yaml, known: &Definitions) -> Result<Vec<Item>> {
         let Some(text) = entry.scalar_text() else {
             return Err(entry.wrong("a spec, a matrix or a reference was expected"));
         };
-        match text.strip_prefix('$') {
-            Some(reference) => out.extend(follow(entry, reference, known)?),
-            None => out.push(Item::Spec { text, source: entry.clone() }),
+        match reference(&text) {
+            Some((sigil, name)) => out.extend(follow(entry, sigil, name, known)?),
+            None => {
+                let element = Element { mark: entry.mark.clone(), text: text.clone() };
+                out.push(Item::Spec(Part { text, elements: vec![element] }));
+            }
         }
         if out.len() > MAX_SPECS {
             return Err(entry.wrong(format!("more than {MAX_SPECS} specs")));
@@ -57,11 +94,16 @@ pub fn items(list: &Yaml, known: &Definitions) -> Result<Vec<Item>> {
     Ok(out)
 }
 
-fn follow(entry: &Yaml, reference: &str, known: &Definitions) -> Result<Vec<Item>> {
-    let (sigil, name) = match reference.chars().next() {
+/// The name in a reference, and what is put before each of its specs.
+pub fn reference(text: &str) -> Option<(&str, &str)> {
+    let reference = text.strip_prefix('$')?;
+    Some(match reference.chars().next() {
         Some('^' | '%') => reference.split_at(1),
         _ => ("", reference),
-    };
+    })
+}
+
+fn follow(entry: &Yaml, sigil: &str, name: &str, known: &Definitions) -> Result<Vec<Item>> {
     let Some(found) = known.get(name) else {
         let trouble = entry.wrong(format!("the list '{name}' is not defined before it is used"));
         return Err(match crate::base::nearest::nearest(name, known.keys().map(String::as_str)) {
@@ -73,10 +115,12 @@ fn follow(entry: &Yaml, reference: &str, known: &Definitions) -> Result<Vec<Item
         .iter()
         .cloned()
         .map(|item| match item {
-            Item::Spec { text, source } => Item::Spec { text: format!("{sigil}{text}"), source },
-            Item::Matrix { rows, exclude, sigil: own, source } => {
+            Item::Spec(Part { text, elements }) => {
+                Item::Spec(Part { text: format!("{sigil}{text}"), elements })
+            }
+            Item::Matrix { rows, exclude, sigil: own, mark } => {
                 let sigil = if sigil.is_empty() { own } else { sigil.to_owned() };
-                Item::Matrix { rows, exclude, sigil, source }
+                Item::Matrix { rows, exclude, sigil, mark }
             }
         })
         .collect())
@@ -99,43 +143,39 @@ fn matrix(entry: &Yaml, known: &Definitions) -> Result<Item> {
         rows: rows.list().iter().map(|row| items(row, known)).collect::<Result<_>>()?,
         exclude: entry.get("exclude").map(Yaml::texts).unwrap_or_default(),
         sigil: String::new(),
-        source: entry.clone(),
+        mark: entry.mark.clone(),
     })
 }
 
-/// Multiplies the matrices out. Without `satisfies`, a matrix that excludes is an error of kind `unsupported`.
-pub fn expand(items: &[Item], satisfies: Option<Satisfies<'_>>) -> Result<Vec<Expanded>> {
+/// Multiplies the matrices out. An exclusion that only Spack can decide is an error of kind `unsupported`.
+pub fn expand(items: &[Item], reading: &Reading) -> Result<Vec<Expanded>> {
     let mut out = Vec::new();
     for item in items {
         match item {
-            Item::Spec { text, source } => {
-                out.push(Expanded { constraints: vec![text.clone()], source: source.clone() });
-            }
-            Item::Matrix { source, .. } => {
-                for constraints in combinations(item, satisfies)? {
-                    out.push(Expanded { constraints, source: source.clone() });
-                }
+            Item::Spec(part) => out.push(Expanded { parts: vec![part.clone()], matrix: None }),
+            Item::Matrix { mark, .. } => {
+                let all = combinations(item, reading)?.into_iter();
+                out.extend(all.map(|parts| Expanded { parts, matrix: Some(mark.clone()) }));
             }
         }
     }
     Ok(out)
 }
 
-fn combinations(item: &Item, satisfies: Option<Satisfies<'_>>) -> Result<Vec<Vec<String>>> {
-    let Item::Matrix { rows, exclude, sigil, source } = item else { return Ok(Vec::new()) };
-    let mut out: Vec<Vec<String>> = vec![Vec::new()];
+fn combinations(item: &Item, reading: &Reading) -> Result<Vec<Vec<Part>>> {
+    let Item::Matrix { rows, exclude, sigil, mark } = item else { return Ok(Vec::new()) };
+    let mut out: Vec<Vec<Part>> = vec![Vec::new()];
     for row in rows {
-        let mut choices: Vec<String> = Vec::new();
+        let mut choices: Vec<Part> = Vec::new();
         for choice in row {
             match choice {
-                Item::Spec { text, .. } => choices.push(text.clone()),
-                Item::Matrix { .. } => {
-                    choices.extend(combinations(choice, satisfies)?.iter().map(|inner| inner.join(" ")));
-                }
+                Item::Spec(part) => choices.push(part.clone()),
+                Item::Matrix { .. } => choices.extend(combinations(choice, reading)?.iter().map(|p| one(p))),
             }
         }
         if out.len().saturating_mul(choices.len()) > MAX_SPECS {
-            return Err(source.wrong(format!("this matrix makes more than {MAX_SPECS} specs")));
+            let message = format!("this matrix makes more than {MAX_SPECS} specs");
+            return Err(crate::spack::text::yaml::wrong(mark, message));
         }
         out = out
             .into_iter()
@@ -145,53 +185,50 @@ fn combinations(item: &Item, satisfies: Option<Satisfies<'_>>) -> Result<Vec<Vec
     out.retain(|combination| !combination.is_empty());
     let mut kept = Vec::with_capacity(out.len());
     for mut combination in out {
-        if excluded(&combination, exclude, satisfies, source)? {
+        if excluded(&combination, exclude, mark, reading)? {
             continue;
         }
         if let Some(first) = combination.first_mut() {
-            first.insert_str(0, sigil);
+            first.text.insert_str(0, sigil);
         }
         kept.push(combination);
     }
     Ok(kept)
 }
 
-fn excluded(
-    combination: &[String],
-    exclude: &[String],
-    satisfies: Option<Satisfies<'_>>,
-    source: &Yaml,
-) -> Result<bool> {
+/// What a matrix in a matrix makes is one constraint, in one text.
+fn one(parts: &[Part]) -> Part {
+    let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+    let elements = parts.iter().flat_map(|part| part.elements.iter().cloned()).collect();
+    Part { text: texts.join(" "), elements }
+}
+
+fn excluded(combination: &[Part], exclude: &[String], mark: &Mark, reading: &Reading) -> Result<bool> {
+    if exclude.is_empty() {
+        return Ok(false);
+    }
+    let unknown = |why: &str| Trouble::new(Kind::Unsupported, format!("{mark}: {why}"));
+    let texts: Vec<&str> = combination.iter().map(|part| part.text.as_str()).collect();
+    let spec = combined(&texts, reading.dialect).map_err(|trouble| unknown(trouble.message()))?;
     for wanted in exclude {
-        let Some(satisfies) = satisfies else {
-            let message = format!("{}: the exclusion '{wanted}' is not understood", source.mark);
-            return Err(Trouble::new(Kind::Unsupported, message));
-        };
-        if satisfies(combination, wanted)? {
-            return Ok(true);
+        match reading.satisfies(&spec, wanted) {
+            Ok(Some(true)) => return Ok(true),
+            Ok(Some(false)) => {}
+            Ok(None) => {
+                return Err(unknown(&format!(
+                    "whether the exclusion '{wanted}' takes out '{spec}' is Spack's to say"
+                )));
+            }
+            Err(trouble) => return Err(unknown(trouble.message())),
         }
     }
     Ok(false)
 }
 
-/// The constraints as one text that Spack reads as the same spec: what belongs to the node itself first, since
-/// what follows `%` or `^` would belong to the dependency.
-pub fn joined(constraints: &[String]) -> String {
-    let rank = |text: &str| match text.trim_start().chars().next() {
-        Some('^') => 2,
-        Some('%') => 1,
-        _ => 0,
-    };
-    let mut parts: Vec<&String> = constraints.iter().collect();
-    if let Some((_, rest)) = parts.split_first_mut() {
-        rest.sort_by_key(|text| rank(text));
-    }
-    parts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spack::spec::Dialect;
     use crate::spack::text::yaml::parse_named;
 
     fn expanded(list: &str, definitions: &[(&str, &str)]) -> Result<Vec<String>> {
@@ -201,10 +238,9 @@ mod tests {
             known.insert((*name).to_owned(), list);
         }
         let all = items(&parse_named(list, "m").unwrap(), &known)?;
-        let literal = |parts: &[String], wanted: &str| {
-            Ok(wanted.split_whitespace().all(|w| parts.iter().any(|p| p == w)))
-        };
-        Ok(expand(&all, Some(&literal))?.iter().map(|e| joined(&e.constraints)).collect())
+        let packages = ["hdf5", "zlib", "clang"].map(str::to_owned).into();
+        let all = expand(&all, &Reading { dialect: Dialect::Compiler, packages })?;
+        Ok(all.iter().map(|e| e.constraints().join(" ")).collect())
     }
 
     #[test]
@@ -217,7 +253,7 @@ mod tests {
             ("[$both]", &["hdf5", "zlib", "%gcc@12", "%clang"]),
             (
                 "[{matrix: [[$pkgs], ['$%compilers'], [+x, ~x]], exclude: ['hdf5 %clang', 'zlib ~x']}]",
-                &["hdf5 +x %gcc@12", "hdf5 ~x %gcc@12", "zlib +x %gcc@12", "zlib +x %clang"],
+                &["hdf5 %gcc@12 +x", "hdf5 %gcc@12 ~x", "zlib %gcc@12 +x", "zlib %clang +x"],
             ),
             ("[{matrix: [[a, b], []]}, c]", &["c"]),
             ("[{matrix: [[{matrix: [[a], [+x, +y]]}], ['^z']]}]", &["a +x ^z", "a +y ^z"]),

@@ -64,7 +64,7 @@ pub struct LockRow {
 pub async fn show(cx: Cx, args: ShowArgs) -> Result<EnvironmentRow> {
     within(&cx, Some(args.name), |cx, scope| {
         let environment = scope.inside()?;
-        let manifest = Manifest::read(&*cx.world.eyes, &scope.config, None)?;
+        let manifest = Manifest::read(&*cx.world.eyes, &scope.config)?;
         let text = LockfileText::of(cx, environment)?;
         let lock = text.as_ref().map(|t| t.parse().map(|l| lock_row(&l))).transpose()?;
         Ok(EnvironmentRow {
@@ -202,7 +202,7 @@ pub async fn status(cx: Cx, args: StatusArgs) -> Result<Status> {
 /// The state of one environment, read from its files and the database.
 pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
     let environment = scope.inside()?;
-    let manifest = Manifest::read(&*cx.world.eyes, &scope.config, None)?;
+    let manifest = Manifest::read(&*cx.world.eyes, &scope.config)?;
     let text = LockfileText::of(cx, environment)?;
     let lock = text.as_ref().map(LockfileText::parse).transpose()?;
     scope.with_stores(cx, |stores, _| {

@@ -4,49 +4,34 @@ use std::path::Path;
 
 use crate::base::Result;
 use crate::spack::environment;
-use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
+use crate::spack::environment::manifest::Manifest;
+use crate::spack::environment::manifest::edit::MANIFEST;
+use crate::spack::environment::manifest::edit_roots::{Change, edited};
+use crate::spack::environment::manifest::elements::with_specs;
 use crate::spack::rehearsal::command::{Command, ended};
-use crate::spack::spec::{Dialect, Spec};
 use crate::world::proc::program::Ran;
 use crate::world::seam::predicted::EnvironmentTouched;
 use crate::world::seam::scene::PlanContext;
 
 pub fn add(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
-    let specs: Vec<String> = command.plain().cloned().collect();
-    edit(scene, command, &specs, |_| false)
+    let changes = command.plain().map(|spec| Change::Add { spec: spec.clone() }).collect::<Vec<_>>();
+    edit(scene, command, &changes)
 }
 
 pub fn remove(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
-    let dialect = command.scope.spack.dialect();
-    let gone: Vec<&String> = command.plain().collect();
-    edit(scene, command, &[], |text| gone.iter().any(|query| matches(query, text, dialect)))
+    let changes = command.plain().map(|root| Change::Drop { root: root.clone() }).collect::<Vec<_>>();
+    edit(scene, command, &changes)
 }
 
-/// Whether `spack remove QUERY` takes a spec of the manifest out.
-fn matches(query: &str, text: &str, dialect: Dialect) -> bool {
-    let bare = Spec::parse(query, dialect).ok();
-    let name_only = bare.as_ref().is_some_and(|s| s.name.as_deref() == Some(query));
-    let asked = Spec::parse(text, dialect).ok();
-    query == text
-        || (bare.is_some() && bare == asked)
-        || (name_only && asked.is_some_and(|s| s.name.as_deref() == Some(query)))
-}
-
-fn edit(
-    scene: &PlanContext<'_>,
-    command: &Command<'_>,
-    add: &[String],
-    drop: impl Fn(&str) -> bool,
-) -> Result<Ran> {
+fn edit(scene: &PlanContext<'_>, command: &Command<'_>, changes: &[Change]) -> Result<Ran> {
     let environment = command.scope.inside()?;
     let file = environment.manifest_file();
     let text = command.cx.world.eyes.read_text(&file)?;
-    match with_specs(&text, add, drop) {
-        Some(changed) if changed == text => {
-            return Ok(ended(1, "Error: nothing in the manifest matches\n"));
-        }
-        Some(changed) => scene.overlay.write(&file, changed.into_bytes(), None),
-        None => scene.assume("the manifest is edited as asked; what follows sees it as it was"),
+    let lists = Manifest::read(&*command.cx.world.eyes, &command.scope.config)?.lists;
+    match edited(&text, &lists, changes) {
+        Ok(changed) if changed == text => return Ok(ended(1, "Error: nothing in the manifest matches\n")),
+        Ok(changed) => scene.overlay.write(&file, changed.into_bytes(), None),
+        Err(trouble) => return Ok(ended(1, &format!("Error: {}\n", trouble.message()))),
     }
     command.scope.spack.forget();
     touched(scene, &environment.name, "manifest");
@@ -106,7 +91,7 @@ fn from_lock(manifest: &str, bytes: &[u8]) -> Result<String> {
     let text =
         crate::spack::lock::lockfile::LockfileText::from_bytes(Path::new("spack.lock"), bytes.to_vec())?;
     let roots: Vec<String> = text.parse()?.roots().iter().map(|r| r.spec.to_string()).collect();
-    Ok(with_specs(manifest, &roots, |_| false).unwrap_or_else(|| manifest.to_owned()))
+    Ok(with_specs(manifest, &roots).unwrap_or_else(|| manifest.to_owned()))
 }
 
 fn quoted(text: &str) -> String {

@@ -195,7 +195,7 @@ fn prefix(tree: &Path, scope: &Scope, row: &SpecRow) -> String {
 }
 
 fn touched(command: &Command<'_>, lock: bool) -> Result<EnvironmentTouched> {
-    let manifest = Manifest::read(&*command.cx.world.eyes, &command.scope.config, None)?;
+    let manifest = Manifest::read(&*command.cx.world.eyes, &command.scope.config)?;
     Ok(EnvironmentTouched {
         name: command.scope.inside()?.name.clone(),
         changed: if lock { vec!["lock".to_owned()] } else { Vec::new() },

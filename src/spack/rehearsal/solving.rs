@@ -50,11 +50,8 @@ pub async fn solve(scene: &PlanContext<'_>, command: &Command<'_>, program: Prog
 }
 
 fn scope_develops(command: &Command<'_>) -> bool {
-    let manifest = crate::spack::environment::manifest::Manifest::read(
-        &*command.cx.world.eyes,
-        &command.scope.config,
-        None,
-    );
+    let manifest =
+        crate::spack::environment::manifest::Manifest::read(&*command.cx.world.eyes, &command.scope.config);
     manifest.is_ok_and(|m| !m.develop.is_empty())
 }
 

@@ -2,11 +2,12 @@
 //! values mean is not known here.
 //!
 //! ```text
-//! { corrupt, hash, json_scan, scalar ↔ yaml }
+//! { corrupt, hash, json_scan, layout, scalar ↔ yaml }
 //! ```
 
 pub(crate) mod corrupt;
 pub mod hash;
 pub mod json_scan;
+pub mod layout;
 pub mod scalar;
 pub mod yaml;

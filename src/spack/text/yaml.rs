@@ -22,12 +22,14 @@ const MAX_DEPTH: usize = 120;
 pub struct Mark {
     pub file: Arc<str>,
     pub line: u32,
+    /// How many bytes of the file come before it.
+    pub at: usize,
 }
 
 impl Mark {
     /// A place that is not a file, named for people.
     pub fn internal(name: &str) -> Mark {
-        Mark { file: name.into(), line: 0 }
+        Mark { file: name.into(), line: 0, at: 0 }
     }
 
     pub fn is_file(&self) -> bool {
@@ -195,14 +197,15 @@ pub fn parse_named(text: &str, name: &str) -> Result<Yaml> {
     let mut tree = Tree::new(name);
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|e| {
-            let mark = Mark { file: tree.file.clone(), line: line_of(e.marker().line()) };
+            let mark = Mark { file: tree.file.clone(), line: line_of(e.marker().line()), at: 0 };
             wrong(&mark, format!("this is not valid YAML: {}", e.info()))
                 .hint("check indentation, quotes and brackets at or just above that line")
         })?;
-        let mark = Mark { file: tree.file.clone(), line: line_of(span.start.line()) };
+        let at = span.start.byte_offset().unwrap_or_default();
+        let mark = Mark { file: tree.file.clone(), line: line_of(span.start.line()), at };
         tree.take(event, mark)?;
     }
-    Ok(tree.done.unwrap_or(Yaml { value: Value::Null, mark: Mark { file: tree.file, line: 1 } }))
+    Ok(tree.done.unwrap_or(Yaml { value: Value::Null, mark: Mark { file: tree.file, line: 1, at: 0 } }))
 }
 
 fn line_of(line: usize) -> u32 {

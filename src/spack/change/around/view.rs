@@ -193,6 +193,6 @@ fn dangles(cx: &Cx, root: &Path) -> bool {
 
 /// Roots of the views that the manifest asks for.
 pub fn view_roots(cx: &Cx, scope: &Scope) -> Result<Vec<PathBuf>> {
-    let manifest = Manifest::read(&*cx.world.eyes, &scope.config, None)?;
+    let manifest = Manifest::read(&*cx.world.eyes, &scope.config)?;
     Ok(manifest.views.into_iter().map(|view| view.root).collect())
 }

@@ -1,21 +1,19 @@
-//! Creates and deletes environments, and changes what their manifests ask for.
+//! Creates and deletes environments.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::around::lock::{touched, warn_of_upgrade};
+use crate::spack::change::env::asked::put_in;
 use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::invoke::{self, Answer};
 use crate::spack::drive::session::{Scope, scope, within};
 use crate::spack::drive::{failure, locks};
-use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;
-use crate::spack::spec::{Dialect, Spec};
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
@@ -140,113 +138,6 @@ pub async fn delete(cx: Cx, args: DeleteArgs) -> Result<EnvironmentInfo> {
         return Err(not_done(&answer, &format!("environment '{name}' is still there")));
     }
     Ok(environment)
-}
-
-/// Adds specs to what an environment asks for. Concretize it afterwards.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct AddArgs {
-    /// Name of the environment, or its folder.
-    pub name: String,
-    /// The spec, or a list.
-    pub specs: Specs,
-}
-
-/// What a manifest asks for now.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ManifestChange {
-    /// What was asked for newly, or no longer.
-    pub changed: Vec<String>,
-    /// What was so before.
-    pub unchanged: Vec<String>,
-    /// Everything that the manifest asks for now.
-    pub specs: Vec<String>,
-}
-
-pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
-    let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
-    let _lock = locks::changing(&cx, &scope).await?;
-    warn_of_upgrade(&cx, &scope)?;
-    put_in(&cx, &scope, specs).await
-}
-
-async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestChange> {
-    let dialect = scope.spack.dialect();
-    let before = asked(cx, scope).await?;
-    let (unchanged, changed): (Vec<String>, Vec<String>) =
-        specs.into_iter().partition(|s| before.iter().any(|b| same(b, s, dialect)));
-    if changed.is_empty() {
-        return Ok(ManifestChange { changed, unchanged, specs: before });
-    }
-    let words = std::iter::once("add".to_owned()).chain(changed.iter().cloned());
-    let invocation = Invocation { touches: touched(scope)?, ..Invocation::changes(words) };
-    let answer = invoke::run(cx, scope, invocation).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
-    let after = asked(cx, scope).await?;
-    let lost: Vec<&str> =
-        changed.iter().filter(|s| !after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
-    if !lost.is_empty() {
-        return Err(not_done(&answer, &format!("the manifest does not ask for {}", lost.join(", "))));
-    }
-    Ok(ManifestChange { changed, unchanged, specs: after })
-}
-
-/// Removes specs from what an environment asks for. The lock keeps them until it is concretized again.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-pub struct RemoveArgs {
-    /// Name of the environment, or its folder.
-    pub name: String,
-    /// The spec, or a list, as the manifest has them.
-    pub specs: Specs,
-    /// From the lock as well.
-    #[serde(default)]
-    pub force: bool,
-}
-
-pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
-    let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
-    let _lock = locks::changing(&cx, &scope).await?;
-    warn_of_upgrade(&cx, &scope)?;
-    let before = asked(&cx, &scope).await?;
-    let dialect = scope.spack.dialect();
-    let there = |s: &String| before.iter().any(|b| same(b, s, dialect));
-    if replay::was_begun() && !specs.iter().any(there) {
-        return Ok(ManifestChange { changed: specs, unchanged: Vec::new(), specs: before });
-    }
-    let mut words = vec!["remove".to_owned()];
-    if args.force {
-        words.push("--force".to_owned());
-    }
-    words.extend(specs.iter().cloned());
-    let invocation = Invocation { touches: touched(&scope)?, ..Invocation::changes(words) };
-    let answer = invoke::run(&cx, &scope, invocation).await?;
-    failure::check(&*cx.world.eyes, &answer)?;
-    replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
-    let after = asked(&cx, &scope).await?;
-    let left: Vec<&str> =
-        specs.iter().filter(|s| after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
-    if !left.is_empty() {
-        return Err(not_done(&answer, &format!("the manifest still asks for {}", left.join(", "))));
-    }
-    let changed = before.into_iter().filter(|b| !after.contains(b)).collect();
-    Ok(ManifestChange { changed, unchanged: Vec::new(), specs: after })
-}
-
-/// What the manifest asks for, as it is now.
-async fn asked(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
-    let name = scope.inside()?.path.display().to_string();
-    within(cx, Some(name), |cx, scope| {
-        let manifest = Manifest::read(&*cx.world.eyes, &scope.config, None)?;
-        Ok(manifest.specs.into_iter().map(|s| s.text).collect())
-    })
-    .await
-}
-
-fn same(a: &str, b: &str, dialect: Dialect) -> bool {
-    let parse = |text| Spec::parse(text, dialect).ok();
-    a == b || parse(a).is_some_and(|spec| Some(spec) == parse(b))
 }
 
 async fn drop_it(cx: &Cx, scope: &Scope) -> Result<()> {

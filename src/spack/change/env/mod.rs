@@ -1,9 +1,10 @@
 //! Changes to environments that somebody asks for. What belongs around each of them is in `around`.
 //!
 //! ```text
-//! upgrade → { change, concretize, hold, install }
+//! { change → asked, upgrade → concretize, hold, install }
 //! ```
 
+pub mod asked;
 pub mod change;
 pub mod concretize;
 pub mod hold;

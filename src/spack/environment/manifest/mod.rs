@@ -3,10 +3,14 @@
 //! listed, and never silently decided.
 //!
 //! ```text
-//! { permissions, redirect } → setting → edit
+//! { edit_roots, permissions → setting, redirect } → blocks → { edit, elements, lists }
 //! ```
 
+pub mod blocks;
 pub mod edit;
+pub mod edit_roots;
+pub mod elements;
+pub mod lists;
 pub mod permissions;
 pub mod redirect;
 pub mod setting;
@@ -16,13 +20,15 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::speclist::{self, Definitions, Item, Satisfies};
+use super::combine::dialect;
+use super::speclist::Expanded;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::config::keys;
-use crate::spack::config::when;
+use crate::spack::store::recipes::{Recipes as _, RepositoryRecipes};
 use crate::spack::text::yaml::{self, Yaml};
 use crate::world::Eyes;
+use lists::Lists;
 
 /// A spec as the user asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -35,6 +41,9 @@ pub struct UserSpec {
     pub group: Option<String>,
     /// Line of the manifest, or of the file with the definition.
     pub line: u32,
+    /// The elements that it comes from.
+    #[serde(skip)]
+    pub origin: Expanded,
 }
 
 /// A view of an environment.
@@ -60,7 +69,7 @@ pub struct Develop {
 }
 
 /// What an environment asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Manifest {
     pub path: PathBuf,
     pub specs: Vec<UserSpec>,
@@ -72,12 +81,14 @@ pub struct Manifest {
     pub unify: String,
     /// What only Spack can decide; then `specs` is not complete.
     pub not_understood: Vec<String>,
+    /// What `specs` come from.
+    #[serde(skip)]
+    pub lists: Lists,
 }
 
 impl Manifest {
-    /// Reads the manifest of the environment that `config` was loaded for. `satisfies` decides exclusions of
-    /// matrices; without it, matrices that exclude are listed as not understood.
-    pub fn read(eyes: &dyn Eyes, config: &Config, satisfies: Option<Satisfies<'_>>) -> Result<Manifest> {
+    /// Reads the manifest of the environment that `config` was loaded for.
+    pub fn read(eyes: &dyn Eyes, config: &Config) -> Result<Manifest> {
         let Some(folder) = config.sub.environment.clone() else {
             return Err(Trouble::new(Kind::Internal, "the configuration was loaded without an environment"));
         };
@@ -86,9 +97,16 @@ impl Manifest {
         check_keys(&tree, config)?;
         let empty = Yaml::new(yaml::Value::Null, tree.mark.clone());
         let spack = tree.get("spack").unwrap_or(&empty);
-        let mut manifest = Manifest {
+        let recipes = RepositoryRecipes::new(
+            eyes,
+            config.recipe_folders(eyes).unwrap_or_default(),
+            dialect(config.release),
+        );
+        let lists = Lists::read(&tree, config, |name| recipes.is_package(name).unwrap_or_default())?;
+        let roots = lists.roots()?;
+        Ok(Manifest {
             path: file,
-            specs: Vec::new(),
+            specs: roots.specs,
             views: views(config, &folder)?,
             include_concrete: spack
                 .get("include_concrete")
@@ -102,70 +120,10 @@ impl Manifest {
                 .get("concretizer:unify")?
                 .and_then(Yaml::scalar_text)
                 .unwrap_or_else(|| "true".to_owned()),
-            not_understood: Vec::new(),
-        };
-        let definitions = definitions(config, &mut manifest.not_understood)?;
-        manifest.add_specs(spack.get("specs").unwrap_or(&empty), &definitions, config, satisfies)?;
-        Ok(manifest)
+            not_understood: roots.not_understood,
+            lists,
+        })
     }
-
-    fn add_specs(
-        &mut self,
-        list: &Yaml,
-        definitions: &Definitions,
-        config: &Config,
-        satisfies: Option<Satisfies<'_>>,
-    ) -> Result<()> {
-        if !list.is_list() && !list.is_null() {
-            return Err(list.wrong("'specs' must be a list"));
-        }
-        for entry in list.list() {
-            let one = Yaml::new(yaml::Value::List(vec![entry.clone()]), entry.mark.clone());
-            let (group, part) = match entry.get("group") {
-                None => (None, one),
-                Some(_) if !config.release.abilities().spec_groups => {
-                    return Err(entry.wrong("groups of specs need Spack 1.2 or newer"));
-                }
-                Some(name) => (name.scalar_text(), group_list(entry)),
-            };
-            for item in speclist::items(&part, definitions)? {
-                self.add_item(&item, group.as_deref(), satisfies)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add_item(&mut self, item: &Item, group: Option<&str>, satisfies: Option<Satisfies<'_>>) -> Result<()> {
-        match speclist::expand(std::slice::from_ref(item), satisfies) {
-            Ok(all) => self.specs.extend(all.into_iter().map(|one| UserSpec {
-                text: speclist::joined(&one.constraints),
-                constraints: one.constraints,
-                group: group.map(str::to_owned),
-                line: one.source.mark.line,
-            })),
-            Err(trouble) if trouble.is(Kind::Unsupported) => {
-                self.not_understood.push(trouble.message().to_owned());
-            }
-            Err(trouble) => return Err(trouble),
-        }
-        Ok(())
-    }
-}
-
-/// The list of a group: `specs`, or a matrix beside the name.
-fn group_list(entry: &Yaml) -> Yaml {
-    if let Some(list) = entry.get("specs") {
-        return list.clone();
-    }
-    let mut matrix = entry.clone();
-    if let yaml::Value::Map(entries) = &mut matrix.value {
-        entries.retain(|(key, _)| matches!(key.name.as_str(), "matrix" | "exclude"));
-        if entries.is_empty() {
-            return Yaml::new(yaml::Value::Null, matrix.mark);
-        }
-    }
-    let mark = matrix.mark.clone();
-    Yaml::new(yaml::Value::List(vec![matrix]), mark)
 }
 
 /// Spack refuses a manifest with keys that it does not know, and so do we.
@@ -194,47 +152,6 @@ fn check_keys(tree: &Yaml, config: &Config) -> Result<()> {
         Some((key, _)) => Err(refuse(key, &known)),
         None => Ok(()),
     }
-}
-
-/// The named lists, from all scopes. Later releases put the parts of one name together before they follow
-/// references; earlier ones go through them in order.
-fn definitions(config: &Config, not_understood: &mut Vec<String>) -> Result<Definitions> {
-    let together = config.release.abilities().scopes_from_include;
-    let mut parts: Vec<(String, Vec<Yaml>)> = Vec::new();
-    for entry in config.section("definitions")?.list() {
-        let mut names = entry.entries().iter().filter(|(key, _)| key.name != "when");
-        let (Some((key, list)), None) = (names.next(), names.next()) else {
-            return Err(entry.wrong("a definition has one name (and maybe 'when')"));
-        };
-        if let Some(condition) = entry.get("when").and_then(Yaml::scalar_text) {
-            match when::holds(&condition, &config.sub.host, &config.sub.vars) {
-                Ok(true) => {}
-                Ok(false) if parts.iter().any(|(name, _)| *name == key.name) || !together => continue,
-                // The name is defined even when no part of it applies.
-                Ok(false) => {
-                    parts.push((key.name.clone(), Vec::new()));
-                    continue;
-                }
-                Err(trouble) => {
-                    not_understood.push(format!("{}: {}", entry.mark, trouble.message()));
-                    continue;
-                }
-            }
-        }
-        match parts.iter_mut().find(|(name, _)| together && *name == key.name) {
-            Some((_, lists)) => lists.push(list.clone()),
-            None => parts.push((key.name.clone(), vec![list.clone()])),
-        }
-    }
-    let mut known = Definitions::new();
-    for (name, lists) in parts {
-        let mut all = Vec::new();
-        for list in &lists {
-            all.extend(speclist::items(list, &known)?);
-        }
-        known.entry(name).or_default().extend(all);
-    }
-    Ok(known)
 }
 
 fn views(config: &Config, folder: &Path) -> Result<Vec<View>> {

@@ -4,11 +4,16 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::in_blocks;
 use super::edit::edit;
 
-/// The manifest with its views below `place/view` and the roots of these module sets below `place/modules`. None if
-/// the text cannot be changed so that it says exactly that.
+/// A copy of the manifest with its views below `place/view` and the roots of these module sets below `place/modules`.
+/// One that is not written in lines gets them. None if the text cannot be changed so that it says exactly that.
 pub fn redirected(text: &str, place: &Path, sets: &[(String, String)]) -> Option<String> {
+    in_lines(text, place, sets).or_else(|| in_lines(&in_blocks(text)?, place, sets))
+}
+
+fn in_lines(text: &str, place: &Path, sets: &[(String, String)]) -> Option<String> {
     let whole: Value = serde_saphyr::from_str(text).ok()?;
     let spack = whole.get("spack")?;
     let view = views(spack.get("view"), place);
@@ -141,6 +146,11 @@ mod tests {
         let none = redirected("spack:\n  view: false\n  specs: []\n", Path::new("/g"), &[]).unwrap();
         let none: Value = serde_saphyr::from_str(&none).unwrap();
         assert_eq!(none["spack"]["view"], false);
-        assert!(redirected("spack: {specs: [], view: true}\n", Path::new("/g"), &sets).is_none());
+        // What is written in one line is written anew.
+        let text = "spack: {specs: [zlib], view: true, packages: {all: {target: [zen2]}}}\n";
+        let out = redirected(text, Path::new("/g"), &sets).unwrap();
+        let out: Value = serde_saphyr::from_str(&out).unwrap();
+        assert_eq!(out["spack"]["view"]["default"]["root"], "/g/view");
+        assert_eq!(out["spack"]["packages"]["all"]["target"][0], "zen2");
     }
 }

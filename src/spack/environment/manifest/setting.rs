@@ -105,7 +105,9 @@ fn taken(text: &str, path: &[&str]) -> String {
     let mut indent = child_indent(&lines, at);
     let mut way = Vec::new();
     for (depth, key) in path.iter().enumerate() {
-        let Some(line) = child(&lines, at, indent, key, depth + 1 == path.len()) else { return text.to_owned() };
+        let Some(line) = child(&lines, at, indent, key, depth + 1 == path.len()) else {
+            return text.to_owned();
+        };
         way.push((line, indent));
         at = line;
         indent = child_indent(&lines, line);
@@ -149,7 +151,9 @@ fn says_something(line: &str) -> bool {
 fn end_of(lines: &[String], at: usize, indent: usize) -> usize {
     let after = lines.iter().enumerate().skip(at + 1);
     // The items of a list may stand as far in as its key.
-    let within = |line: &String| indent_of(line) > indent || indent_of(line) == indent && line.trim_start().starts_with("- ");
+    let within = |line: &String| {
+        indent_of(line) > indent || indent_of(line) == indent && line.trim_start().starts_with("- ")
+    };
     let mut outside = after.filter(|(_, line)| says_something(line) && !within(line));
     outside.next().map_or(lines.len(), |(end, _)| end)
 }

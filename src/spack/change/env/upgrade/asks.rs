@@ -9,7 +9,7 @@ use super::UpgradeArgs;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::environment::manifest::Manifest;
-use crate::spack::environment::manifest::edit::with_specs;
+use crate::spack::environment::manifest::edit_roots::{Change, edited};
 use crate::spack::environment::manifest::setting::{get, with_setting};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::spec::merge::merge;
@@ -24,6 +24,17 @@ pub struct RootChange {
     pub from: Option<String>,
     /// As it will have it; none where it goes.
     pub to: Option<String>,
+}
+
+impl RootChange {
+    fn edit(&self) -> Option<Change> {
+        match (&self.from, &self.to) {
+            (from, to) if from == to => None,
+            (Some(root), Some(by)) => Some(Change::Replace { root: root.clone(), by: by.clone() }),
+            (Some(root), None) => Some(Change::Drop { root: root.clone() }),
+            (None, to) => to.as_ref().map(|spec| Change::Add { spec: spec.clone() }),
+        }
+    }
 }
 
 /// What is asked for.
@@ -56,6 +67,7 @@ impl Asks {
         for text in &args.specs {
             let spec = named(text, present.dialect)?;
             let name = spec.name.clone().unwrap_or_default();
+            is_certain(&name, present)?;
             if asks.specs.insert(name.clone(), spec.clone()).is_some() {
                 return Err(Trouble::usage(format!("'{name}' is asked for twice")));
             }
@@ -81,6 +93,7 @@ impl Asks {
 
     fn remove(&mut self, text: &str, present: &Present<'_>) -> Result<()> {
         let spec = named(text, present.dialect)?;
+        is_certain(spec.name.as_deref().unwrap_or_default(), present)?;
         let before = self.roots.len();
         for (root, parsed) in roots(present) {
             if parsed.name == spec.name && (is_bare(&spec) || parsed == spec) {
@@ -97,14 +110,17 @@ impl Asks {
     }
 
     fn add(&mut self, name: &str, spec: &Spec, text: &str, present: &Present<'_>) -> Result<()> {
-        let removed = |root: &str| self.roots.iter().any(|c| c.from.as_deref() == Some(root) && c.to.is_none());
+        let removed =
+            |root: &str| self.roots.iter().any(|c| c.from.as_deref() == Some(root) && c.to.is_none());
         let same: Vec<(&str, Spec)> = roots(present)
             .filter(|(root, parsed)| parsed.name.as_deref() == Some(name) && !removed(root))
             .collect();
         if same.is_empty() {
             let locked: Vec<&SpecRow> = present.lock.specs.values().filter(|row| row.name == name).collect();
             match locked.first() {
-                Some(row) if !self.roots.iter().any(|c| c.from.is_some() && is_of(c, name, present.dialect)) => {
+                Some(row)
+                    if !self.roots.iter().any(|c| c.from.is_some() && is_of(c, name, present.dialect)) =>
+                {
                     let list = requirement(spec, name, row, present)?;
                     self.requirements.insert(name.to_owned(), list);
                 }
@@ -122,12 +138,18 @@ impl Asks {
                     Kind::Refused,
                     format!("'{text}' could take the place of any of these roots: {}", all.join(", ")),
                 )
-                .hint("remove the one that is meant with --remove, as it is written, and ask for the new one"));
+                .hint(
+                    "remove the one that is meant with --remove, as it is written, and ask for the new one",
+                ));
             }
         };
         for (root, parsed) in chosen {
             let new = replaced(parsed, spec);
-            let to = if same.len() == 1 && is_bare_of_variants(parsed) { text.to_owned() } else { new.to_string() };
+            let to = if same.len() == 1 && is_bare_of_variants(parsed) {
+                text.to_owned()
+            } else {
+                new.to_string()
+            };
             if new == *parsed {
                 // It is asked for so already; that it is looked at again is the wish.
                 self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some((*root).to_owned()) });
@@ -142,7 +164,9 @@ impl Asks {
     pub fn literal(&self, dialect: Dialect) -> Asks {
         let mut asks = self.clone();
         for change in asks.roots.iter_mut().filter(|c| c.from.is_some()) {
-            let Some(name) = change.to.as_deref().and_then(|to| Spec::parse(to, dialect).ok()?.name) else { continue };
+            let Some(name) = change.to.as_deref().and_then(|to| Spec::parse(to, dialect).ok()?.name) else {
+                continue;
+            };
             if let Some(spec) = self.specs.get(&name) {
                 change.to = Some(spec.to_string());
             }
@@ -153,27 +177,25 @@ impl Asks {
 
     /// The manifest that asks for it.
     pub fn written(&self, present: &Present<'_>) -> Result<String> {
-        let unchanged = |what: &str| {
+        let unchanged = || {
             let file = present.manifest.path.display();
-            Trouble::new(Kind::Unsupported, format!("{what} of {file} cannot be changed so that all else stays"))
-                .hint("write `specs` and `packages` as blocks, one key a line")
+            Trouble::new(
+                Kind::Unsupported,
+                format!("the requirements of {file} cannot be changed so that all else stays"),
+            )
+            .hint("write `packages` as a block, one key a line")
         };
-        let real: Vec<&RootChange> = self.roots.iter().filter(|c| c.from != c.to).collect();
-        let mut text = present.text.to_owned();
-        if !real.is_empty() {
-            let dropped: BTreeSet<&str> = real.iter().filter_map(|c| c.from.as_deref()).collect();
-            let mut added: Vec<String> = real.iter().filter_map(|c| c.to.clone()).collect();
-            added.dedup();
-            text = with_specs(&text, &added, |spec| dropped.contains(spec)).ok_or_else(|| unchanged("the specs"))?;
-        }
+        let mut changes: Vec<Change> = self.roots.iter().filter_map(RootChange::edit).collect();
+        changes.dedup();
+        let mut text = edited(present.text, &present.manifest.lists, &changes)?;
         for (name, list) in &self.requirements {
             let path = ["packages", name.as_str(), "require"];
             let list = Value::Array(list.clone());
-            text = with_setting(&text, &path, Some(&list)).ok_or_else(|| unchanged("the requirements"))?;
+            text = with_setting(&text, &path, Some(&list)).ok_or_else(unchanged)?;
         }
         for name in &self.unasked {
             let path = ["packages", name.as_str(), "require"];
-            text = with_setting(&text, &path, None).ok_or_else(|| unchanged("the requirements"))?;
+            text = with_setting(&text, &path, None).ok_or_else(unchanged)?;
         }
         Ok(text)
     }
@@ -187,12 +209,28 @@ fn named(text: &str, dialect: Dialect) -> Result<Spec> {
     }
 }
 
+/// Refuses where only Spack can tell whether a package is asked for.
+fn is_certain(name: &str, present: &Present<'_>) -> Result<()> {
+    let roots = present.manifest.lists.roots()?;
+    let is_meant =
+        |text: &str| Spec::parse(text, present.dialect).is_ok_and(|spec| spec.name.as_deref() == Some(name));
+    let Some(element) = roots.open.iter().find(|element| is_meant(&element.text)) else { return Ok(()) };
+    let why = roots.not_understood.first().map_or("", String::as_str);
+    Err(Trouble::new(
+        Kind::Refused,
+        format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text),
+    )
+    .hint(format!("not understood: {why}")))
+}
+
 /// The roots of the manifest that can be read.
 fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> {
     let dialect = present.dialect;
-    present.manifest.specs.iter().filter_map(move |user| {
-        Some((user.text.as_str(), Spec::parse(&user.text, dialect).ok()?))
-    })
+    present
+        .manifest
+        .specs
+        .iter()
+        .filter_map(move |user| Some((user.text.as_str(), Spec::parse(&user.text, dialect).ok()?)))
 }
 
 fn is_of(change: &RootChange, name: &str, dialect: Dialect) -> bool {
@@ -252,7 +290,8 @@ fn requirement(spec: &Spec, name: &str, row: &SpecRow, present: &Present<'_>) ->
 
 /// What `packages:all` says under this key, as far as it can be said of the package.
 pub fn of_all(config: &Config, key: &str, row: &SpecRow, dialect: Dialect) -> Result<Vec<Value>> {
-    let list = match config.get(&format!("packages:all:{key}"))?.map(crate::spack::text::yaml::Yaml::to_json) {
+    let list = match config.get(&format!("packages:all:{key}"))?.map(crate::spack::text::yaml::Yaml::to_json)
+    {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list,
         Some(one) => vec![one],

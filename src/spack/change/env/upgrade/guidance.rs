@@ -89,7 +89,8 @@ impl Guidance<'_> {
         }
         let asked = self.asks.specs.get(&first.name);
         let mut list = Vec::new();
-        if asked.is_none_or(|spec| spec.versions.is_any()) && others.iter().all(|row| row.version == first.version)
+        if asked.is_none_or(|spec| spec.versions.is_any())
+            && others.iter().all(|row| row.version == first.version)
         {
             list.push(format!("@={}", first.version));
         }
@@ -137,7 +138,8 @@ impl Guidance<'_> {
                 found.entry(name).or_default().insert(&dependency.name);
             }
         }
-        let wants = |name: &str, spec: &Spec| spec.nodes().iter().any(|node| node.name.as_deref() == Some(name));
+        let wants =
+            |name: &str, spec: &Spec| spec.nodes().iter().any(|node| node.name.as_deref() == Some(name));
         found
             .into_iter()
             .filter(|(name, _)| !self.asks.specs.values().any(|spec| wants(name, spec)))
@@ -152,9 +154,11 @@ impl Guidance<'_> {
     fn reuse(&self, before: &Path) -> Result<String> {
         let mut from = vec![json!({ "type": "environment", "path": before, "include": [], "exclude": [] })];
         let is_free = |row: &&SpecRow| !self.touched.contains(&row.hash);
-        let kept: BTreeSet<&str> = self.lock.specs.values().filter(is_free).map(|row| row.name.as_str()).collect();
+        let kept: BTreeSet<&str> =
+            self.lock.specs.values().filter(is_free).map(|row| row.name.as_str()).collect();
         for mut source in configured(&self.scope.config, self.fresh)? {
-            let mut exclude: Vec<Value> = source.get("exclude").and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut exclude: Vec<Value> =
+                source.get("exclude").and_then(Value::as_array).cloned().unwrap_or_default();
             // Of these the environment has its own.
             exclude.extend(kept.iter().map(|name| Value::from(*name)));
             source.insert("exclude".to_owned(), exclude.into());
@@ -167,7 +171,8 @@ impl Guidance<'_> {
 
 /// Where Spack is configured to reuse from.
 fn configured(config: &Config, fresh: Option<bool>) -> Result<Vec<Map<String, Value>>> {
-    let usual = || ["local", "buildcache"].map(|kind| Map::from_iter([("type".to_owned(), Value::from(kind))]));
+    let usual =
+        || ["local", "buildcache"].map(|kind| Map::from_iter([("type".to_owned(), Value::from(kind))]));
     let value = config.get("concretizer:reuse")?.map(crate::spack::text::yaml::Yaml::to_json);
     let map = match (fresh, value) {
         (Some(true), _) | (None, Some(Value::Bool(false))) => return Ok(Vec::new()),

@@ -24,7 +24,7 @@ pub use self::why::Stays;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::change::around::lock::{self, warn_of_upgrade};
-use crate::spack::change::env::concretize::{ConcretizeArgs, Concretization, guided};
+use crate::spack::change::env::concretize::{Concretization, ConcretizeArgs, guided};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::manifest::Manifest;
@@ -120,7 +120,7 @@ impl Before {
         let (eyes, environment) = (&*cx.world.eyes, scope.inside()?);
         let lock = LockfileText::of(cx, environment)?;
         Ok(Before {
-            manifest: Manifest::read(eyes, &scope.config, None)?,
+            manifest: Manifest::read(eyes, &scope.config)?,
             manifest_text: eyes.read_text(&environment.manifest_file())?,
             lock: lock.as_ref().map(|text| LockContents::of(&text.parse()?)).transpose()?.unwrap_or_default(),
             lock_text: lock,

@@ -21,7 +21,12 @@ pub struct Stays {
 }
 
 /// Says of each change why it is: `asked`, `depends on …`, `required by …`, `no longer needed`, `chosen by the solver`.
-pub fn explain(changes: &mut [PackageDiff], asked: &BTreeSet<&str>, before: &LockContents, after: &LockContents) {
+pub fn explain(
+    changes: &mut [PackageDiff],
+    asked: &BTreeSet<&str>,
+    before: &LockContents,
+    after: &LockContents,
+) {
     let mut above: BTreeMap<&str, &str> = BTreeMap::new();
     for row in after.specs.values() {
         let is_new = !before.specs.contains_key(&row.hash);
@@ -58,7 +63,9 @@ pub fn staying(asked: &BTreeSet<&str>, before: &LockContents, after: &LockConten
             let newer = |other: &&crate::spack::store::row::SpecRow| {
                 other.name == row.name && !before.specs.contains_key(&other.hash)
             };
-            asked.contains(row.name.as_str()) && before.specs.contains_key(hash) && after.specs.values().any(|o| newer(&o))
+            asked.contains(row.name.as_str())
+                && before.specs.contains_key(hash)
+                && after.specs.values().any(|o| newer(&o))
         })
     };
     let mut out = BTreeSet::new();
