@@ -3,7 +3,7 @@
 //! and generations are above.
 //!
 //! ```text
-//! { change, rehearsal } → read → { drive, lock, linkage } → { environment, store } → config →
+//! { change, rehearsal } → read → { drive, lock, linkage } → environment → store → config →
 //! { text, spec }
 //! ```
 

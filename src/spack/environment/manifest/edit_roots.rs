@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::UserSpec;
 use super::elements::{reworded, with_specs, without};
-use super::lists::{Lists, Roots};
+use super::lists::{Lists, Roots, UserSpec};
 use crate::base::trouble::Place;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::environment::combine::{combined, says};

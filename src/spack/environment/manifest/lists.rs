@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::UserSpec;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::release::Release;
 use crate::spack::config::{Config, when};
@@ -12,6 +14,22 @@ use crate::spack::environment::exclusion::Reading;
 use crate::spack::environment::speclist::{self, Definitions, Element, Expanded, Item};
 use crate::spack::spec::Spec;
 use crate::spack::text::yaml::{self, Value, Yaml};
+
+/// A spec as the user asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UserSpec {
+    /// The whole spec in one text.
+    pub text: String,
+    /// What it was put together from; one part unless it comes from a matrix.
+    pub constraints: Vec<String>,
+    /// The group that it stands in (1.2).
+    pub group: Option<String>,
+    /// Line of the manifest, or of the file with the definition.
+    pub line: u32,
+    /// The elements that it comes from.
+    #[serde(skip)]
+    pub origin: Expanded,
+}
 
 /// The lists of a manifest, with those that the configuration around it defines.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,30 +21,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::combine::dialect;
-use super::speclist::Expanded;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::config::keys;
 use crate::spack::store::recipes::{Recipes as _, RepositoryRecipes};
 use crate::spack::text::yaml::{self, Yaml};
 use crate::world::Eyes;
-use lists::Lists;
-
-/// A spec as the user asked for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct UserSpec {
-    /// The whole spec in one text.
-    pub text: String,
-    /// What it was put together from; one part unless it comes from a matrix.
-    pub constraints: Vec<String>,
-    /// The group that it stands in (1.2).
-    pub group: Option<String>,
-    /// Line of the manifest, or of the file with the definition.
-    pub line: u32,
-    /// The elements that it comes from.
-    #[serde(skip)]
-    pub origin: Expanded,
-}
+use lists::{Lists, UserSpec};
 
 /// A view of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
