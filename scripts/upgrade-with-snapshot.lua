@@ -121,6 +121,7 @@ local function by_generation(o)
     local made = begun and generation.build(line, { number = begun }) or generation.adopt(o.env, { name = line })
     local proof = generation.prove(line, { number = made.number })
     if not proof.ok then
+      generation.remove(line, made.number, { keep_specs = true, force = true })
       fail("refused", o.env .. " is not whole as it is: " .. proof.problems[1] .. "; moonstack env status " .. o.env)
     end
     generation.publish(line, { number = made.number })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::remove::{RemoveArgs, remove};
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
@@ -194,5 +195,18 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
             solved.missing, args.env
         ));
     }
-    build(cx, BuildArgs { name, number: Some(solved.number), ..BuildArgs::default() }).await
+    let number = solved.number;
+    let built =
+        build(cx.clone(), BuildArgs { name: name.clone(), number: Some(number), ..BuildArgs::default() })
+            .await;
+    if let Err(trouble) = &built
+        && !trouble.is(Kind::Cancelled)
+    {
+        // Nobody is on it, and an environment that Spack tracks for nothing would only be in the way.
+        let gone = RemoveArgs { name, number, keep_specs: true, dry_run: false, force: true };
+        if let Err(other) = remove(cx.clone(), gone).await {
+            cx.world.warn(format!("generation {number} is left behind: {}", other.message()));
+        }
+    }
+    built
 }

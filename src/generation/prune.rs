@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::guards;
 use super::remove::{RemoveArgs, Removed, remove};
 use crate::base::{Kind, Result};
-use crate::generation::series::ledger::{Ledger, LedgerEntry};
+use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress};
 use crate::generation::series::place::Place;
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
 use crate::snapshot::record::row::seconds;
 
 /// Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site
-/// file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the
-/// grace period, or would go back to.
+/// file decides, and without it all go. Those that came to nothing, begun or broken and never published, do not count
+/// and go as soon as there is a newer one. Whatever it says: pinned ones stay, and what users are on, were on within
+/// the grace period, or would go back to.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PruneArgs {
@@ -82,7 +83,12 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
 fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>> {
     let ledger = Ledger::read(cx, Place::of(cx, name)?)?;
     let mut out = Vec::new();
-    for (rank, (number, entry)) in ledger.entries().iter().rev().enumerate() {
+    let mut rank = 0;
+    for (place, (number, entry)) in ledger.entries().iter().rev().enumerate() {
+        if place > 0 && came_to_nothing(&ledger, *number, entry) {
+            out.push((*number, guards::guard(cx, &ledger, *number)?.map(|guard| guard.why)));
+            continue;
+        }
         let why = if rank < keep {
             Some(format!("it is one of the newest {keep}"))
         } else if let Some(guard) = guards::guard(cx, &ledger, *number)? {
@@ -93,9 +99,16 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
             wanted(cx, &ledger, *number, entry, rank)?
         };
         out.push((*number, why));
+        rank += 1;
     }
     out.reverse();
     Ok(out)
+}
+
+/// It was never solved or could not be built, and users never saw it.
+fn came_to_nothing(ledger: &Ledger, number: u64, entry: &LedgerEntry) -> bool {
+    matches!(entry.progress, Progress::Begun | Progress::Broken)
+        && !ledger.publications().iter().any(|publication| publication.number == number)
 }
 
 fn wanted(cx: &Cx, ledger: &Ledger, number: u64, entry: &LedgerEntry, rank: usize) -> Result<Option<String>> {

@@ -155,6 +155,7 @@
 ---@field to? string The concrete spec after.
 ---@field from_hash? string The hash before.
 ---@field to_hash? string The hash after.
+---@field why? string Why it changed, where an upgrade asked for something: `asked`, `depends on NAME`, `required by NAME`, `no longer needed` or `chosen by the solver`.
 ---@field build_only boolean No root links to it or runs it, before or after. Not known, and `false`, of locks before version 4.
 ---@field roots? string[] The specs that ask for it as a root: after, or before if it is removed.
 ---@field only_hash? boolean Nothing differs but the hash: something below it changed, or how Spack counts hashes.
@@ -193,6 +194,23 @@
 ---@field specs integer Concrete specs in the lock.
 ---@field missing integer Of these, not installed.
 ---@field log? string What Spack printed.
+
+---A package that goes on with what was replaced.
+---@class (exact) Stays
+---@field name string Its name and version.
+---@field hash string Its hash.
+---@field on string What it stays on, as `name@version`.
+
+---An environment that is solved.
+---@class (exact) Upgraded
+---@field name string The environment.
+---@field changed boolean Its manifest or lock is another than before.
+---@field changes PackageDiff[] What changed in its lock, package by package, each with the reason.
+---@field stays Stays[] Packages that go on with what was replaced.
+---@field solves integer How often the solver was started.
+---@field gave_up string[] Nothing less than this had a solution: empty, `everything was solved again`, or what was given up.
+---@field specs integer Concrete specs in the lock.
+---@field missing integer Of these, not installed.
 
 ---What was made.
 ---@class (exact) Refreshed
@@ -341,6 +359,28 @@ function env.remove(name, specs, options) end
 ---@return Concretization
 ---@overload fun(arguments: env.concretize.Arguments): Concretization
 function env.concretize(name, options) end
+
+---@class (exact) env.upgrade.Options
+---@field remove? string[] Roots that are no longer asked for.
+---@field unask? string[] Packages of which nothing is required any more.
+---@field all? boolean Solve everything again, with the newest versions.
+---@field dependents? boolean What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
+---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with `all` ignored.
+
+---@class (exact) env.upgrade.Arguments: env.upgrade.Options
+---@field name? string Name of the environment, or its folder.
+---@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+
+---Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
+---
+---Changes the site. Example: `env.upgrade("next", { "zlib" }, { dependents = true })`
+---@param name? string Name of the environment, or its folder.
+---@param specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+---@param options? env.upgrade.Options
+---@return Upgraded
+---@overload fun(arguments: env.upgrade.Arguments): Upgraded
+---@overload fun(name: string, options: env.upgrade.Options): Upgraded
+function env.upgrade(name, specs, options) end
 
 ---@class (exact) env.install.Options
 ---@field add? boolean Add the specs to the environment first.

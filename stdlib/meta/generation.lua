@@ -19,7 +19,10 @@
 ---@field path string Its folder: an environment.
 ---@field from string What it was made from.
 ---@field changed boolean It asks for something else than that.
----@field changes PackageDiff[] What differs, package by package.
+---@field changes PackageDiff[] What differs, package by package, each with the reason.
+---@field stays Stays[] Packages that go on with what was replaced.
+---@field solves integer How often the solver was started.
+---@field gave_up string[] What had to be given up for a solution.
 ---@field specs integer Concrete specs in its lock.
 ---@field missing integer Of these, not installed.
 ---@field rebuilds string[] Packages that are there in both and are built anew.
@@ -133,8 +136,10 @@ function generation.adopt(env, options) end
 ---@class (exact) generation.solve.Options
 ---@field from? string The environment to begin with: a name or folder. Left out, the generation that users are on, and without one the environment of that name.
 ---@field all? boolean Solve everything again, with the newest versions.
----@field specs? string[] Specs that are asked for newly. One for a package that is asked for already takes its place.
----@field remove? string[] Packages that are no longer asked for.
+---@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+---@field remove? string[] Roots that are no longer asked for.
+---@field unask? string[] Packages of which nothing is required any more.
+---@field dependents? boolean What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
 ---@field as_is? boolean Take the lock as it is, without solving.
 ---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with `all` ignored.
 ---@field description? string What it is for, in words.
@@ -310,7 +315,7 @@ function generation.unpin(name, number) end
 ---@class (exact) generation.prune.Arguments: generation.prune.Options
 ---@field name? string Name of the generations; left out, all of them.
 
----Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site file decides, and without it all go. Whatever it says: pinned ones stay, and what users are on, were on within the grace period, or would go back to.
+---Removes old generations, as `generation.remove` does. The newest stay; of older ones the policy `keep` of the site file decides, and without it all go. Those that came to nothing, begun or broken and never published, do not count and go as soon as there is a newer one. Whatever it says: pinned ones stay, and what users are on, were on within the grace period, or would go back to.
 ---
 ---Changes the site. Example: `generation.prune({ keep = 3, dry_run = true })`
 ---@param name? string Name of the generations; left out, all of them.

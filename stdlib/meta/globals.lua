@@ -8,13 +8,14 @@
 ---@return any
 function defer(cleanup) end
 
----Raises an error with a kind, a message and facts.
+---Raises an error with a kind, a message, facts and a hint.
 ---
 ---Example: `pcall(fail, "refused", "not today")`
 ---@param kind string
 ---@param message string
 ---@param facts? table
-function fail(kind, message, facts) end
+---@param hint? string
+function fail(kind, message, facts, hint) end
 
 ---Declares a script as a workflow: `name`, `doc`, `options` and `run`. The script returns it.
 ---

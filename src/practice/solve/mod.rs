@@ -2,6 +2,10 @@
 //! asks otherwise; everything in one request shares one configuration of each package, also with what is kept of an
 //! environment. It does not optimise and reuses only that; a request that contradicts itself or what is kept is
 //! refused in Spack's words.
+//!
+//! ```text
+//! { choose, wishes }
+//! ```
 
 pub(crate) mod choose;
 pub(crate) mod wishes;

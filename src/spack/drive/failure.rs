@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::events::name_of;
 use super::invoke::Answer;
+use super::signs::kind_of;
 use crate::base::{Kind, Trouble, redact};
 use crate::world::Eyes;
 
@@ -41,70 +42,6 @@ pub struct Failure {
     pub kind: Kind,
     pub errors: Vec<String>,
     pub packages: Vec<PackageFailure>,
-}
-
-/// Telling words, most telling first; later ones appear around the earlier.
-const SIGNS: &[(Kind, &[&str])] = &[
-    (Kind::Disk, &["No space left on device", "Disk quota exceeded", "[Errno 28]", "[Errno 122]"]),
-    (Kind::Lock, &["Timed out waiting for a", "LockTimeoutError", "LockPermissionError"]),
-    (
-        Kind::Fetch,
-        &[
-            "FetchError",
-            "All fetchers failed",
-            "ChecksumError",
-            "sha256 checksum failed",
-            "No binary found when cache-only",
-            "NoVerifyException",
-            "unable to verify any of them",
-            "URLError",
-            "FetchCacheError",
-            "no binary available",
-        ],
-    ),
-    (
-        Kind::Concretization,
-        &[
-            "failed to concretize",
-            "cannot concretize",
-            "No version exists that satisfies",
-            "No such variant",
-            "UnsatisfiableSpecError",
-            "is unsatisfiable",
-            "PackageNotFoundError",
-            "Cannot build package",
-            "could be found to match",
-            "Use 'spack create' to create",
-        ],
-    ),
-    (
-        Kind::NotFound,
-        &[
-            "does not match any installed packages",
-            "No package matches",
-            "no matching specs are in the current",
-        ],
-    ),
-    (Kind::Permission, &["Permission denied", "PermissionError", "[Errno 13]", "Read-only file system"]),
-    (Kind::Signal, &["Keyboard interrupt", "KeyboardInterrupt"]),
-    (
-        Kind::Build,
-        &[
-            "ProcessError",
-            "InstallError",
-            "found in build log",
-            "See build log for details",
-            "Failed to install",
-            "failed to install",
-            "Package was not installed",
-            "Terminating after first install failure",
-        ],
-    ),
-];
-
-/// The kind that a text tells of.
-fn kind_of(text: &str) -> Option<Kind> {
-    SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| text.contains(sign))).map(|(kind, _)| *kind)
 }
 
 static STAGE: LazyLock<Option<Regex>> =

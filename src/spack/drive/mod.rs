@@ -2,7 +2,7 @@
 //! it. Which command is to be run is decided above.
 //!
 //! ```text
-//! failure → invoke → handed → { invocation, installed, locks } → { events, verbs, session }
+//! failure → { signs, invoke } → handed → { invocation, installed, locks } → { events, verbs, session }
 //! ```
 
 pub mod events;
@@ -13,4 +13,5 @@ pub mod invocation;
 pub mod invoke;
 pub mod locks;
 pub mod session;
+mod signs;
 pub mod verbs;

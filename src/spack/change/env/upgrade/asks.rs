@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::UpgradeArgs;
+use super::args::UpgradeArgs;
+use super::requirements::{required, requirement};
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::manifest::edit_roots::{Change, edited};
-use crate::spack::environment::manifest::setting::{get, with_setting};
+use crate::spack::environment::manifest::setting::with_setting;
 use crate::spack::lock::contents::LockContents;
-use crate::spack::spec::merge::merge;
 use crate::spack::spec::replace::{agree, replaced};
 use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::row::SpecRow;
@@ -121,7 +121,7 @@ impl Asks {
                 Some(row)
                     if !self.roots.iter().any(|c| c.from.is_some() && is_of(c, name, present.dialect)) =>
                 {
-                    let list = requirement(spec, name, row, present)?;
+                    let list = requirement(spec, row, present.text, present.config, present.dialect)?;
                     self.requirements.insert(name.to_owned(), list);
                 }
                 _ => self.roots.push(RootChange { from: None, to: Some(text.to_owned()) }),
@@ -245,67 +245,4 @@ fn is_bare(spec: &Spec) -> bool {
 /// It asks for a version at most.
 fn is_bare_of_variants(spec: &Spec) -> bool {
     *spec == Spec { name: spec.name.clone(), versions: spec.versions.clone(), ..Spec::default() }
-}
-
-/// What the manifest itself requires of a package.
-fn required(text: &str, name: &str) -> Option<Value> {
-    let manifest: Value = serde_saphyr::from_str(text).ok()?;
-    get(&manifest, &["packages", name, "require"]).cloned()
-}
-
-/// What is required of the package from now on: what the manifest requires already as far as it can stay, and what is
-/// asked. A requirement of its own takes a package out of what `packages:all` requires, so that is said again.
-fn requirement(spec: &Spec, name: &str, row: &SpecRow, present: &Present<'_>) -> Result<Vec<Value>> {
-    let asked = Spec { name: None, ..spec.clone() };
-    let mut out = Vec::new();
-    let mut is_said = false;
-    let own = match required(present.text, name) {
-        None => Vec::new(),
-        Some(Value::Array(list)) => list,
-        Some(one) => vec![one],
-    };
-    for item in own {
-        let Some(old) = item.as_str().and_then(|text| Spec::parse(text, present.dialect).ok()) else {
-            out.push(item);
-            continue;
-        };
-        if merge(&mut asked.clone(), old.clone()).is_ok() {
-            out.push(item);
-        } else if !is_said {
-            out.push(replaced(&old, &asked).to_string().into());
-            is_said = true;
-        }
-    }
-    if !is_said {
-        let text = Value::from(asked.to_string());
-        if !out.contains(&text) {
-            out.insert(0, text);
-        }
-    }
-    if present.config.get(&format!("packages:{name}:require"))?.is_none() {
-        out.extend(of_all(present.config, "require", row, present.dialect)?);
-    }
-    Ok(out)
-}
-
-/// What `packages:all` says under this key, as far as it can be said of the package.
-pub fn of_all(config: &Config, key: &str, row: &SpecRow, dialect: Dialect) -> Result<Vec<Value>> {
-    let list = match config.get(&format!("packages:all:{key}"))?.map(crate::spack::text::yaml::Yaml::to_json)
-    {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(list)) => list,
-        Some(one) => vec![one],
-    };
-    let variants: BTreeSet<&str> = row.variants.iter().map(|(name, _)| name.as_str()).collect();
-    let fits = |text: &str| {
-        let spec = Spec::parse(text, dialect);
-        spec.is_ok_and(|spec| spec.variants.keys().all(|name| variants.contains(name.as_str())))
-    };
-    let texts = |item: &Value| -> Vec<String> {
-        let several = ["one_of", "any_of"].iter().find_map(|key| item.get(key)?.as_array().cloned());
-        let one = item.as_str().or_else(|| item.get("spec")?.as_str()).map(|text| vec![Value::from(text)]);
-        let all = several.or(one).unwrap_or_default();
-        all.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-    };
-    Ok(list.into_iter().filter(|item| texts(item).iter().any(|text| fits(text))).collect())
 }

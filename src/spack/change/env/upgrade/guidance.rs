@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Map, Value, json};
 
-use super::asks::{Asks, of_all};
+use super::asks::Asks;
+use super::requirements::of_all;
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::config::Config;
@@ -17,6 +18,7 @@ use crate::spack::lock::contents::LockContents;
 use crate::spack::spec::Spec;
 use crate::spack::spec::print::quoted;
 use crate::spack::store::row::{SpecRow, VariantRow};
+use crate::spack::text::yaml::Yaml;
 use crate::world::Action;
 
 /// Virtual packages that compilers and the C library provide: what provides them is no choice of the environment.
@@ -173,7 +175,7 @@ impl Guidance<'_> {
 fn configured(config: &Config, fresh: Option<bool>) -> Result<Vec<Map<String, Value>>> {
     let usual =
         || ["local", "buildcache"].map(|kind| Map::from_iter([("type".to_owned(), Value::from(kind))]));
-    let value = config.get("concretizer:reuse")?.map(crate::spack::text::yaml::Yaml::to_json);
+    let value = config.get("concretizer:reuse")?.map(Yaml::to_json);
     let map = match (fresh, value) {
         (Some(true), _) | (None, Some(Value::Bool(false))) => return Ok(Vec::new()),
         (_, Some(Value::Object(map))) => map,

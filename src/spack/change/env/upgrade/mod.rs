@@ -5,22 +5,21 @@
 //! solves.
 //!
 //! ```text
-//! { guidance, why } → { asks, unlock }
+//! { guidance → asks → { args, requirements }, why } → unlock
 //! ```
 
+mod args;
 mod asks;
 mod guidance;
+mod requirements;
 mod unlock;
 mod why;
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+pub use self::args::{Stays, UpgradeArgs, Upgraded};
 use self::asks::{Asks, Present};
 use self::guidance::Guidance;
-pub use self::why::Stays;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::change::around::lock::{self, warn_of_upgrade};
@@ -29,52 +28,8 @@ use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::lock::contents::LockContents;
-use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::lock::lockfile::LockfileText;
 use crate::world::Action;
-
-/// Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct UpgradeArgs {
-    /// Name of the environment, or its folder.
-    pub name: String,
-    /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
-    /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
-    pub specs: Vec<String>,
-    /// Roots that are no longer asked for.
-    pub remove: Vec<String>,
-    /// Packages of which nothing is required any more.
-    pub unask: Vec<String>,
-    /// Solve everything again, with the newest versions.
-    pub all: bool,
-    /// What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
-    pub dependents: bool,
-    /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with
-    /// `all` ignored.
-    pub fresh: Option<bool>,
-}
-
-/// An environment that is solved.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Upgraded {
-    /// The environment.
-    pub name: String,
-    /// Its manifest or lock is another than before.
-    pub changed: bool,
-    /// What changed in its lock, package by package, each with the reason.
-    pub changes: Vec<PackageDiff>,
-    /// Packages that go on with what was replaced.
-    pub stays: Vec<Stays>,
-    /// How often the solver was started.
-    pub solves: u32,
-    /// Nothing less than this had a solution: empty, `everything was solved again`, or what was given up.
-    pub gave_up: Vec<String>,
-    /// Concrete specs in the lock.
-    pub specs: usize,
-    /// Of these, not installed.
-    pub missing: usize,
-}
 
 pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
     let scope = scope(&cx, Some(args.name.clone())).await?;

@@ -2,23 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
+use super::args::Stays;
 use super::unlock::dependents;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::diff::rows::{Change, PackageDiff};
-
-/// A package that goes on with what was replaced.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct Stays {
-    /// Its name and version.
-    pub name: String,
-    /// Its hash.
-    pub hash: String,
-    /// What it stays on, as `name@version`.
-    pub on: String,
-}
 
 /// Says of each change why it is: `asked`, `depends on …`, `required by …`, `no longer needed`, `chosen by the solver`.
 pub fn explain(
