@@ -231,7 +231,7 @@ local function in_place(o)
     if is_cancel(e) then error(e, 0) end
     snapshot.restore(taken)
     snapshot.unpin(taken)
-    fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e))
+    fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e), unsolved(o, e))
   end
   local asked = { taken, o.all, o.specs, o.remove, o.unask, o.dependents }
   local done = run.step("upgrade", { needs = { "snapshot" }, inputs = asked }, function()

@@ -27,3 +27,4 @@ mod site_tests;
 mod snapshots;
 mod specs;
 mod together;
+mod upgrades;

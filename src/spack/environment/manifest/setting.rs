@@ -118,7 +118,9 @@ fn taken(text: &str, path: &[&str]) -> String {
         let above = lines.get(..line).unwrap_or_default().iter().rposition(|l| says_something(l));
         let alone = above.is_some_and(|above| {
             let upper = lines.get(above).map_or(0, |l| indent_of(l));
-            upper < indent && end_of(&lines, above, upper) <= line
+            let end = end_of(&lines, above, upper);
+            let rest = lines.get(above + 1..end).unwrap_or_default();
+            upper < indent && !rest.iter().any(|l| says_something(l))
         });
         if !alone {
             break;
@@ -189,6 +191,7 @@ mod tests {
             "# top\nspack:\n  # mine\n  packages: # all of them\n    zlib:\n      variants: +pic   # so\n  specs: []\n",
             "spack:\n    packages:\n        all:\n            target: [zen2]\n    view: true\n",
             "spack:\n  packages:\n    mpi:\n      require:\n      - openmpi\n  specs: []\n",
+            "spack:\n  # what is wanted\n  specs: []\n",
         ] {
             let first = with_setting(text, &PATH, Some(&json!(["@1.2"]))).unwrap_or_else(|| panic!("{text}"));
             let second = with_setting(&first, &PATH, Some(&json!(["@1.3", "+x"]))).unwrap();

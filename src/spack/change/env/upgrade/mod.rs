@@ -5,7 +5,7 @@
 //! solves.
 //!
 //! ```text
-//! { guidance → asks → { args, requirements }, why } → unlock
+//! guidance → asks → requirements → why → { args, unlock }
 //! ```
 
 mod args;

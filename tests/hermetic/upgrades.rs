@@ -1,0 +1,144 @@
+//! What an upgrade asks for and what else it changes, on environments whose roots share dependencies. How the solver
+//! of a real Spack takes it is tried in `real::solving`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::common::runs_bed::Bed;
+
+/// Name to hash of what an environment has locked.
+fn locked(bed: &Bed, env: &str) -> BTreeMap<String, String> {
+    let rows = bed.json(&["env", "specs", env]);
+    let row =
+        |row: &Value| (row["name"].as_str().unwrap().to_owned(), row["hash"].as_str().unwrap().to_owned());
+    rows.as_array().unwrap().iter().map(row).collect()
+}
+
+fn current(bed: &Bed) -> String {
+    bed.state().join("current/science").display().to_string()
+}
+
+fn manifest(bed: &Bed) -> String {
+    std::fs::read_to_string(PathBuf::from(current(bed)).join("spack.yaml")).unwrap()
+}
+
+/// What a failing call says, and its exit code.
+fn refused(bed: &Bed, args: &[&str]) -> (String, i32) {
+    let output = bed.run(args);
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code().unwrap())
+}
+
+fn upgrade(bed: &Bed, args: &[&str]) -> Value {
+    bed.json(&[&["-q", "run", "upgrade-with-snapshot", "science", "--json"], args].concat())
+}
+
+fn why(result: &Value, name: &str) -> String {
+    let row = result["changes"].as_array().unwrap().iter().find(|row| row["name"] == name);
+    row.unwrap_or_else(|| panic!("no change of {name}: {result}"))["why"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_root_that_others_need_is_upgraded_and_all_else_stays() {
+    let bed = Bed::practice();
+    let before = locked(&bed, "science");
+    let done = upgrade(&bed, &["hdf5@1.12"]);
+    assert_eq!(why(&done, "hdf5"), "asked");
+    assert_eq!(why(&done, "netcdf-c"), "depends on hdf5");
+    let after = locked(&bed, &current(&bed));
+    let moved: Vec<&String> =
+        before.iter().filter(|(name, hash)| after.get(*name) != Some(hash)).map(|(n, _)| n).collect();
+    assert_eq!(moved, ["hdf5", "netcdf-c"]);
+    // What the root asked for besides is still asked for.
+    let text = manifest(&bed);
+    assert!(text.contains("hdf5@1.12 +hl"), "{text}");
+}
+
+#[test]
+fn what_is_asked_of_a_dependency_is_required_until_it_is_unasked() {
+    let bed = Bed::practice();
+    let done = upgrade(&bed, &["zlib-ng@2.1"]);
+    assert_eq!(why(&done, "zlib-ng"), "asked");
+    assert_eq!(why(&done, "hdf5"), "depends on zlib-ng");
+    let openmpi = |env: &str| locked(&bed, env)["openmpi"].clone();
+    assert_ne!(openmpi("science"), openmpi(&current(&bed)), "it needs zlib-ng");
+    let requirement = "    zlib-ng:\n      require: [\"@2.1\"]\n";
+    assert!(manifest(&bed).contains(requirement), "{}", manifest(&bed));
+    let (said, code) = refused(&bed, &["run", "upgrade-with-snapshot", "science", "--unask", "hwloc"]);
+    assert!(code == 2 || code == 3, "{said}");
+    assert!(said.contains("requires nothing of 'hwloc'"), "{said}");
+    upgrade(&bed, &["--unask", "zlib-ng"]);
+    assert!(!manifest(&bed).contains("packages"), "{}", manifest(&bed));
+    // It is not asked for any more, and nobody asked for another.
+    assert!(locked(&bed, &current(&bed)).contains_key("zlib-ng"));
+}
+
+#[test]
+fn a_spack_that_is_not_told_to_solve_it_again_keeps_what_is_locked() {
+    let bed = Bed::practice();
+    let file = bed.root.join("site/environments/science/spack.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("hdf5+hl", "hdf5@1.12+hl")).unwrap();
+    let (said, code) = refused(&bed, &["env", "concretize", "science"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("without changing the existing environment"), "{said}");
+    assert!(said.contains("Cannot satisfy"), "the reasons are cut off: {said}");
+    bed.ok(&["-q", "env", "concretize", "science", "--force"]);
+}
+
+#[test]
+fn what_cannot_be_solved_leaves_nothing_behind() {
+    let bed = Bed::practice();
+    upgrade(&bed, &["fftw@3.3.9"]);
+    for mode in ["generation", "in-place"] {
+        let tree = bed.tree();
+        let args = ["-q", "run", "upgrade-with-snapshot", "science", "hdf5~hl", "--mode", mode];
+        let (said, code) = refused(&bed, &args);
+        assert_eq!(code, 2, "{said}");
+        for part in ["variant 'hl' cannot have two values at once", "hint:"] {
+            assert!(said.contains(part), "'{part}' is not said: {said}");
+        }
+        if mode == "generation" {
+            assert!(said.contains("users stay on generation 2 of science"), "{said}");
+            assert_eq!(bed.tree(), tree, "something of it is left");
+        }
+        let pinned = bed.json(&["snapshot", "list"]);
+        assert!(pinned.as_array().unwrap().iter().all(|row| row["pinned"] == false), "{pinned}");
+        let names: Vec<String> =
+            bed.json(&["env", "list"]).as_array().unwrap().iter().map(|e| e["name"].to_string()).collect();
+        assert_eq!(names.iter().filter(|name| name.contains("science-g")).count(), 2, "{names:?}");
+        assert_eq!(bed.json(&["generation", "list"]).as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn who_stays_on_the_old_one_is_named_and_can_be_taken_along() {
+    let bed = Bed::practice();
+    let file = bed.root.join("site/environments/science/spack.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("unify: true", "unify: when_possible")).unwrap();
+    let script = r#"return env.upgrade("science", { "hdf5@1.12" }, { dependents = DEPENDENTS })"#;
+    let first = bed.json(&["eval", &script.replace("DEPENDENTS", "false")]);
+    assert!(first["stays"][0]["name"].as_str().unwrap().starts_with("netcdf-c@"), "{first}");
+    assert!(first["stays"][0]["on"].as_str().unwrap().starts_with("hdf5@1.14"), "{first}");
+    let second = bed.json(&["eval", &script.replace("DEPENDENTS", "true").replace("1.12", "1.10.11")]);
+    assert_eq!(second["stays"].as_array().unwrap().len(), 0, "{second}");
+    assert_eq!(why(&second, "netcdf-c"), "depends on hdf5");
+}
+
+#[test]
+fn what_came_to_nothing_does_not_count_as_kept() {
+    let bed = Bed::practice();
+    upgrade(&bed, &["fftw@3.3.9"]);
+    for _ in 0..2 {
+        let (said, code) =
+            refused(&bed, &["-q", "run", "upgrade-with-snapshot", "science", "practice-upgrade@2.0"]);
+        assert_eq!(code, 2, "{said}");
+    }
+    upgrade(&bed, &["fftw@3.3.10", "--keep-generations", "3"]);
+    let rows = bed.json(&["generation", "list"]);
+    let numbers: Vec<u64> =
+        rows.as_array().unwrap().iter().map(|row| row["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 5], "{rows}");
+}
