@@ -2,7 +2,8 @@
 //! it. Which command is to be run is decided above.
 //!
 //! ```text
-//! failure → invoke → handed → { invocation, installed, locks } → { events, verbs, session }
+//! failure → invoke → handed → { invocation, installed, locks } → { events, verbs, session } →
+//! site_words → processor
 //! ```
 
 pub mod events;
@@ -12,5 +13,7 @@ pub mod installed;
 pub mod invocation;
 pub mod invoke;
 pub mod locks;
+mod processor;
 pub mod session;
+pub mod site_words;
 pub mod verbs;

@@ -11,7 +11,9 @@ use crate::spack::config::locate::{Installation, Search, locate};
 use crate::spack::config::settings::InstallTree;
 use crate::spack::config::{Config, ConfigInputs};
 use crate::spack::environment::{self, EnvironmentInfo};
-use crate::spack::spec::Dialect;
+use crate::spack::drive::site_words::ConfiguredWords;
+use crate::spack::spec::reading::Reading;
+use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::database::DatabaseText;
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
@@ -113,6 +115,21 @@ impl Scope {
     /// The same place with its configuration read again, after something was changed.
     pub async fn as_now(&self, cx: &Cx) -> Result<Scope> {
         scope(cx, self.environment.as_ref().map(|e| e.path.display().to_string())).await
+    }
+
+    /// One spec, in the words of this site.
+    pub fn spec(&self, cx: &Cx, text: &str) -> Result<Spec> {
+        self.reading(cx, |reading| Spec::parse(text, reading))
+    }
+
+    /// One spec after the other, in the words of this site.
+    pub fn specs(&self, cx: &Cx, text: &str) -> Result<Vec<Spec>> {
+        self.reading(cx, |reading| Spec::parse_all(text, reading))
+    }
+
+    fn reading<T>(&self, cx: &Cx, read: impl FnOnce(Reading<'_>) -> T) -> T {
+        let words = ConfiguredWords { config: &self.config, eyes: &*cx.world.eyes };
+        read(Reading { dialect: self.spack.dialect(), site: Some(&words) })
     }
 
     pub fn install_tree(&self) -> Result<InstallTree> {

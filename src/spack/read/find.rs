@@ -244,7 +244,7 @@ fn user_of(cx: &Cx, environment: &EnvironmentInfo, hash: &str) -> Result<Option<
 
 /// A query within the scope: in an environment, only what its lock holds.
 pub fn query(cx: &Cx, scope: &Scope, text: &str) -> Result<Query> {
-    let mut query = Query::parse(&slashed(text.trim()), scope.spack.dialect())?;
+    let mut query = Query::new(scope.specs(cx, &slashed(text.trim()))?, scope.spack.dialect());
     if let Some(environment) = &scope.environment {
         query.hashes = Some(match LockfileText::of(cx, environment)? {
             Some(text) => text.parse()?.all_specs().iter().map(|s| s.hash.to_string()).collect(),

@@ -6,7 +6,6 @@ use crate::base::Result;
 use crate::spack::environment;
 use crate::spack::environment::manifest::edit::{MANIFEST, with_specs};
 use crate::spack::rehearsal::command::{Command, ended};
-use crate::spack::spec::{Dialect, Spec};
 use crate::world::proc::program::Ran;
 use crate::world::seam::predicted::EnvironmentTouched;
 use crate::world::seam::scene::PlanContext;
@@ -17,19 +16,19 @@ pub fn add(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
 }
 
 pub fn remove(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
-    let dialect = command.scope.spack.dialect();
     let gone: Vec<&String> = command.plain().collect();
-    edit(scene, command, &[], |text| gone.iter().any(|query| matches(query, text, dialect)))
+    edit(scene, command, &[], |text| gone.iter().any(|query| matches(query, text, command)))
 }
 
 /// Whether `spack remove QUERY` takes a spec of the manifest out.
-fn matches(query: &str, text: &str, dialect: Dialect) -> bool {
-    let bare = Spec::parse(query, dialect).ok();
-    let name_only = bare.as_ref().is_some_and(|s| s.name.as_deref() == Some(query));
-    let asked = Spec::parse(text, dialect).ok();
-    query == text
-        || (bare.is_some() && bare == asked)
-        || (name_only && asked.is_some_and(|s| s.name.as_deref() == Some(query)))
+fn matches(query: &str, text: &str, command: &Command<'_>) -> bool {
+    if query == text {
+        return true;
+    }
+    let parse = |text: &str| command.scope.spec(command.cx, text).ok();
+    let (Some(bare), Some(asked)) = (parse(query), parse(text)) else { return false };
+    let name_only = bare.name.as_deref() == Some(query);
+    bare.same_as(&asked, command.scope.spack.dialect()) || (name_only && asked.name.as_deref() == Some(query))
 }
 
 fn edit(

@@ -15,7 +15,7 @@ use crate::spack::drive::{failure, locks};
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;
-use crate::spack::spec::{Dialect, Spec};
+use crate::spack::read::roots::{same, same_written};
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
@@ -171,10 +171,9 @@ pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
 }
 
 async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestChange> {
-    let dialect = scope.spack.dialect();
     let before = asked(cx, scope).await?;
     let (unchanged, changed): (Vec<String>, Vec<String>) =
-        specs.into_iter().partition(|s| before.iter().any(|b| same(b, s, dialect)));
+        specs.into_iter().partition(|s| before.iter().any(|b| same(cx, scope, b, s)));
     if changed.is_empty() {
         return Ok(ManifestChange { changed, unchanged, specs: before });
     }
@@ -184,8 +183,8 @@ async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestCh
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
-    let lost: Vec<&str> =
-        changed.iter().filter(|s| !after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
+    let asks = |s: &&String| after.iter().any(|a| same_written(cx, scope, a, s));
+    let lost: Vec<&str> = changed.iter().filter(|s| !asks(s)).map(String::as_str).collect();
     if !lost.is_empty() {
         return Err(not_done(&answer, &format!("the manifest does not ask for {}", lost.join(", "))));
     }
@@ -210,8 +209,7 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     let before = asked(&cx, &scope).await?;
-    let dialect = scope.spack.dialect();
-    let there = |s: &String| before.iter().any(|b| same(b, s, dialect));
+    let there = |s: &String| before.iter().any(|b| same(&cx, &scope, b, s));
     if replay::was_begun() && !specs.iter().any(there) {
         return Ok(ManifestChange { changed: specs, unchanged: Vec::new(), specs: before });
     }
@@ -225,8 +223,8 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(&cx, &scope).await?;
-    let left: Vec<&str> =
-        specs.iter().filter(|s| after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
+    let asks = |s: &&String| after.iter().any(|a| same(&cx, &scope, a, s));
+    let left: Vec<&str> = specs.iter().filter(asks).map(String::as_str).collect();
     if !left.is_empty() {
         return Err(not_done(&answer, &format!("the manifest still asks for {}", left.join(", "))));
     }
@@ -242,11 +240,6 @@ async fn asked(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
         Ok(manifest.specs.into_iter().map(|s| s.text).collect())
     })
     .await
-}
-
-fn same(a: &str, b: &str, dialect: Dialect) -> bool {
-    let parse = |text| Spec::parse(text, dialect).ok();
-    a == b || parse(a).is_some_and(|spec| Some(spec) == parse(b))
 }
 
 async fn drop_it(cx: &Cx, scope: &Scope) -> Result<()> {
