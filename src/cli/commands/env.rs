@@ -23,7 +23,7 @@ pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
         EnvCommand::Status(_) if !session.printer.json => {
             session.printer.value(value.get("roots").unwrap_or(&Value::Null))?;
             for what in value.get("not_understood").and_then(Value::as_array).into_iter().flatten() {
-                session.printer.note(format!("could not tell: {}", what.as_str().unwrap_or_default()));
+                session.printer.note(&format!("could not tell: {}", what.as_str().unwrap_or_default()));
             }
         }
         EnvCommand::Diff(_) if !session.printer.json && value.as_array().is_some_and(Vec::is_empty) => {

@@ -9,7 +9,7 @@ use crate::base::parallel::pieces;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::cli::args::Find;
 use crate::cli::session::Session;
-use crate::spack::read::find::{self, FindArgs, StateName};
+use crate::spack::read::find::{self, Asked, FindArgs, StateName};
 use crate::spack::store::row::Row;
 use crate::spack::store::stores::{StoreEntry, Stores};
 use crate::term::printer::Printer;
@@ -19,7 +19,7 @@ const FEWEST: usize = 1000;
 
 pub async fn find(session: &Session, args: &Find) -> Result<u8> {
     let wanted = FindArgs {
-        query: (!args.query.is_empty()).then(|| args.query.join(" ")),
+        query: (!args.query.is_empty()).then(|| Asked::Words(args.query.clone())),
         explicit: (args.explicit || args.implicit).then_some(args.explicit),
         env: args.env.clone(),
         states: if args.missing { vec![StateName::Installed, StateName::Missing] } else { Vec::new() },

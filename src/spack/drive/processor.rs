@@ -72,7 +72,9 @@ fn named(table: &Table, info: &str, family: &str) -> Option<String> {
                 "x86_64" => ours && able(),
                 "aarch64" => ours && able() && (processor.vendor != "generic" || name == family),
                 "ppc64" | "ppc64le" => processor.generation <= generation.unwrap_or(0),
-                "riscv64" => fact("uarch").is_some_and(|uarch| uarch == name) || processor.vendor == "generic",
+                "riscv64" => {
+                    fact("uarch").is_some_and(|uarch| uarch == name) || processor.vendor == "generic"
+                }
                 _ => name == family,
             }
     };
@@ -134,7 +136,8 @@ mod tests {
             "aarch64": {"from": [], "vendor": "generic", "features": []}
         }}"#;
         let table: Table = serde_json::from_str(table).unwrap();
-        let cpu = |vendor: &str, flags: &str| format!("vendor_id\t: {vendor}\nflags\t: {flags}\n\nvendor_id : x\n");
+        let cpu =
+            |vendor: &str, flags: &str| format!("vendor_id\t: {vendor}\nflags\t: {flags}\n\nvendor_id : x\n");
         for (vendor, flags, expected) in [
             ("AuthenticAMD", "sse4_2 avx2 clzero", "zen"),
             ("AuthenticAMD", "sse4_2 avx2", "x86_64_v3"),
@@ -143,7 +146,11 @@ mod tests {
             ("AuthenticAMD", "", "k10"),
             ("other", "", "x86_64"),
         ] {
-            assert_eq!(named(&table, &cpu(vendor, flags), "x86_64").as_deref(), Some(expected), "{vendor} {flags}");
+            assert_eq!(
+                named(&table, &cpu(vendor, flags), "x86_64").as_deref(),
+                Some(expected),
+                "{vendor} {flags}"
+            );
         }
         assert_eq!(named(&table, "", "s390x"), None);
     }

@@ -6,6 +6,7 @@ use super::{DEPTYPES, Edge, Spec, Variant, VariantValue, targets};
 pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
     one(&mut a.name, b.name, "name")?;
     one(&mut a.namespace, b.namespace, "namespace")?;
+    a.architecture |= b.architecture;
     one(&mut a.platform, b.platform, "platform")?;
     one(&mut a.os, b.os, "os")?;
     target(&mut a.target, b.target)?;

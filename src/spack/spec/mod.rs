@@ -3,7 +3,7 @@
 //! to the matcher. Concrete nodes are in `store`.
 //!
 //! ```text
-//! canonical ↔ lexer ↔ merge ↔ mod ↔ parser ↔ print ↔ reading → { version, targets } → dialect
+//! canonical ↔ lexer ↔ merge ↔ mod ↔ parser ↔ print ↔ reading → { version, targets, words } → dialect
 //! ```
 
 pub(crate) mod canonical;
@@ -15,6 +15,7 @@ pub mod print;
 pub mod reading;
 pub mod targets;
 pub mod version;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -85,6 +86,8 @@ pub struct Spec {
     pub compiler: Option<Compiler>,
     pub variants: BTreeMap<String, Variant>,
     pub flags: BTreeMap<String, Vec<Flag>>,
+    /// Something was said of the architecture, were it only `target=''`.
+    pub architecture: bool,
     pub platform: Option<String>,
     pub os: Option<String>,
     /// A name, ranges (`x86_64_v3:`), or a list of them.

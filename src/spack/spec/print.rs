@@ -97,6 +97,9 @@ fn node(spec: &Spec, out: &mut String) {
             out.push_str(&format!(" {name}={text}"));
         }
     }
+    if spec.architecture && parts.iter().all(|(_, value)| value.is_none()) {
+        out.push_str(" target=''");
+    }
     if let Some(hash) = &spec.hash {
         out.push_str(&format!(" /{hash}"));
     }

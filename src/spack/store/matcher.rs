@@ -61,8 +61,8 @@ impl<'s, 'a> Matcher<'s, 'a> {
         }
         if let Some(wanted) = &spec.compiler {
             let Some(found) = &node.compiler else { return Ok(false) };
-            let fits =
-                *found.name == *wanted.name && self.recorded(entry, &found.version)?.satisfies(&wanted.versions);
+            let fits = *found.name == *wanted.name
+                && self.recorded(entry, &found.version)?.satisfies(&wanted.versions);
             if !fits {
                 return Ok(false);
             }
@@ -84,9 +84,13 @@ impl<'s, 'a> Matcher<'s, 'a> {
             }
         }
         match (&spec.target, &node.arch.target) {
-            (Some(wanted), Some(found)) => targets::satisfies(found, wanted).map_err(|UnknownTarget(name)| {
-                Trouble::usage(format!("'{name}' in 'target={wanted}' is not a target that archspec knows"))
-            }),
+            (Some(wanted), Some(found)) => {
+                targets::satisfies(found, wanted).map_err(|UnknownTarget(name)| {
+                    Trouble::usage(format!(
+                        "'{name}' in 'target={wanted}' is not a target that archspec knows"
+                    ))
+                })
+            }
             (Some(_), None) => Ok(false),
             (None, _) => Ok(true),
         }
@@ -354,7 +358,8 @@ impl<'s, 'a> Matcher<'s, 'a> {
     /// The compiler that a node keeps as a name and a version against `%name`.
     fn compiler_fits(&self, entry: StoreEntry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
         let Some(found) = &node.compiler else { return Ok(false) };
-        let modern = crate::spack::spec::parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
+        let modern =
+            crate::spack::spec::parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
         let name = modern.map_or(&*found.name, |(_, modern)| *modern);
         let bare = wanted.variants.is_empty()
             && wanted.flags.is_empty()

@@ -140,7 +140,12 @@ fn sort(found: &mut [StoreEntry<'_, '_>], dialect: Dialect) -> Result<()> {
     for namesakes in by_name.into_values() {
         let mut keyed = Vec::with_capacity(namesakes.len());
         for entry in namesakes {
-            keyed.push((entry.record.namespace.as_deref(), plain_version(entry, dialect)?, entry.record.hash, entry));
+            keyed.push((
+                entry.record.namespace.as_deref(),
+                plain_version(entry, dialect)?,
+                entry.record.hash,
+                entry,
+            ));
         }
         keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
         for ((.., entry), place) in keyed.into_iter().zip(places.by_ref()) {

@@ -16,6 +16,7 @@ use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::read::concretize::Specs;
 use crate::spack::read::roots::{same, same_written};
+use crate::spack::spec::words;
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
@@ -69,6 +70,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<EnvironmentInfo> {
         scope(&cx, Some(args.name.clone())).await.map_err(|t| not_done(&answer, t.message()))?
     };
     replay::prove_file(&*cx.world.eyes, &made.inside()?.manifest_file());
+    let specs = read_as_words(&cx, &made, specs);
     if !specs.is_empty()
         && let Err(trouble) = put_in(&cx, &made, specs).await
     {
@@ -164,10 +166,20 @@ pub struct ManifestChange {
 
 pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
     let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
+    let specs = read_as_words(&cx, &scope, args.specs.words()?);
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     put_in(&cx, &scope, specs).await
+}
+
+/// The specs that Spack reads in these words: `mpich` and `+debug` are one.
+fn read_as_words(cx: &Cx, scope: &Scope, given: Vec<String>) -> Vec<String> {
+    let text = words::join(&given, scope.spack.dialect());
+    match scope.specs(cx, &text) {
+        Ok(specs) if specs.len() != given.len() => specs.iter().map(ToString::to_string).collect(),
+        // As many, or what only Spack can read.
+        _ => given,
+    }
 }
 
 async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestChange> {
@@ -205,7 +217,7 @@ pub struct RemoveArgs {
 
 pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
+    let specs = read_as_words(&cx, &scope, args.specs.words()?);
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     let before = asked(&cx, &scope).await?;

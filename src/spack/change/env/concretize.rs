@@ -91,9 +91,7 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
         );
         return Err(answer.about(Trouble::new(Kind::NotDone, message)));
     }
-    let root = |r: &RootStatus| {
-        Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? })
-    };
+    let root = |r: &RootStatus| Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? });
     Ok(Concretization {
         changed: !changes.is_empty(),
         changes: changes.packages,
@@ -109,7 +107,8 @@ pub async fn concretize(cx: Cx, args: ConcretizeArgs) -> Result<Concretization> 
 /// are other roots to Spack as soon as it has written them down; it concretizes those again each time.
 fn behind<'s>(cx: &Cx, scope: &Scope, status: &'s Status) -> Vec<&'s str> {
     let of = |state: RootState| status.roots.iter().filter(move |root| root.state == state);
-    let written = |asked: &RootStatus, locked: &RootStatus| same_written(cx, scope, &asked.spec, &locked.spec);
+    let written =
+        |asked: &RootStatus, locked: &RootStatus| same_written(cx, scope, &asked.spec, &locked.spec);
     let missing = of(RootState::NotConcretized)
         .filter(|asked| !of(RootState::Stale).any(|locked| written(asked, locked)));
     let left = of(RootState::Stale)

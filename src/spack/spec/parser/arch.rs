@@ -25,6 +25,7 @@ pub fn set(spec: &mut Spec, name: &str, value: &str, reading: Reading<'_>) -> Do
     if whole {
         return Err(Refusal::Wrong("the architecture is given twice".to_owned()));
     }
+    spec.architecture = true;
     match name {
         "platform" => platform(spec, value),
         "os" | "operating_system" => os(spec, value, reading),
@@ -80,12 +81,7 @@ fn target(spec: &mut Spec, value: &str, reading: Reading<'_>) -> Done {
 }
 
 /// What a reserved word stands for; it says which platform is meant, too.
-fn of_this_machine(
-    spec: &mut Spec,
-    name: &str,
-    word: &str,
-    reading: Reading<'_>,
-) -> Result<String, Refusal> {
+fn of_this_machine(spec: &mut Spec, name: &str, word: &str, reading: Reading<'_>) -> Result<String, Refusal> {
     let unknown = || Refusal::Unknown(format!("what '{name}={word}' is on this machine cannot be told"));
     let site = reading.site.ok_or_else(unknown)?;
     let here = site.platform();

@@ -118,6 +118,7 @@ impl<'a> Parser<'a> {
                 Part::Toolchain(all) => merge(parent, all).map_err(|what| self.contradiction(&what))?,
             }
         }
+        in_order(&mut root);
         Ok(root)
     }
 
@@ -131,11 +132,13 @@ impl<'a> Parser<'a> {
             }
             Some(Token::Dependency { direct, assignment }) => {
                 self.next();
-                if *direct
-                    && assignment.is_none()
-                    && let Some(toolchain) = self.toolchain()?
-                {
-                    return Ok(Some(Part::Toolchain(toolchain)));
+                if *direct && assignment.is_none() {
+                    if let Some(toolchain) = self.toolchain()? {
+                        return Ok(Some(Part::Toolchain(toolchain)));
+                    }
+                    if self.peek().is_none() {
+                        return Err(self.trouble(Kind::Usage, "a dependency is missing after '%'"));
+                    }
                 }
                 (Edge { direct: *direct, ..Edge::default() }, assignment.as_ref())
             }
@@ -184,6 +187,14 @@ impl<'a> Parser<'a> {
     fn contradiction(&self, what: &str) -> Trouble {
         self.trouble_here(Kind::Usage, format!("the spec contradicts itself: {what}"))
     }
+}
+
+/// In the order in which Spack goes through dependencies: what it refuses only when it comes to it, such as a target that
+/// nobody knows, must come to it here as well.
+fn in_order(spec: &mut Spec) {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    spec.dependencies.sort_by_cached_key(|edge| (text(&edge.spec.name), text(&edge.spec.hash)));
+    spec.dependencies.iter_mut().for_each(|edge| in_order(&mut edge.spec));
 }
 
 /// Can a package be needed by both edges, each for itself? One may be for building only.

@@ -1,7 +1,7 @@
 //! One node: a name and what is said of it, without its dependencies.
 
-use super::arch::{self, Refusal};
 use super::Parser;
+use super::arch::{self, Refusal};
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::spec::lexer::Token;
 use crate::spack::spec::version::list::VersionList;

@@ -132,7 +132,10 @@ mod tests {
         ];
         for (i, a) in order.iter().enumerate() {
             for (j, b) in order.iter().enumerate() {
-                let (va, vb) = (Version::parse(a, Dialect::Direct).unwrap(), Version::parse(b, Dialect::Direct).unwrap());
+                let (va, vb) = (
+                    Version::parse(a, Dialect::Direct).unwrap(),
+                    Version::parse(b, Dialect::Direct).unwrap(),
+                );
                 assert_eq!(va.cmp(&vb), i.cmp(&j), "{a} and {b}");
             }
         }

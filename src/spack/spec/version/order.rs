@@ -131,12 +131,7 @@ impl Version {
 
     /// Below everything.
     pub(in crate::spack) fn lowest() -> Version {
-        Version {
-            text: String::new(),
-            release: Vec::new(),
-            prerelease: (0, None),
-            dialect: Dialect::Direct,
-        }
+        Version { text: String::new(), release: Vec::new(), prerelease: (0, None), dialect: Dialect::Direct }
     }
 
     /// Above everything.
