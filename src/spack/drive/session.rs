@@ -15,6 +15,7 @@ use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::spec::reading::Reading;
 use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::database::DatabaseText;
+use crate::spack::store::database::reader::Reader;
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
 
@@ -157,8 +158,10 @@ impl Scope {
                 Ok(text)
             })
             .collect::<Result<_>>()?;
-        let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
-        let stores = Stores::new(local.parse()?, others);
+        let release = self.config.release;
+        let upstream = Reader::of_upstream(release);
+        let others = upstreams.iter().map(|text| text.parse_for(&upstream)).collect::<Result<_>>()?;
+        let stores = Stores::new(local.parse_for(&Reader::of_store(release))?, others);
         let folders = self.config.recipe_folders(eyes)?;
         work(&stores, &RepositoryRecipes::new(eyes, folders, self.spack.dialect()))
     }
