@@ -15,7 +15,7 @@ use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::spec::reading::Reading;
 use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::database::DatabaseText;
-use crate::spack::store::database::reader::Reader;
+use crate::spack::store::kept::{KeptStores, ReadStores};
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
 
@@ -27,6 +27,7 @@ pub struct Spack {
     configs: Mutex<BTreeMap<Option<PathBuf>, Arc<Config>>>,
     /// Upstream databases that were told to be missing.
     missed: Mutex<BTreeSet<PathBuf>>,
+    stores: KeptStores,
 }
 
 impl Spack {
@@ -46,6 +47,7 @@ impl Spack {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             configs: Mutex::default(),
             missed: Mutex::default(),
+            stores: KeptStores::default(),
         })
     }
 
@@ -84,6 +86,7 @@ impl Spack {
     /// Something was changed: what was read before is not true any more.
     pub fn forget(&self) {
         self.configs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.stores.forget();
     }
 }
 
@@ -144,26 +147,29 @@ impl Scope {
         work: impl FnOnce(&Stores<'_>, &dyn Recipes) -> Result<T>,
     ) -> Result<T> {
         let eyes = &*cx.world.eyes;
+        let folders = self.config.recipe_folders(eyes)?;
+        let recipes = RepositoryRecipes::new(eyes, folders, self.spack.dialect());
+        self.stores(cx)?.with_dependent(|_, stores| work(stores, &recipes))
+    }
+
+    /// The store and its upstreams, from what is kept of them if nobody wrote them since.
+    fn stores(&self, cx: &Cx) -> Result<Arc<ReadStores>> {
+        let eyes = &*cx.world.eyes;
         let root = self.install_tree()?.root;
-        let local = DatabaseText::read(eyes, &root, cx.site.lock_limit())?;
-        let upstreams: Vec<DatabaseText> = self
-            .config
-            .upstreams()?
-            .iter()
-            .map(|upstream| {
+        let upstreams = self.config.upstreams()?;
+        let mut roots = vec![root.clone()];
+        roots.extend(upstreams.iter().map(|upstream| upstream.install_tree.clone()));
+        self.spack.stores.get(eyes, &roots, || {
+            let mut texts = vec![DatabaseText::read(eyes, &root, cx.site.lock_limit())?];
+            for upstream in &upstreams {
                 let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
                 if text.is_absent() {
                     self.spack.miss(cx, &upstream.name, text.path());
                 }
-                Ok(text)
-            })
-            .collect::<Result<_>>()?;
-        let release = self.config.release;
-        let upstream = Reader::of_upstream(release);
-        let others = upstreams.iter().map(|text| text.parse_for(&upstream)).collect::<Result<_>>()?;
-        let stores = Stores::new(local.parse_for(&Reader::of_store(release))?, others);
-        let folders = self.config.recipe_folders(eyes)?;
-        work(&stores, &RepositoryRecipes::new(eyes, folders, self.spack.dialect()))
+                texts.push(text);
+            }
+            ReadStores::parse(texts, self.config.release)
+        })
     }
 }
 

@@ -205,7 +205,9 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
         // A folder under the root is known by its name, however it was written.
         let known = list(eyes, config)?.into_iter().find(|known| known.path == folder);
         let shown = folder.display().to_string();
-        return Ok(known.unwrap_or_else(|| info(eyes, config.release, &shown, folder, EnvironmentKind::Independent)));
+        return Ok(
+            known.unwrap_or_else(|| info(eyes, config.release, &shown, folder, EnvironmentKind::Independent))
+        );
     }
     let names: Vec<String> = list(eyes, config)?.into_iter().map(|e| e.name).collect();
     let mut trouble = Trouble::new(Kind::NotFound, format!("there is no environment '{name_or_folder}'"))

@@ -4,10 +4,11 @@
 //! `stores`.
 //!
 //! ```text
-//! read → index ↔ mod → reader
+//! read → index ↔ mod → { mark, reader }
 //! ```
 
 pub(crate) mod index;
+pub mod mark;
 pub(crate) mod read;
 pub mod reader;
 
@@ -17,9 +18,9 @@ use std::sync::OnceLock;
 
 use super::node::{Node, Text};
 use crate::base::{Kind, Result, Trouble};
-use reader::Reader;
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in, utf8};
 use crate::spack::text::hash::{self, Verdict};
+use reader::Reader;
 
 /// The bytes of one index file; a [`Database`] borrows from it.
 #[derive(Debug, Clone)]

@@ -23,10 +23,7 @@ impl Reader {
     /// This Spack, for its own store.
     pub fn of_store(release: Release) -> Reader {
         let abilities = release.abilities();
-        Reader {
-            versions: abilities.oldest_database..=abilities.database_version,
-            release: Some(release),
-        }
+        Reader { versions: abilities.oldest_database..=abilities.database_version, release: Some(release) }
     }
 
     /// This Spack, for an upstream.
@@ -51,9 +48,10 @@ impl Reader {
                 format!("Spack {release}"),
                 format!("it needs version {newest}; `spack reindex` makes one of the prefixes"),
             ),
-            Some(release) => {
-                (format!("Spack {release}"), format!("it reads versions up to {newest}; a newer Spack wrote this one"))
-            }
+            Some(release) => (
+                format!("Spack {release}"),
+                format!("it reads versions up to {newest}; a newer Spack wrote this one"),
+            ),
             None => (
                 "this build".to_owned(),
                 format!("known versions: {} to {}", KNOWN_VERSIONS.start(), KNOWN_VERSIONS.end()),
