@@ -142,8 +142,8 @@ fn compared(site: &Site, [a, b]: &[String; 2], theirs: &Value) -> Result<Value, 
     let (a, b) = (parse(a)?, parse(b)?);
     let written = theirs["written"].as_str().ok_or("nothing was written")?;
     let again = parse(written)?;
-    if !a.as_written().same_as(&again, site.dialect) {
-        return Err(format!("what is left of it is {}, not {again}", a.as_written()));
+    if !a.as_written(site.dialect).same_as(&again, site.dialect) {
+        return Err(format!("what is left of it is {}, not {again}", a.as_written(site.dialect)));
     }
     let (same, kept) = (a.same_as(&b, site.dialect), a.same_as(&again, site.dialect));
     Ok(serde_json::json!({"same": same, "written": written, "kept": kept}))

@@ -71,7 +71,7 @@ pub fn same(cx: &Cx, scope: &Scope, a: &str, b: &str) -> bool {
 
 /// One spec after Spack wrote it down, which loses some of what was said.
 pub fn same_written(cx: &Cx, scope: &Scope, a: &str, b: &str) -> bool {
-    alike(cx, scope, a, b, Spec::as_written)
+    alike(cx, scope, a, b, |spec| spec.as_written(scope.spack.dialect()))
 }
 
 fn alike(cx: &Cx, scope: &Scope, a: &str, b: &str, form: impl Fn(&Spec) -> Spec) -> bool {

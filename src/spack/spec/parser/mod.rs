@@ -176,9 +176,14 @@ impl<'a> Parser<'a> {
             first.virtuals.dedup();
             return Ok(Current::Merged(merged));
         }
-        if parent.dependencies.iter().any(|e| namesake(e) && e.when == edge.when && !apart(e, &edge)) {
-            let name = edge.spec.name.as_deref().unwrap_or_default();
-            return Err(self.contradiction(&format!("'{name}' is needed twice for the same")));
+        // Up to 0.23, one without a name may be any of the others.
+        let may_be = |e: &Edge| match self.dialect() {
+            Dialect::Compiler if edge.spec.name.is_none() => true,
+            _ => e.spec.name == edge.spec.name && e.when == edge.when,
+        };
+        if parent.dependencies.iter().any(|e| may_be(e) && !apart(e, &edge)) {
+            let name = edge.spec.name.as_deref().unwrap_or("a dependency without a name");
+            return Err(self.contradiction(&format!("{name} is needed twice for the same")));
         }
         parent.dependencies.push(edge);
         Ok(Current::Edge(parent.dependencies.len() - 1))

@@ -66,3 +66,39 @@ impl Reader {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spack::store::database::DatabaseText;
+
+    #[test]
+    fn each_spack_reads_its_own_versions_and_of_upstreams_some_more() {
+        let old = Release::parse("0.23.1").unwrap();
+        let new = Release::parse("1.2.0").unwrap();
+        let text = |version: u32, body: &str| {
+            let text = format!("{{\"database\":{{\"version\":\"{version}\",\"installs\":{body}}}}}");
+            DatabaseText::from_bytes(Path::new("index.json"), text.into_bytes()).unwrap()
+        };
+        for (reader, version, reads) in [
+            (Reader::any(), 5, true),
+            (Reader::any(), 9, false),
+            (Reader::of_store(old), 7, true),
+            (Reader::of_store(old), 8, false),
+            (Reader::of_upstream(old), 8, false),
+            (Reader::of_store(new), 8, true),
+            (Reader::of_store(new), 7, false),
+            (Reader::of_upstream(new), 7, true),
+            (Reader::of_upstream(new), 5, false),
+        ] {
+            // What does not fit a version that is not read is no damage.
+            for body in ["{}", "[1]"] {
+                let result = text(version, body).parse_for(&reader).map(drop);
+                let named =
+                    |t: &Trouble| t.is(Kind::UnknownFormat) && t.facts()["version"] == version.to_string();
+                assert_eq!(result.is_ok(), reads && body == "{}", "{version} {body}");
+                assert_eq!(result.is_err_and(|t| named(&t)), !reads, "{version} {body}");
+            }
+        }
+    }
+}
