@@ -95,7 +95,7 @@ fn errors_say_where_and_what_is_refused_is_named() {
         ("hdf5 x=a x=a", "usage", 10, "given twice"),
         ("hdf5 platform=linux platform=linux", "usage", 21, "given twice"),
         ("hdf5 arch=linux-debian12-zen2 os=debian12", "usage", 31, "given twice"),
-        ("hdf5 commit==x", "usage", 6, "cannot be propagated"),
+        ("hdf5 commit==x", "usage", 6, "'=' only"),
         ("hdf5 os==x", "usage", 6, "'=' only"),
         ("hdf5 ^[deptypes=all] a", "usage", 8, "type of dependency"),
         ("hdf5 ^[deptypes=build] a ^[deptypes=build,link] a", "usage", 49, "needed twice"),

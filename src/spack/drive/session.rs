@@ -108,6 +108,7 @@ impl Scope {
         };
         let info = environment::find(&*cx.world.eyes, &outside, name)?;
         let config = spack.config(cx, Some(&info.path))?;
+        check_unify(&config)?;
         Ok(Scope { spack, config, environment: Some(info) })
     }
 
@@ -171,6 +172,17 @@ impl Scope {
             ReadStores::parse(texts, self.config.release)
         })
     }
+}
+
+/// Spack does nothing in an environment whose roots it cannot tell how to solve.
+fn check_unify(config: &Config) -> Result<()> {
+    let Some(unify) = config.section("concretizer")?.get("unify") else { return Ok(()) };
+    let value = unify.to_json();
+    if value.is_boolean() || value == "when_possible" {
+        return Ok(());
+    }
+    let what = format!("{}: 'concretizer:unify' is {value}, which Spack refuses", unify.mark);
+    Err(Trouble::new(Kind::Configuration, what).hint("it is true, false or when_possible"))
 }
 
 /// Opens a scope and works in it, off the script thread.

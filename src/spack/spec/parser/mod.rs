@@ -2,7 +2,7 @@
 //! everything that Spack reads and this build does not.
 //!
 //! ```text
-//! mod ↔ { edge, node, toolchain } → arch
+//! edge ↔ mod ↔ node ↔ toolchain → arch
 //! ```
 
 mod arch;
@@ -166,9 +166,11 @@ impl<'a> Parser<'a> {
 
     /// Adds an edge; a name that is there already gets what is said of it, where it is needed for the same.
     fn attach(&self, parent: &mut Spec, edge: Edge) -> Result<Current> {
-        let namesake = |e: &Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name;
-        let same = |e: &Edge| namesake(e) && e.deptypes == edge.deptypes && e.when == edge.when;
-        if let Some(first) = parent.dependencies.iter_mut().find(|e| same(e)) {
+        let same =
+            |e: &Edge| e.spec.name == edge.spec.name && e.deptypes == edge.deptypes && e.when == edge.when;
+        if edge.spec.name.is_some()
+            && let Some(first) = parent.dependencies.iter_mut().find(|e| same(e))
+        {
             let merged = Box::new(edge.spec.clone());
             merge(&mut first.spec, edge.spec).map_err(|what| self.contradiction(&what))?;
             first.virtuals.extend(edge.virtuals);
@@ -181,7 +183,7 @@ impl<'a> Parser<'a> {
             Dialect::Compiler if edge.spec.name.is_none() => true,
             _ => e.spec.name == edge.spec.name && e.when == edge.when,
         };
-        if parent.dependencies.iter().any(|e| may_be(e) && !apart(e, &edge)) {
+        if !edge.deptypes.is_empty() && parent.dependencies.iter().any(|e| may_be(e) && !apart(e, &edge)) {
             let name = edge.spec.name.as_deref().unwrap_or("a dependency without a name");
             return Err(self.contradiction(&format!("{name} is needed twice for the same")));
         }
