@@ -66,7 +66,7 @@
 ---@field lock? LockRow The lock, if it has been concretized.
 
 ---How far a root is.
----@alias RootState "installed" | "missing" | "not_concretized" | "stale"
+---@alias RootState "installed" | "missing" | "not_concretized" | "stale" | "could_not_tell"
 
 ---A root's state.
 ---@class (exact) RootStatus
@@ -80,11 +80,11 @@
 ---@class (exact) Status
 ---@field name string The environment.
 ---@field ok boolean Every root is installed and the lock is what the manifest asks for.
----@field stale boolean The lock is not what the manifest asks for.
+---@field stale? boolean Whether the lock is another than the manifest asks for; nothing where that could not be told.
 ---@field roots RootStatus[] Every root.
 ---@field locked integer Concrete specs in the lock.
 ---@field installed integer Of these, installed.
----@field not_understood string[] What of the manifest only Spack can expand; the roots may be incomplete where this is not empty.
+---@field not_understood string[] What of the manifest or the lock only Spack understands; the roots may be incomplete where this is not empty.
 
 ---What happened to a package between two locks.
 ---@alias Change "added" | "removed" | "changed"

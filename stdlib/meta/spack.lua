@@ -16,6 +16,9 @@
 ---@field upstreams string[] Stores of other installations that are used.
 ---@field not_understood string[] What of the configuration only Spack itself can evaluate.
 
+---A query as one text, or as the words of a command line.
+---@alias Asked string | string[]
+
 ---A state that a record can be in.
 ---@alias StateName "installed" | "missing" | "deprecated"
 
@@ -228,12 +231,12 @@ function spack.info() end
 ---@field states? StateName[] Also records that are not installed: `missing`, `deprecated`.
 
 ---@class (exact) spack.find.Arguments: spack.find.Options
----@field query? string What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives.
+---@field query? Asked What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives. A list is read as words of a command line, `{ "mpich", "cflags=-O3 -g" }`.
 
 ---Finds installed specs, in Spack's order. Reads the database; starts no Spack.
 ---
 ---Reads. Example: `spack.find("hdf5+mpi", { explicit = true })`
----@param query? string What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives.
+---@param query? Asked What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives. A list is read as words of a command line, `{ "mpich", "cflags=-O3 -g" }`.
 ---@param options? spack.find.Options
 ---@return SpecRow[]
 ---@overload fun(arguments: spack.find.Arguments): SpecRow[]

@@ -95,13 +95,13 @@ function text.size_words(bytes) end
 function text.nearest(typed, known) end
 
 ---@class (exact) text.version_compare.Arguments
----@field a string A version.
+---@field a string A version; one from git with what it counts as, `git.main=1.2`.
 ---@field b string Another.
 
 ---Compares two versions in Spack's order: `develop` is newer than any number, `2.0rc1` older than `2.0`.
 ---
 ---Reads. Example: `text.version_compare("1.10", "1.9")`
----@param a string A version.
+---@param a string A version; one from git with what it counts as, `git.main=1.2`.
 ---@param b string Another.
 ---@return integer
 ---@overload fun(arguments: text.version_compare.Arguments): integer

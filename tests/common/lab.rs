@@ -220,6 +220,14 @@ const ENVIRONMENTS: &[(&str, &str, bool, bool)] = &[
         false,
     ),
     ("stale", "  specs: [lab-hwloc, lab-zlib@1.3.1]\n", true, false),
+    // Words that Spack writes down in another way: another order, the same twice, what this machine is, a namespace.
+    (
+        "worded",
+        "  specs: ['lab-app@2.0 ^lab-openmpi ^lab-hdf5', lab-zlib, lab-zlib, lab-hwloc os=fe target=default_target, \
+         lab.lab-big]\n  concretizer: {unify: when_possible}\n  view: false\n",
+        true,
+        false,
+    ),
 ];
 
 fn populated(release: &str, root: &Path) -> Result<PathBuf, String> {

@@ -10,6 +10,7 @@ mod common;
 mod config_agreement;
 mod disk_full;
 mod drive;
+mod grammar_agreement;
 mod linkage;
 mod lmod;
 mod notify;
@@ -43,6 +44,7 @@ fn main() {
         linkage::trials(),
         config_agreement::trials(),
         agreement::trials(),
+        grammar_agreement::trials(),
         status_agreement::trials(),
         practice::trials(),
         disk_full::trials(),

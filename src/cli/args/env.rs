@@ -12,7 +12,7 @@ pub enum EnvCommand {
     Show(Named),
     /// The concrete specs of an environment.
     Specs(SpecsArgs),
-    /// Root by root: installed, missing, not concretized, stale.
+    /// Root by root: installed, missing, not concretized, stale, could not tell.
     Status(Named),
     /// Compare two locks, or a lock with the store.
     Diff(DiffArgs),

@@ -19,18 +19,31 @@ pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
     let (path, options) = call_of(command)?;
     let reply = primitive(session, path, options).await?;
     let value = to_value(path, &*reply)?;
-    // What needs attention: roots that are not installed, locks that are not current.
-    let attention = matches!(command, EnvCommand::Status(_)) && value.get("ok") == Some(&Value::Bool(false));
     match command {
         EnvCommand::Status(_) if !session.printer.json => {
             session.printer.value(value.get("roots").unwrap_or(&Value::Null))?;
+            for what in value.get("not_understood").and_then(Value::as_array).into_iter().flatten() {
+                session.printer.note(&format!("could not tell: {}", what.as_str().unwrap_or_default()));
+            }
         }
         EnvCommand::Diff(_) if !session.printer.json && value.as_array().is_some_and(Vec::is_empty) => {
             session.printer.note("no differences");
         }
         _ => session.printer.give(&value)?,
     }
-    Ok(u8::from(attention))
+    Ok(if matches!(command, EnvCommand::Status(_)) { verdict(&value) } else { 0 })
+}
+
+/// 1 for roots that are not installed and locks that are not current, 3 where nothing but that could not be told.
+fn verdict(status: &Value) -> u8 {
+    if status.get("ok") == Some(&Value::Bool(true)) {
+        return 0;
+    }
+    let roots = status.get("roots").and_then(Value::as_array).into_iter().flatten();
+    let states = roots.filter_map(|root| root.get("state").and_then(Value::as_str));
+    let known = status.get("stale").is_some_and(|stale| !stale.is_null());
+    let attention = known || states.into_iter().any(|state| state == "missing");
+    if attention { 1 } else { 3 }
 }
 
 /// The primitive and its arguments.

@@ -9,17 +9,21 @@ use crate::base::parallel::pieces;
 use crate::base::{Kind, Result, Trouble, words};
 use crate::cli::args::Find;
 use crate::cli::session::Session;
-use crate::spack::read::find::{self, FindArgs, StateName};
+use crate::spack::read::find::{self, Asked, FindArgs, StateName};
 use crate::spack::store::row::Row;
 use crate::spack::store::stores::{StoreEntry, Stores};
 use crate::term::printer::Printer;
 
 /// So few rows are not worth another thread.
 const FEWEST: usize = 1000;
+/// The answer is held in blocks of about so many bytes: one that grows with the store would be copied again and again.
+const BLOCK: usize = 1 << 18;
+/// What a row takes, hardly ever more.
+const ROW: usize = 1 << 13;
 
 pub async fn find(session: &Session, args: &Find) -> Result<u8> {
     let wanted = FindArgs {
-        query: (!args.query.is_empty()).then(|| args.query.join(" ")),
+        query: (!args.query.is_empty()).then(|| Asked::Words(args.query.clone())),
         explicit: (args.explicit || args.implicit).then_some(args.explicit),
         env: args.env.clone(),
         states: if args.missing { vec![StateName::Installed, StateName::Missing] } else { Vec::new() },
@@ -58,7 +62,8 @@ impl Style {
     /// The whole answer in pieces, made on several threads where there is much of it.
     fn pieces(&self, stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
         let pieces = pieces(entries, FEWEST, |chunk| self.piece(stores, chunk));
-        let mut pieces = pieces.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut pieces: Vec<Vec<u8>> =
+            pieces.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         if self.json {
             // Every row follows a comma; before the first the list begins instead.
             match pieces.first_mut().and_then(|piece| piece.first_mut()) {
@@ -70,9 +75,14 @@ impl Style {
         Ok(pieces)
     }
 
-    fn piece(&self, stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<u8>> {
+    fn piece(&self, stores: &Stores<'_>, entries: &[StoreEntry<'_, '_>]) -> Result<Vec<Vec<u8>>> {
+        let mut blocks = Vec::new();
         let mut out = Vec::new();
         for entry in entries {
+            if out.len() + ROW > out.capacity() {
+                let full = std::mem::replace(&mut out, Vec::with_capacity(BLOCK));
+                blocks.extend(Some(full).filter(|full| !full.is_empty()));
+            }
             let node = entry.read_node()?;
             let row = Row::of_installed(stores, *entry, &node);
             if self.json {
@@ -82,7 +92,8 @@ impl Style {
                 self.line(&mut out, &row).map_err(unwritten)?;
             }
         }
-        Ok(out)
+        blocks.push(out);
+        Ok(blocks)
     }
 
     /// `hash7 name@version+variants arch  prefix`.

@@ -25,7 +25,7 @@ pub fn parse_one(text: &str) -> Result<Spec, Halt> {
 }
 
 pub fn version_fits(version: &str, wanted: &VersionList) -> bool {
-    VersionList::concrete(version).is_ok_and(|v| v.satisfies(wanted))
+    VersionList::concrete(version, Dialect::Direct).is_ok_and(|v| v.satisfies(wanted))
 }
 
 /// Whether a concrete value is what the query wants.

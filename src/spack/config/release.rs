@@ -74,6 +74,8 @@ impl Release {
         let includes = self.at_least(1, 1);
         Abilities {
             database_version: if one { 8 } else { 7 },
+            oldest_database: if one { 8 } else { 5 },
+            oldest_upstream_database: 6,
             specfile_version: if one { 5 } else { 4 },
             lockfile_version: if one { 6 } else { 5 },
             mirror_layout: if one { 3 } else { 2 },
@@ -113,6 +115,10 @@ impl fmt::Display for Release {
 pub struct Abilities {
     /// Version of `index.json` that it writes.
     pub database_version: u32,
+    /// The oldest version of its own `index.json` that it reads.
+    pub oldest_database: u32,
+    /// The oldest version that it reads of an upstream.
+    pub oldest_upstream_database: u32,
     /// Version of concrete specs that it writes.
     pub specfile_version: u32,
     /// Version of `spack.lock` that it writes.

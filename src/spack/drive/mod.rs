@@ -2,7 +2,8 @@
 //! it. Which command is to be run is decided above.
 //!
 //! ```text
-//! failure → { signs, invoke } → handed → { invocation, installed, locks } → { events, verbs, session }
+//! failure → { signs, invoke } → handed → { invocation, installed, locks } → { events, verbs, session } →
+//! site_words → processor
 //! ```
 
 pub mod events;
@@ -12,6 +13,8 @@ pub mod installed;
 pub mod invocation;
 pub mod invoke;
 pub mod locks;
+mod processor;
 pub mod session;
 mod signs;
+pub mod site_words;
 pub mod verbs;

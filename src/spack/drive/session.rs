@@ -10,9 +10,12 @@ use crate::site::Cx;
 use crate::spack::config::locate::{Installation, Search, locate};
 use crate::spack::config::settings::InstallTree;
 use crate::spack::config::{Config, ConfigInputs};
+use crate::spack::drive::site_words::ConfiguredWords;
 use crate::spack::environment::{self, EnvironmentInfo};
-use crate::spack::spec::Dialect;
+use crate::spack::spec::reading::Reading;
+use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::database::DatabaseText;
+use crate::spack::store::kept::{KeptStores, ReadStores};
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
 
@@ -24,6 +27,7 @@ pub struct Spack {
     configs: Mutex<BTreeMap<Option<PathBuf>, Arc<Config>>>,
     /// Upstream databases that were told to be missing.
     missed: Mutex<BTreeSet<PathBuf>>,
+    stores: KeptStores,
 }
 
 impl Spack {
@@ -43,6 +47,7 @@ impl Spack {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             configs: Mutex::default(),
             missed: Mutex::default(),
+            stores: KeptStores::default(),
         })
     }
 
@@ -81,6 +86,7 @@ impl Spack {
     /// Something was changed: what was read before is not true any more.
     pub fn forget(&self) {
         self.configs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.stores.forget();
     }
 }
 
@@ -102,6 +108,7 @@ impl Scope {
         };
         let info = environment::find(&*cx.world.eyes, &outside, name)?;
         let config = spack.config(cx, Some(&info.path))?;
+        check_unify(&config)?;
         Ok(Scope { spack, config, environment: Some(info) })
     }
 
@@ -115,6 +122,21 @@ impl Scope {
         scope(cx, self.environment.as_ref().map(|e| e.path.display().to_string())).await
     }
 
+    /// One spec, in the words of this site.
+    pub fn spec(&self, cx: &Cx, text: &str) -> Result<Spec> {
+        self.reading(cx, |reading| Spec::parse(text, reading))
+    }
+
+    /// One spec after the other, in the words of this site.
+    pub fn specs(&self, cx: &Cx, text: &str) -> Result<Vec<Spec>> {
+        self.reading(cx, |reading| Spec::parse_all(text, reading))
+    }
+
+    fn reading<T>(&self, cx: &Cx, read: impl FnOnce(Reading<'_>) -> T) -> T {
+        let words = ConfiguredWords { config: &self.config, eyes: &*cx.world.eyes };
+        read(Reading { dialect: self.spack.dialect(), site: Some(&words) })
+    }
+
     pub fn install_tree(&self) -> Result<InstallTree> {
         self.config.install_tree()
     }
@@ -126,25 +148,41 @@ impl Scope {
         work: impl FnOnce(&Stores<'_>, &dyn Recipes) -> Result<T>,
     ) -> Result<T> {
         let eyes = &*cx.world.eyes;
+        let folders = self.config.recipe_folders(eyes)?;
+        let recipes = RepositoryRecipes::new(eyes, folders, self.spack.dialect());
+        self.stores(cx)?.with_dependent(|_, stores| work(stores, &recipes))
+    }
+
+    /// The store and its upstreams, from what is kept of them if nobody wrote them since.
+    fn stores(&self, cx: &Cx) -> Result<Arc<ReadStores>> {
+        let eyes = &*cx.world.eyes;
         let root = self.install_tree()?.root;
-        let local = DatabaseText::read(eyes, &root, cx.site.lock_limit())?;
-        let upstreams: Vec<DatabaseText> = self
-            .config
-            .upstreams()?
-            .iter()
-            .map(|upstream| {
+        let upstreams = self.config.upstreams()?;
+        let mut roots = vec![root.clone()];
+        roots.extend(upstreams.iter().map(|upstream| upstream.install_tree.clone()));
+        self.spack.stores.get(eyes, &roots, || {
+            let mut texts = vec![DatabaseText::read(eyes, &root, cx.site.lock_limit())?];
+            for upstream in &upstreams {
                 let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
                 if text.is_absent() {
                     self.spack.miss(cx, &upstream.name, text.path());
                 }
-                Ok(text)
-            })
-            .collect::<Result<_>>()?;
-        let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
-        let stores = Stores::new(local.parse()?, others);
-        let folders = self.config.recipe_folders(eyes)?;
-        work(&stores, &RepositoryRecipes::new(eyes, folders, self.spack.dialect()))
+                texts.push(text);
+            }
+            ReadStores::parse(texts, self.config.release)
+        })
     }
+}
+
+/// Spack does nothing in an environment whose roots it cannot tell how to solve.
+fn check_unify(config: &Config) -> Result<()> {
+    let Some(unify) = config.section("concretizer")?.get("unify") else { return Ok(()) };
+    let value = unify.to_json();
+    if value.is_boolean() || value == "when_possible" {
+        return Ok(());
+    }
+    let what = format!("{}: 'concretizer:unify' is {value}, which Spack refuses", unify.mark);
+    Err(Trouble::new(Kind::Configuration, what).hint("it is true, false or when_possible"))
 }
 
 /// Opens a scope and works in it, off the script thread.

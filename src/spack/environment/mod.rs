@@ -49,6 +49,10 @@ pub struct EnvironmentInfo {
     pub has_lock: bool,
     /// Its default view exists on disk.
     pub has_view: bool,
+    /// The release of Spack that is to read its lock.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub release: Release,
 }
 
 impl EnvironmentInfo {
@@ -115,14 +119,14 @@ impl Walk<'_> {
             }
             if !self.nested {
                 if is_environment(self.eyes, &path) {
-                    self.out.push(describe(self.eyes, &name, &path));
+                    self.out.push(describe(self.eyes, self.release, &name, &path));
                 }
                 continue;
             }
             match self.eyes.entries(&path) {
                 Ok(below) => {
                     if self.has_manifest(&path, &below) {
-                        self.out.push(describe(self.eyes, &name, &path));
+                        self.out.push(describe(self.eyes, self.release, &name, &path));
                     }
                     self.folder(&path, below, &name)?;
                 }
@@ -159,10 +163,10 @@ impl Walk<'_> {
     }
 }
 
-fn describe(eyes: &dyn Eyes, name: &str, path: &Path) -> EnvironmentInfo {
+fn describe(eyes: &dyn Eyes, release: Release, name: &str, path: &Path) -> EnvironmentInfo {
     match leads_to(eyes, path) {
-        Some(folder) => info(eyes, name, folder, EnvironmentKind::Tracked),
-        None => info(eyes, name, path.to_owned(), EnvironmentKind::Managed),
+        Some(folder) => info(eyes, release, name, folder, EnvironmentKind::Tracked),
+        None => info(eyes, release, name, path.to_owned(), EnvironmentKind::Managed),
     }
 }
 
@@ -173,13 +177,20 @@ pub fn leads_to(eyes: &dyn Eyes, entry: &Path) -> Option<PathBuf> {
     Some(normal(&entry.parent()?.join(target)))
 }
 
-fn info(eyes: &dyn Eyes, name: &str, path: PathBuf, kind: EnvironmentKind) -> EnvironmentInfo {
+fn info(
+    eyes: &dyn Eyes,
+    release: Release,
+    name: &str,
+    path: PathBuf,
+    kind: EnvironmentKind,
+) -> EnvironmentInfo {
     EnvironmentInfo {
         name: name.to_owned(),
         has_lock: eyes.is_file(&path.join("spack.lock")),
         has_view: eyes.exists(&path.join(".spack-env/view")),
         path,
         kind,
+        release,
     }
 }
 
@@ -189,7 +200,7 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
     if valid_name(name_or_folder, config.release) {
         let path = root.join(name_or_folder);
         if is_environment(eyes, &path) {
-            return Ok(describe(eyes, name_or_folder, &path));
+            return Ok(describe(eyes, config.release, name_or_folder, &path));
         }
     }
     let folder = normal(&config.sub.cwd.join(config.sub.expand_home(name_or_folder)));
@@ -197,7 +208,9 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
         // A folder under the root is known by its name, however it was written.
         let known = list(eyes, config)?.into_iter().find(|known| known.path == folder);
         let shown = folder.display().to_string();
-        return Ok(known.unwrap_or_else(|| info(eyes, &shown, folder, EnvironmentKind::Independent)));
+        return Ok(
+            known.unwrap_or_else(|| info(eyes, config.release, &shown, folder, EnvironmentKind::Independent))
+        );
     }
     let names: Vec<String> = list(eyes, config)?.into_iter().map(|e| e.name).collect();
     let mut trouble = Trouble::new(Kind::NotFound, format!("there is no environment '{name_or_folder}'"))

@@ -33,8 +33,8 @@ impl LockContents {
 
     /// The lock of an environment; none if it was never concretized.
     pub fn of_environment(eyes: &dyn Eyes, environment: &EnvironmentInfo) -> Result<Option<LockContents>> {
-        let path = environment.lock_file();
-        if eyes.exists(&path) { LockContents::read(eyes, &path).map(Some) } else { Ok(None) }
+        let text = LockfileText::of_environment(eyes, environment)?;
+        text.map(|text| LockContents::of(&text.parse()?)).transpose()
     }
 
     pub fn of(lock: &Lockfile<'_>) -> Result<LockContents> {

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::scan::{Parts, parts};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::spack::config::release::Release;
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::store::node::{Node, Text};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in, utf8};
@@ -21,12 +22,16 @@ use crate::world::Eyes;
 
 /// The lock file versions that this build reads.
 pub const KNOWN_VERSIONS: std::ops::RangeInclusive<u64> = 1..=6;
+/// Of these, those whose keys are build hashes, while everything else knows a spec by its DAG hash.
+const BUILD_HASHES: std::ops::RangeInclusive<u64> = 2..=3;
 
 /// The bytes of one lock file; a [`Lockfile`] borrows from it.
 #[derive(Debug, Clone)]
 pub struct LockfileText {
     path: PathBuf,
     text: String,
+    /// The Spack that is to read it; none where a lock of any release is looked at.
+    reader: Option<Release>,
 }
 
 impl LockfileText {
@@ -36,15 +41,21 @@ impl LockfileText {
 
     /// The lock of an environment; none before it is concretized.
     pub fn of(cx: &Cx, environment: &EnvironmentInfo) -> Result<Option<Self>> {
+        LockfileText::of_environment(&*cx.world.eyes, environment)
+    }
+
+    /// The same without a run around it.
+    pub fn of_environment(eyes: &dyn Eyes, environment: &EnvironmentInfo) -> Result<Option<Self>> {
         let path = environment.lock_file();
-        if !cx.world.eyes.exists(&path) {
+        if !eyes.exists(&path) {
             return Ok(None);
         }
-        LockfileText::read(&*cx.world.eyes, &path).map(Some)
+        let text = LockfileText::read(eyes, &path)?;
+        Ok(Some(LockfileText { reader: Some(environment.release), ..text }))
     }
 
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        Ok(LockfileText { path: path.to_owned(), text: utf8(path, bytes)? })
+        Ok(LockfileText { path: path.to_owned(), text: utf8(path, bytes)?, reader: None })
     }
 
     /// The file as it is.
@@ -52,7 +63,15 @@ impl LockfileText {
         &self.text
     }
 
+    /// Reads the whole lock: each spec, and that what it depends on is there.
     pub fn parse(&self) -> Result<Lockfile<'_>> {
+        let lock = self.parse_outside()?;
+        lock.check_edges()?;
+        Ok(lock)
+    }
+
+    /// Leaves specs unread until somebody looks at them.
+    pub fn parse_outside(&self) -> Result<Lockfile<'_>> {
         self.parse_seen(|_| None)
     }
 
@@ -69,44 +88,56 @@ impl LockfileText {
             Some(whole) => whole,
             None => self.whole()?,
         };
-        known_version(path, whole.meta.lockfile_version)?;
+        self.known_version(whole.meta.lockfile_version)?;
         if let Some(kind) = whole.meta.file_type.filter(|kind| &**kind != "spack-lockfile") {
             return Err(corrupt(path, 0, format!("this is a '{kind}', not a lock file")));
         }
         let group = Group::new(whole.roots, whole.concrete_specs, whole.include_concrete);
         group.check(path, &self.text)?;
-        Ok(Lockfile {
+        let lock = Lockfile {
             path,
             text: &self.text,
             version: whole.meta.lockfile_version,
             specfile_version: whole.meta.specfile_version,
             spack: whole.spack.map(|s| s.version),
             group,
-        })
+        };
+        if BUILD_HASHES.contains(&lock.version) { lock.by_dag_hash() } else { Ok(lock) }
+    }
+
+    fn known_version(&self, version: u64) -> Result<()> {
+        let path = self.path.display().to_string();
+        let refused = |who: &str, hint: String| {
+            Trouble::new(
+                Kind::UnknownFormat,
+                format!("{path} is of lock file version {version}, which {who} does not read"),
+            )
+            .hint(hint)
+            .fact("path", path.as_str())
+            .fact("version", version)
+        };
+        if !KNOWN_VERSIONS.contains(&version) {
+            return Err(refused("this build", "known versions: 1 to 6".to_owned()));
+        }
+        match self.reader {
+            Some(release) if version > u64::from(release.abilities().lockfile_version) => {
+                let newest = release.abilities().lockfile_version;
+                let hint = format!("it reads versions up to {newest}; a newer Spack wrote this one");
+                Err(refused(&format!("Spack {release}"), hint))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads what is written in another way, or says what is wrong.
     fn whole(&self) -> Result<Whole<'_>> {
         serde_json::from_str(&self.text).or_else(|error| {
             if let Ok(probe) = serde_json::from_str::<Probe>(&self.text) {
-                known_version(&self.path, probe.meta.lockfile_version)?;
+                self.known_version(probe.meta.lockfile_version)?;
             }
             Err(corrupt_json(&self.path, &self.text, 0, &error))
         })
     }
-}
-
-fn known_version(path: &Path, version: u64) -> Result<()> {
-    if KNOWN_VERSIONS.contains(&version) {
-        return Ok(());
-    }
-    Err(Trouble::new(
-        Kind::UnknownFormat,
-        format!("{} is of lock file version {version}, which this build does not know", path.display()),
-    )
-    .hint("known versions: 1 to 6")
-    .fact("path", path.display().to_string())
-    .fact("version", version))
 }
 
 /// What an environment asked for, and the hash of what it got.
@@ -121,10 +152,10 @@ pub struct Root<'a> {
 /// One concrete spec, parsed when looked at.
 #[derive(Debug)]
 pub struct Locked<'a> {
-    /// The key in the file: the DAG hash, or in versions 2 and 3 the build hash.
+    /// The DAG hash.
     pub hash: Text<'a>,
     pub raw: &'a str,
-    node: OnceLock<Box<Node<'a>>>,
+    pub(super) node: OnceLock<Box<Node<'a>>>,
 }
 
 impl Locked<'_> {
@@ -138,7 +169,7 @@ impl Locked<'_> {
 #[derive(Debug, Default)]
 pub struct Group<'a> {
     pub roots: Vec<Root<'a>>,
-    specs: Vec<Locked<'a>>,
+    pub(super) specs: Vec<Locked<'a>>,
     /// By the folder of the included environment.
     pub included: Vec<(Text<'a>, Group<'a>)>,
 }
@@ -186,8 +217,8 @@ impl<'a> Group<'a> {
 
 #[derive(Debug)]
 pub struct Lockfile<'a> {
-    path: &'a Path,
-    text: &'a str,
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
     pub version: u64,
     pub specfile_version: Option<u64>,
     /// The Spack that wrote it, from version 4 on.

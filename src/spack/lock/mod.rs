@@ -2,10 +2,11 @@
 //! is answered in `read`.
 //!
 //! ```text
-//! { contents, diff } → lockfile → scan
+//! { contents, diff } → edges ↔ lockfile → scan
 //! ```
 
 pub mod contents;
 pub mod diff;
+mod edges;
 pub mod lockfile;
 mod scan;

@@ -12,7 +12,7 @@ use crate::spack::environment::manifest::Manifest;
 use crate::spack::environment::{self, EnvironmentInfo, EnvironmentKind};
 use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::lockfile::{Locked, Lockfile, LockfileText};
-use crate::spack::spec::Spec;
+use crate::spack::read::roots::compare;
 use crate::spack::store::row::SpecRow;
 use crate::spack::store::stores::Stores;
 
@@ -157,6 +157,8 @@ pub enum RootState {
     NotConcretized,
     /// The lock has it, the manifest no longer asks for it: concretize.
     Stale,
+    /// Only Spack can tell whether the manifest and the lock mean the same by it.
+    CouldNotTell,
 }
 
 /// A root's state.
@@ -183,15 +185,15 @@ pub struct Status {
     pub name: String,
     /// Every root is installed and the lock is what the manifest asks for.
     pub ok: bool,
-    /// The lock is not what the manifest asks for.
-    pub stale: bool,
+    /// Whether the lock is another than the manifest asks for; nothing where that could not be told.
+    pub stale: Option<bool>,
     /// Every root.
     pub roots: Vec<RootStatus>,
     /// Concrete specs in the lock.
     pub locked: usize,
     /// Of these, installed.
     pub installed: usize,
-    /// What of the manifest only Spack can expand; the roots may be incomplete where this is not empty.
+    /// What of the manifest or the lock only Spack understands; the roots may be incomplete where this is not empty.
     pub not_understood: Vec<String>,
 }
 
@@ -205,51 +207,52 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
     let manifest = Manifest::read(&*cx.world.eyes, &scope.config)?;
     let text = LockfileText::of(cx, environment)?;
     let lock = text.as_ref().map(LockfileText::parse).transpose()?;
+    let asked: Vec<String> = manifest.specs.iter().map(|spec| spec.text.clone()).collect();
+    let known: Vec<(String, String)> =
+        lock.iter().flat_map(Lockfile::roots).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
+    let compared = compare(cx, scope, &asked, &known, manifest.not_understood.is_empty());
     scope.with_stores(cx, |stores, _| {
-        let dialect = scope.spack.dialect();
         let locked = lock.as_ref().map(Locks::new);
-        let parse = |text: &str| Spec::parse(text, dialect).ok();
-        let mut left: Vec<(String, String)> =
-            lock.iter().flat_map(Lockfile::roots).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
         let mut roots = Vec::new();
-        for user in &manifest.specs {
-            let wanted = parse(&user.text);
-            let found = left
-                .iter()
-                .position(|(spec, _)| *spec == user.text || wanted.is_some() && parse(spec) == wanted)
-                .map(|i| left.remove(i).1);
-            roots.push(match (found, &locked) {
-                (Some(hash), Some(lock)) => concretized(user.text.clone(), hash, lock, stores)?,
+        for (spec, state, hash) in compared.roots {
+            roots.push(match (hash, &locked) {
+                (Some(hash), Some(lock)) => {
+                    let found = concretized(spec, hash, lock, stores)?;
+                    RootStatus { state: state.unwrap_or(found.state), ..found }
+                }
                 _ => RootStatus {
-                    spec: user.text.clone(),
-                    state: RootState::NotConcretized,
+                    spec,
+                    state: state.unwrap_or(RootState::NotConcretized),
                     hash: None,
                     concrete: None,
                     missing: Vec::new(),
                 },
             });
         }
-        if let Some(lock) = &locked {
-            for (spec, hash) in left {
-                let mut root = concretized(spec, hash, lock, stores)?;
-                root.state = RootState::Stale;
-                roots.push(root);
-            }
-        }
         let hashes: Vec<String> =
             lock.iter().flat_map(Lockfile::all_specs).map(|s| s.hash.to_string()).collect();
         let is_installed = |hash: &String| stores.get(hash).is_some_and(|e| e.record.installed);
-        let stale = roots.iter().any(|r| matches!(r.state, RootState::NotConcretized | RootState::Stale));
+        let not_understood = [manifest.not_understood.clone(), compared.not_understood].concat();
+        let stale = staleness(&roots, &not_understood);
         Ok(Status {
             name: environment.name.clone(),
-            ok: roots.iter().all(|r| r.state == RootState::Installed),
+            ok: stale == Some(false) && roots.iter().all(|r| r.state == RootState::Installed),
             stale,
             roots,
             locked: hashes.len(),
             installed: hashes.iter().filter(|h| is_installed(h)).count(),
-            not_understood: manifest.not_understood.clone(),
+            not_understood,
         })
     })
+}
+
+/// Known to be stale, known to be fresh, or neither.
+fn staleness(roots: &[RootStatus], not_understood: &[String]) -> Option<bool> {
+    let any = |state: RootState| roots.iter().any(|root| root.state == state);
+    if any(RootState::NotConcretized) || any(RootState::Stale) {
+        return Some(true);
+    }
+    (not_understood.is_empty() && !any(RootState::CouldNotTell)).then_some(false)
 }
 
 /// A lock and its specs by hash.

@@ -10,6 +10,7 @@ use crate::site::Cx;
 use crate::spack::drive::session::{Scope, within};
 use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::lock::lockfile::LockfileText;
+use crate::spack::spec::{Dialect, words};
 use crate::spack::store::database::State;
 use crate::spack::store::query::{Query, slashed};
 use crate::spack::store::recipes::Recipes;
@@ -20,14 +21,32 @@ use crate::spack::store::stores::{StoreEntry, Stores};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FindArgs {
-    /// What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives.
-    pub query: Option<String>,
+    /// What to find, in Spack's syntax: `hdf5@1.12: +mpi %gcc ^openmpi`; several are alternatives. A list is read as
+    /// words of a command line, `{ "mpich", "cflags=-O3 -g" }`.
+    pub query: Option<Asked>,
     /// Only those that a user asked for (`true`), or only those that came as dependencies (`false`).
     pub explicit: Option<bool>,
     /// Only those in the lock of this environment.
     pub env: Option<String>,
     /// Also records that are not installed: `missing`, `deprecated`.
     pub states: Vec<StateName>,
+}
+
+/// A query as one text, or as the words of a command line.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Asked {
+    Text(String),
+    Words(Vec<String>),
+}
+
+impl Asked {
+    fn text(&self, dialect: Dialect) -> String {
+        match self {
+            Asked::Text(text) => text.clone(),
+            Asked::Words(all) => words::join(all, dialect),
+        }
+    }
 }
 
 /// A state that a record can be in.
@@ -60,7 +79,8 @@ pub async fn found<T: Send + 'static>(
     work: impl FnOnce(&Stores<'_>, &[StoreEntry<'_, '_>]) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     within(&cx, args.env.clone(), move |cx, scope| {
-        let mut query = query(cx, scope, args.query.as_deref().unwrap_or_default())?;
+        let asked = args.query.as_ref().map(|asked| asked.text(scope.spack.dialect())).unwrap_or_default();
+        let mut query = query(cx, scope, &asked)?;
         query.explicit = args.explicit;
         if !args.states.is_empty() {
             query.states = args.states.iter().map(|s| s.state()).collect();
@@ -244,7 +264,7 @@ fn user_of(cx: &Cx, environment: &EnvironmentInfo, hash: &str) -> Result<Option<
 
 /// A query within the scope: in an environment, only what its lock holds.
 pub fn query(cx: &Cx, scope: &Scope, text: &str) -> Result<Query> {
-    let mut query = Query::parse(&slashed(text.trim()), scope.spack.dialect())?;
+    let mut query = Query::new(scope.specs(cx, &slashed(text.trim()))?, scope.spack.dialect());
     if let Some(environment) = &scope.environment {
         query.hashes = Some(match LockfileText::of(cx, environment)? {
             Some(text) => text.parse()?.all_specs().iter().map(|s| s.hash.to_string()).collect(),

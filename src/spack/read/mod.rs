@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! { env_diff, select, verify } →
-//! { concretize, config_value, env_status, find, site, unregistered_prefixes }
+//! { concretize, config_value, env_status ↔ roots, find, site, unregistered_prefixes }
 //! ```
 
 pub mod concretize;
@@ -11,6 +11,7 @@ pub mod config_value;
 pub mod env_diff;
 pub mod env_status;
 pub mod find;
+pub mod roots;
 pub mod select;
 pub mod site;
 pub mod unregistered_prefixes;

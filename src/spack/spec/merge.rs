@@ -1,13 +1,15 @@
 //! Two constraints on one node, as one. Spack reads `^a@1: ^a+b` as `^a@1:+b`.
 
-use super::{Edge, Spec, Variant, VariantValue};
+use super::{DEPTYPES, Edge, Spec, Variant, VariantValue, targets};
 
 /// Adds to `a` what `b` says; the error names what they contradict each other in.
 pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
+    one(&mut a.name, b.name, "name")?;
     one(&mut a.namespace, b.namespace, "namespace")?;
+    a.architecture |= b.architecture;
     one(&mut a.platform, b.platform, "platform")?;
     one(&mut a.os, b.os, "os")?;
-    one(&mut a.target, b.target, "target")?;
+    target(&mut a.target, b.target)?;
     hash(&mut a.hash, b.hash)?;
     let versions = a.versions.intersection(&b.versions);
     a.versions = versions.ok_or_else(|| format!("'@{}' and '@{}'", a.versions, b.versions))?;
@@ -37,17 +39,33 @@ pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
 }
 
 fn merge_edge(parent: &mut Spec, edge: Edge) -> Result<(), String> {
-    let same =
-        |e: &&mut Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.deptypes == edge.deptypes;
+    let same = |e: &&mut Edge| e.spec.name.is_some() && e.spec.name == edge.spec.name && e.when == edge.when;
     if let Some(first) = parent.dependencies.iter_mut().find(same) {
-        first.virtuals.extend(edge.virtuals);
-        first.virtuals.sort();
-        first.virtuals.dedup();
+        join(&mut first.virtuals, edge.virtuals);
+        join(&mut first.deptypes, edge.deptypes);
+        first.deptypes.sort_by_key(|name| DEPTYPES.iter().position(|known| known == name));
+        first.direct |= edge.direct;
         merge(&mut first.spec, edge.spec)
     } else {
         parent.dependencies.push(edge);
         Ok(())
     }
+}
+
+fn join(a: &mut Vec<String>, b: Vec<String>) {
+    a.extend(b);
+    a.sort();
+    a.dedup();
+}
+
+/// A range or list is narrowed to what both allow.
+fn target(a: &mut Option<String>, b: Option<String>) -> Result<(), String> {
+    let (Some(x), Some(y)) = (&a, &b) else {
+        return one(a, b, "target");
+    };
+    let both = targets::common(x, y);
+    *a = Some(both.ok_or_else(|| format!("target '{x}' and '{y}'"))?);
+    Ok(())
 }
 
 fn one(a: &mut Option<String>, b: Option<String>, what: &str) -> Result<(), String> {

@@ -1,37 +1,38 @@
-//! An abstract spec: what an admin types, as data. Parsing is in `parser`, printing in `print`. What this build does
-//! not know is refused by the parser, so every field here means something to the matcher. Concrete nodes are in
-//! `store`.
+//! An abstract spec: what an admin types, as data. Parsing is in `parser`, printing in `print`; when two are the same to
+//! Spack is in `canonical`. What this build does not know is refused by the parser, so every field here means something
+//! to the matcher. Concrete nodes are in `store`.
 //!
 //! ```text
-//! replace → lexer ↔ merge ↔ mod ↔ parser ↔ print → { version, targets }
+//! replace → canonical ↔ lexer ↔ merge ↔ mod ↔ parser ↔ print ↔ reading → { version, targets, words } → dialect
 //! ```
 
+pub(crate) mod canonical;
+mod dialect;
 pub(crate) mod lexer;
 pub(crate) mod merge;
 pub(crate) mod parser;
 pub mod print;
+pub mod reading;
 pub mod replace;
 pub mod targets;
 pub mod version;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::base::{Result, Trouble};
 
+use reading::Reading;
 use version::list::VersionList;
 
-/// How `%` is read. It changed meaning with Spack 1.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Up to 0.23: `%gcc` names the compiler of its node, and what follows still belongs to that node.
-    Compiler,
-    /// From 1.0: `%gcc` is a direct dependency, and what follows belongs to it.
-    Direct,
-}
+pub use dialect::Dialect;
 
 /// The names of compiler flags; every other `name=value` is a variant.
 pub const FLAG_NAMES: [&str; 6] = ["cflags", "cppflags", "cxxflags", "fflags", "ldflags", "ldlibs"];
+
+/// The types of dependencies, in Spack's order.
+pub const DEPTYPES: [&str; 4] = ["build", "link", "run", "test"];
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VariantValue {
@@ -74,6 +75,8 @@ pub struct Edge {
     pub virtuals: Vec<String>,
     /// In Spack's order: build, link, run, test.
     pub deptypes: Vec<String>,
+    /// The dependency is there only where this holds.
+    pub when: Option<Box<Spec>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,6 +87,8 @@ pub struct Spec {
     pub compiler: Option<Compiler>,
     pub variants: BTreeMap<String, Variant>,
     pub flags: BTreeMap<String, Vec<Flag>>,
+    /// Something was said of the architecture, were it only `target=''`.
+    pub architecture: bool,
     pub platform: Option<String>,
     pub os: Option<String>,
     /// A name, ranges (`x86_64_v3:`), or a list of them.
@@ -95,8 +100,8 @@ pub struct Spec {
 
 impl Spec {
     /// Exactly one spec.
-    pub fn parse(text: &str, dialect: Dialect) -> Result<Spec> {
-        let mut specs = Spec::parse_all(text, dialect)?;
+    pub fn parse<'g>(text: &str, reading: impl Into<Reading<'g>>) -> Result<Spec> {
+        let mut specs = Spec::parse_all(text, reading)?;
         match (specs.pop(), specs.len()) {
             (Some(spec), 0) => Ok(spec),
             (None, _) => Err(Trouble::usage("a spec is expected, but there is none")),
@@ -108,8 +113,8 @@ impl Spec {
     }
 
     /// One spec after the other, as on Spack's command line.
-    pub fn parse_all(text: &str, dialect: Dialect) -> Result<Vec<Spec>> {
-        parser::parse(text, dialect)
+    pub fn parse_all<'g>(text: &str, reading: impl Into<Reading<'g>>) -> Result<Vec<Spec>> {
+        parser::parse(text, reading.into())
     }
 
     /// Says nothing at all, so everything satisfies it.

@@ -21,8 +21,11 @@ impl fmt::Display for Spec {
 
 fn dependency(edge: &Edge, out: &mut String) {
     out.push_str(if edge.direct { " %" } else { " ^" });
-    if !edge.virtuals.is_empty() || !edge.deptypes.is_empty() {
+    if !edge.virtuals.is_empty() || !edge.deptypes.is_empty() || edge.when.is_some() {
         let mut attributes = Vec::new();
+        if let Some(when) = &edge.when {
+            attributes.push(format!("when={}", quoted(&when.to_string())));
+        }
         if !edge.deptypes.is_empty() {
             attributes.push(format!("deptypes={}", edge.deptypes.join(",")));
         }
@@ -93,6 +96,9 @@ fn node(spec: &Spec, out: &mut String) {
             let text = if value == "*" { value.clone() } else { quoted(value) };
             out.push_str(&format!(" {name}={text}"));
         }
+    }
+    if spec.architecture && parts.iter().all(|(_, value)| value.is_none()) {
+        out.push_str(" target=''");
     }
     if let Some(hash) = &spec.hash {
         out.push_str(&format!(" /{hash}"));

@@ -84,14 +84,86 @@ pub fn at_least(a: &str, b: &str) -> bool {
     a == b || parents(a).any(|parent| at_least(parent, b))
 }
 
-/// Does a target satisfy what a query says: names and ranges, separated by commas?
-pub fn satisfies(target: &str, query: &str) -> bool {
-    query.split(',').any(|part| match part.split_once(':') {
-        None => part == target,
-        Some((low, high)) => {
-            (low.is_empty() || at_least(target, low)) && (high.is_empty() || at_least(high, target))
+/// A target of which archspec knows nothing, where its place among others is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnknownTarget(pub String);
+
+fn known(name: &str) -> bool {
+    PARENTS.binary_search_by(|(known, _)| (*known).cmp(name)).is_ok()
+}
+
+/// Is `target` at least `low` and at most `high`? An empty end is open; one that nobody knows is an error.
+fn between(target: &str, low: &str, high: &str) -> Result<bool, UnknownTarget> {
+    let checked = |end: &str| if known(end) { Ok(()) } else { Err(UnknownTarget(end.to_owned())) };
+    if !low.is_empty() {
+        checked(low)?;
+        if !at_least(target, low) {
+            return Ok(false);
         }
+    }
+    if high.is_empty() {
+        return Ok(true);
+    }
+    checked(high)?;
+    Ok(at_least(high, target))
+}
+
+/// Does a target satisfy what a query says: names and ranges, separated by commas?
+pub fn satisfies(target: &str, query: &str) -> Result<bool, UnknownTarget> {
+    let mut found = false;
+    for part in query.split(',') {
+        found |= match part.split_once(':') {
+            None => part == target,
+            Some((low, high)) => between(target, low, high)?,
+        };
+    }
+    Ok(found)
+}
+
+/// What two queries have in common, as a query; none where that is nothing.
+pub fn common(a: &str, b: &str) -> Option<String> {
+    let exact = |text: &str| !text.contains([':', ',']);
+    let mut both = Vec::new();
+    for x in a.split(',') {
+        both.extend(b.split(',').filter_map(|y| overlap(x, y)));
+    }
+    if both.is_empty() {
+        return None;
+    }
+    Some(if exact(a) {
+        a.to_owned()
+    } else if exact(b) {
+        b.to_owned()
+    } else {
+        both.join(",")
     })
+}
+
+fn overlap(x: &str, y: &str) -> Option<String> {
+    match (x.split_once(':'), y.split_once(':')) {
+        (None, None) => (x == y).then(|| x.to_owned()),
+        (None, Some((low, high))) => between(x, low, high).is_ok_and(|is| is).then(|| x.to_owned()),
+        (Some((low, high)), None) => between(y, low, high).is_ok_and(|is| is).then(|| y.to_owned()),
+        (Some((low, high)), Some((other_low, other_high))) => {
+            let low = nearer(low, other_low, |a, b| at_least(a, b))?;
+            let high = nearer(high, other_high, |a, b| at_least(b, a))?;
+            match (low.is_empty(), high.is_empty()) {
+                (false, false) if low == high => Some(low.to_owned()),
+                (false, false) if !at_least(high, low) => None,
+                _ => Some(format!("{low}:{high}")),
+            }
+        }
+    }
+}
+
+/// Of two ends the one that leaves less; none where neither does.
+fn nearer<'t>(a: &'t str, b: &'t str, within: impl Fn(&str, &str) -> bool) -> Option<&'t str> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => Some(b),
+        (_, true) => Some(a),
+        _ if within(a, b) => Some(a),
+        _ => within(b, a).then_some(b),
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +196,23 @@ mod tests {
             ("made_up", "x86_64:", false),
         ];
         for (target, query, expected) in cases {
-            assert_eq!(satisfies(target, query), expected, "{target} in {query}");
+            assert_eq!(satisfies(target, query), Ok(expected), "{target} in {query}");
+        }
+        assert!(satisfies("zen2", "nosuch:").is_err());
+    }
+
+    #[test]
+    fn two_queries_are_narrowed_to_what_both_allow() {
+        for (a, b, expected) in [
+            ("x86_64:", ":zen2", Some("x86_64:zen2")),
+            ("x86_64_v3:", "x86_64:", Some("x86_64_v3:")),
+            ("zen2", "x86_64:", Some("zen2")),
+            ("zen2,haswell", "zen2:", Some("zen2")),
+            ("zen2", "zen3", None),
+            ("zen:", ":x86_64", None),
+            ("x86_64:", "aarch64:", None),
+        ] {
+            assert_eq!(common(a, b).as_deref(), expected, "{a} and {b}");
         }
     }
 }

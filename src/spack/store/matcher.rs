@@ -8,7 +8,7 @@ use crate::base::{Kind, Result, Trouble};
 use super::node::{Dependency, Node, Value};
 use super::recipes::Recipes;
 use super::stores::{StoreEntry, Stores};
-use crate::spack::spec::targets;
+use crate::spack::spec::targets::{self, UnknownTarget};
 use crate::spack::spec::version::list::VersionList;
 use crate::spack::spec::{Dialect, Edge, Spec, Variant, VariantValue};
 
@@ -56,13 +56,13 @@ impl<'s, 'a> Matcher<'s, 'a> {
         {
             return Ok(false);
         }
-        if !spec.versions.is_any() && !recorded(entry, &node.version)?.satisfies(&spec.versions) {
+        if !spec.versions.is_any() && !self.recorded(entry, &node.version)?.satisfies(&spec.versions) {
             return Ok(false);
         }
         if let Some(wanted) = &spec.compiler {
             let Some(found) = &node.compiler else { return Ok(false) };
-            let fits =
-                *found.name == *wanted.name && recorded(entry, &found.version)?.satisfies(&wanted.versions);
+            let fits = *found.name == *wanted.name
+                && self.recorded(entry, &found.version)?.satisfies(&wanted.versions);
             if !fits {
                 return Ok(false);
             }
@@ -71,22 +71,28 @@ impl<'s, 'a> Matcher<'s, 'a> {
             let found = joined_flags(node, name);
             wanted.iter().all(|flag| found.contains(&flag.text.as_str()))
         });
-        Ok(self.architecture_fits(node, spec) && flags_fit && self.variants_fit(entry, node, spec)?)
+        Ok(self.variants_fit(entry, node, spec)? && self.architecture_fits(node, spec)? && flags_fit)
     }
 
-    fn architecture_fits(&self, node: &Node<'a>, spec: &Spec) -> bool {
+    fn architecture_fits(&self, node: &Node<'a>, spec: &Spec) -> Result<bool> {
         for (wanted, found) in [(&spec.platform, &node.arch.platform), (&spec.os, &node.arch.os)] {
             match (wanted.as_deref(), found.as_deref()) {
                 // From 1.0 on a wildcard ends the comparison, even before the target.
-                (Some("*"), Some(_)) if self.dialect == Dialect::Direct => return true,
-                (Some(wanted), found) if found != Some(wanted) => return false,
+                (Some("*"), Some(_)) if self.dialect == Dialect::Direct => return Ok(true),
+                (Some(wanted), found) if found != Some(wanted) => return Ok(false),
                 _ => {}
             }
         }
         match (&spec.target, &node.arch.target) {
-            (Some(wanted), Some(found)) => targets::satisfies(found, wanted),
-            (Some(_), None) => false,
-            (None, _) => true,
+            (Some(wanted), Some(found)) => {
+                targets::satisfies(found, wanted).map_err(|UnknownTarget(name)| {
+                    Trouble::usage(format!(
+                        "'{name}' in 'target={wanted}' is not a target that archspec knows"
+                    ))
+                })
+            }
+            (Some(_), None) => Ok(false),
+            (None, _) => Ok(true),
         }
     }
 
@@ -243,7 +249,9 @@ impl<'s, 'a> Matcher<'s, 'a> {
     fn dependencies_from_1_0(&self, entry: StoreEntry<'s, 'a>, spec: &Spec) -> Result<bool> {
         let mut reachable = None;
         for edge in &spec.dependencies {
-            let fits = if edge.direct {
+            let fits = if !self.applies(entry, spec, edge)? {
+                true
+            } else if edge.direct {
                 self.direct_fits(entry, spec, edge)?
             } else {
                 if reachable.is_none() {
@@ -255,12 +263,22 @@ impl<'s, 'a> Matcher<'s, 'a> {
                 return Ok(false);
             }
             for inner in &edge.spec.dependencies {
-                if !self.direct_fits(entry, &edge.spec, inner)? {
+                if self.applies(entry, &edge.spec, inner)? && !self.direct_fits(entry, &edge.spec, inner)? {
                     return Ok(false);
                 }
             }
         }
         Ok(true)
+    }
+
+    /// Does the condition of a dependency hold? Where its parent is not there, the dependency is looked for all the same.
+    fn applies(&self, root: StoreEntry<'s, 'a>, parent: &Spec, edge: &Edge) -> Result<bool> {
+        let Some(when) = &edge.when else { return Ok(true) };
+        let node = match &parent.name {
+            Some(name) if *name != *root.record.name => self.lookup(root, name)?,
+            _ => Some(root),
+        };
+        node.map_or(Ok(true), |node| self.satisfies(node, when))
     }
 
     fn transitive_fits(
@@ -294,7 +312,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
         };
         let node = current.node()?;
         if node.has_compiler_key() || (node.external.is_some() && node.dependencies.is_empty()) {
-            return compiler_fits(current, node, &edge.spec);
+            return self.compiler_fits(current, node, &edge.spec);
         }
         let wanted = self.wanted_virtuals(edge)?;
         let name = edge.spec.name.as_deref();
@@ -330,31 +348,33 @@ impl<'s, 'a> Matcher<'s, 'a> {
         }
         Ok(self.stores.edges(root, link_or_run)?.into_iter().find(is).map(|(_, found)| found))
     }
-}
 
-/// A version as a record has it; one that is none is damage, and no fault of the query.
-fn recorded(entry: StoreEntry<'_, '_>, version: &str) -> Result<VersionList> {
-    VersionList::concrete(version).map_err(|t| entry.database.damaged(entry.record, t.message()))
+    /// A version as a record has it; one that is none is damage, and no fault of the query.
+    fn recorded(&self, entry: StoreEntry<'_, '_>, version: &str) -> Result<VersionList> {
+        VersionList::concrete(version, self.dialect)
+            .map_err(|t| entry.database.damaged(entry.record, t.message()))
+    }
+
+    /// The compiler that a node keeps as a name and a version against `%name`.
+    fn compiler_fits(&self, entry: StoreEntry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
+        let Some(found) = &node.compiler else { return Ok(false) };
+        let modern =
+            crate::spack::spec::parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
+        let name = modern.map_or(&*found.name, |(_, modern)| *modern);
+        let bare = wanted.variants.is_empty()
+            && wanted.flags.is_empty()
+            && wanted.hash.is_none()
+            && wanted.platform.is_none()
+            && wanted.os.is_none()
+            && wanted.target.is_none();
+        Ok(bare
+            && wanted.name.as_deref().is_none_or(|wanted| wanted == name)
+            && self.recorded(entry, &found.version)?.satisfies(&wanted.versions))
+    }
 }
 
 fn hash_fits(entry: StoreEntry<'_, '_>, spec: &Spec) -> bool {
     spec.hash.as_deref().is_none_or(|prefix| entry.record.hash.starts_with(prefix))
-}
-
-/// The compiler that a node keeps as a name and a version against `%name`.
-fn compiler_fits(entry: StoreEntry<'_, '_>, node: &Node<'_>, wanted: &Spec) -> Result<bool> {
-    let Some(found) = &node.compiler else { return Ok(false) };
-    let modern = crate::spack::spec::parser::LEGACY_COMPILERS.iter().find(|(old, _)| *old == &*found.name);
-    let name = modern.map_or(&*found.name, |(_, modern)| *modern);
-    let bare = wanted.variants.is_empty()
-        && wanted.flags.is_empty()
-        && wanted.hash.is_none()
-        && wanted.platform.is_none()
-        && wanted.os.is_none()
-        && wanted.target.is_none();
-    Ok(bare
-        && wanted.name.as_deref().is_none_or(|wanted| wanted == name)
-        && recorded(entry, &found.version)?.satisfies(&wanted.versions))
 }
 
 fn joined_flags<'n>(node: &'n Node<'_>, name: &str) -> Vec<&'n str> {

@@ -2,11 +2,12 @@
 //! knowing any environment.
 //!
 //! ```text
-//! query → { matcher, row } → stores → database → { binaries, node, recipes, prefix_manifest }
+//! query → { kept, matcher, row } → stores → database → { binaries, node, recipes, prefix_manifest }
 //! ```
 
 pub mod binaries;
 pub mod database;
+pub mod kept;
 pub(crate) mod matcher;
 pub mod node;
 pub mod prefix_manifest;

@@ -54,7 +54,7 @@ impl Query {
                 }
             }
         }
-        sort(&mut found)?;
+        sort(&mut found, self.dialect)?;
         Ok(found)
     }
 
@@ -130,7 +130,7 @@ pub fn short(hash: &str) -> &str {
 }
 
 /// As Spack sorts: by name, namespace, version, hash.
-fn sort(found: &mut [StoreEntry<'_, '_>]) -> Result<()> {
+fn sort(found: &mut [StoreEntry<'_, '_>], dialect: Dialect) -> Result<()> {
     // There are few names and many namesakes: each version is parsed once, and names are not compared again.
     let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for entry in &*found {
@@ -140,7 +140,12 @@ fn sort(found: &mut [StoreEntry<'_, '_>]) -> Result<()> {
     for namesakes in by_name.into_values() {
         let mut keyed = Vec::with_capacity(namesakes.len());
         for entry in namesakes {
-            keyed.push((entry.record.namespace.as_deref(), plain_version(entry)?, entry.record.hash, entry));
+            keyed.push((
+                entry.record.namespace.as_deref(),
+                plain_version(entry, dialect)?,
+                entry.record.hash,
+                entry,
+            ));
         }
         keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
         for ((.., entry), place) in keyed.into_iter().zip(places.by_ref()) {
@@ -151,8 +156,8 @@ fn sort(found: &mut [StoreEntry<'_, '_>]) -> Result<()> {
 }
 
 /// The version without the reference that may stand before it.
-fn plain_version(entry: StoreEntry<'_, '_>) -> Result<Version> {
+fn plain_version(entry: StoreEntry<'_, '_>, dialect: Dialect) -> Result<Version> {
     let text = &*entry.record.version;
-    let parsed = Version::parse(text.rsplit('=').next().unwrap_or(text));
+    let parsed = Version::parse(text.rsplit('=').next().unwrap_or(text), dialect);
     parsed.map_err(|t| entry.database.damaged(entry.record, t.message()))
 }

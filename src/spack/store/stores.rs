@@ -35,9 +35,11 @@ impl<'s, 'a> StoreEntry<'s, 'a> {
 
 impl<'a> Stores<'a> {
     pub fn new(local: Database<'a>, upstreams: Vec<Database<'a>>) -> Self {
-        let mut databases = vec![local];
-        databases.extend(upstreams);
-        Stores { databases }
+        Stores::of(Some(local), upstreams)
+    }
+
+    pub(super) fn of(local: Option<Database<'a>>, upstreams: Vec<Database<'a>>) -> Self {
+        Stores { databases: local.into_iter().chain(upstreams).collect() }
     }
 
     pub fn databases(&self) -> &[Database<'a>] {

@@ -17,16 +17,14 @@ def state(concrete):
 
 
 def rows(env):
-    left = list(env.concretized_specs())
+    # Spack compares sets: the same root twice is one.
+    locked = list(env.concretized_specs())
+    asked = list(env.user_specs)
     out = []
-    for user in env.user_specs:
-        found = next((pair for pair in left if pair[0] == user), None)
-        if found is None:
-            out.append([None, "not_concretized"])
-            continue
-        left.remove(found)
-        out.append([found[1].dag_hash(), state(found[1])])
-    out.extend([concrete.dag_hash(), "stale"] for _, concrete in left)
+    for user in asked:
+        found = next((concrete for root, concrete in locked if root == user), None)
+        out.append([None, "not_concretized"] if found is None else [found.dag_hash(), state(found)])
+    out.extend([concrete.dag_hash(), "stale"] for root, concrete in locked if root not in asked)
     return out
 
 

@@ -14,10 +14,11 @@ use crate::spack::drive::session::{Scope, scope, within};
 use crate::spack::drive::{failure, locks};
 use crate::spack::environment::combine::combined;
 use crate::spack::environment::manifest::Manifest;
-use crate::spack::environment::manifest::edit_roots::{Change, edited, in_place_of_names, same};
+use crate::spack::environment::manifest::edit_roots::{Change, edited, in_place_of_names};
 use crate::spack::environment::manifest::lists::UserSpec;
 use crate::spack::read::concretize::Specs;
-use crate::spack::spec::{Dialect, Spec};
+use crate::spack::read::roots::{same, same_written};
+use crate::spack::spec::{Dialect, Spec, words};
 use crate::world::Action;
 use crate::world::scope::replay;
 
@@ -47,7 +48,7 @@ pub struct ManifestChange {
 
 pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
     let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
+    let specs = read_as_words(&cx, &scope, args.specs.words()?);
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     if !args.replace {
@@ -67,6 +68,16 @@ pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
     Ok(ManifestChange { changed: replaced, unchanged, specs: added.specs })
 }
 
+/// The specs that Spack reads in these words: `mpich` and `+debug` are one.
+fn read_as_words(cx: &Cx, scope: &Scope, given: Vec<String>) -> Vec<String> {
+    let text = words::join(&given, scope.spack.dialect());
+    match scope.specs(cx, &text) {
+        Ok(specs) if specs.len() != given.len() => specs.iter().map(ToString::to_string).collect(),
+        // As many, or what only Spack can read.
+        _ => given,
+    }
+}
+
 /// Edits the manifest, and gives what it asks for newly in the words of the changes.
 async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>> {
     let before = manifest(cx, scope).await?;
@@ -83,7 +94,7 @@ async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>>
     for change in changes {
         if let Change::Replace { root, by } = change
             && !words.contains(by)
-            && !same(root, by, scope.spack.dialect())
+            && !same(cx, scope, root, by)
         {
             words.push(by.clone());
         }
@@ -92,10 +103,9 @@ async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>>
 }
 
 pub async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestChange> {
-    let dialect = scope.spack.dialect();
     let before = asked(cx, scope).await?;
     let (unchanged, changed): (Vec<String>, Vec<String>) =
-        specs.into_iter().partition(|s| before.iter().any(|b| same(b, s, dialect)));
+        specs.into_iter().partition(|s| before.iter().any(|b| same(cx, scope, b, s)));
     if changed.is_empty() {
         return Ok(ManifestChange { changed, unchanged, specs: before });
     }
@@ -105,8 +115,8 @@ pub async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<Manife
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
-    let lost: Vec<&str> =
-        changed.iter().filter(|s| !after.iter().any(|a| same(a, s, dialect))).map(String::as_str).collect();
+    let asks = |s: &&String| after.iter().any(|a| same_written(cx, scope, a, s));
+    let lost: Vec<&str> = changed.iter().filter(|s| !asks(s)).map(String::as_str).collect();
     if !lost.is_empty() {
         return Err(not_done(&answer, &format!("the manifest does not ask for {}", lost.join(", "))));
     }
@@ -128,7 +138,7 @@ pub struct RemoveArgs {
 
 pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<ManifestChange> {
     let scope = scope(&cx, Some(args.name)).await?;
-    let specs = args.specs.words()?;
+    let specs = read_as_words(&cx, &scope, args.specs.words()?);
     let _lock = locks::changing(&cx, &scope).await?;
     warn_of_upgrade(&cx, &scope)?;
     let before = manifest(&cx, &scope).await?;
@@ -180,7 +190,7 @@ fn means(manifest: &Manifest, query: &str, root: &UserSpec, dialect: Dialect) ->
     let parsed = combined(&[root.text.as_str()], dialect);
     let satisfied =
         |spec: &Spec| manifest.lists.reading().satisfies(spec, query).is_ok_and(|a| a == Some(true));
-    same(query, &root.text, dialect) || parsed.is_ok_and(|spec| satisfied(&spec))
+    query == root.text || parsed.is_ok_and(|spec| satisfied(&spec))
 }
 
 fn nothing(manifest: &Manifest, query: &str) -> Trouble {
@@ -210,7 +220,6 @@ fn is_plain(manifest: &Manifest, root: &UserSpec) -> bool {
 }
 
 async fn take_out(cx: &Cx, scope: &Scope, going: &[&UserSpec], force: bool) -> Result<()> {
-    let dialect = scope.spack.dialect();
     let mut words = vec!["remove".to_owned()];
     if force {
         words.push("--force".to_owned());
@@ -221,7 +230,7 @@ async fn take_out(cx: &Cx, scope: &Scope, going: &[&UserSpec], force: bool) -> R
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
-    let stays = |root: &&&UserSpec| after.iter().any(|text| same(text, &root.text, dialect));
+    let stays = |root: &&&UserSpec| after.iter().any(|text| same(cx, scope, text, &root.text));
     let left: Vec<&str> = going.iter().filter(stays).map(|root| root.text.as_str()).collect();
     if left.is_empty() {
         return Ok(());

@@ -67,6 +67,7 @@ pub async fn create(cx: Cx, args: CreateArgs) -> Result<EnvironmentInfo> {
         scope(&cx, Some(args.name.clone())).await.map_err(|t| not_done(&answer, t.message()))?
     };
     replay::prove_file(&*cx.world.eyes, &made.inside()?.manifest_file());
+    let specs = read_as_words(&cx, &made, specs);
     if !specs.is_empty()
         && let Err(trouble) = put_in(&cx, &made, specs).await
     {

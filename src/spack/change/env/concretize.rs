@@ -17,7 +17,8 @@ use crate::spack::drive::{failure, invoke, locks};
 use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::diff::rows::PackageDiff;
 use crate::spack::read::concretize::reuse_option;
-use crate::spack::read::env_status::{RootState, status_of};
+use crate::spack::read::env_status::{RootState, RootStatus, Status, status_of};
+use crate::spack::read::roots::same_written;
 use crate::world::scope::replay;
 
 /// Concretizes an environment and tells what changed in its lock.
@@ -97,12 +98,7 @@ pub async fn guided(
         read(cx, scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
     let changes = changes.await?;
     let status = read(cx, scope, status_of).await?;
-    let behind: Vec<&str> = status
-        .roots
-        .iter()
-        .filter(|r| matches!(r.state, RootState::NotConcretized | RootState::Stale))
-        .map(|r| r.spec.as_str())
-        .collect();
+    let behind = behind(cx, scope, &status);
     // Roots that only Spack can expand cannot be compared here.
     if !behind.is_empty() && status.not_understood.is_empty() {
         let message = format!(
@@ -112,9 +108,7 @@ pub async fn guided(
         );
         return Err(answer.about(Trouble::new(Kind::NotDone, message)));
     }
-    let root = |r: &crate::spack::read::env_status::RootStatus| {
-        Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? })
-    };
+    let root = |r: &RootStatus| Some(RootRow { spec: r.spec.clone(), hash: r.hash.clone()? });
     Ok(Concretization {
         changed: !changes.is_empty(),
         changes: changes.packages,
@@ -124,6 +118,19 @@ pub async fn guided(
         name: status.name,
         log: answer.log.as_ref().map(|log| log.display().to_string()),
     })
+}
+
+/// The roots that the lock does not have although Spack has just solved the manifest, and those that it has still. Some
+/// are other roots to Spack as soon as it has written them down; it concretizes those again each time.
+fn behind<'s>(cx: &Cx, scope: &Scope, status: &'s Status) -> Vec<&'s str> {
+    let of = |state: RootState| status.roots.iter().filter(move |root| root.state == state);
+    let written =
+        |asked: &RootStatus, locked: &RootStatus| same_written(cx, scope, &asked.spec, &locked.spec);
+    let missing = of(RootState::NotConcretized)
+        .filter(|asked| !of(RootState::Stale).any(|locked| written(asked, locked)));
+    let left = of(RootState::Stale)
+        .filter(|locked| !of(RootState::NotConcretized).any(|asked| written(asked, locked)));
+    missing.chain(left).map(|root| root.spec.as_str()).collect()
 }
 
 /// Reads off the script thread.

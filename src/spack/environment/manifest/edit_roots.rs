@@ -90,9 +90,9 @@ pub fn in_place_of_names(lists: &Lists, specs: &[String], remove: &[String]) -> 
 }
 
 /// Whether two texts ask for the same.
-pub fn same(a: &str, b: &str, dialect: Dialect) -> bool {
+fn same(a: &str, b: &str, dialect: Dialect) -> bool {
     let parse = |text| Spec::parse(text, dialect).ok();
-    a == b || parse(a).is_some_and(|spec| Some(spec) == parse(b))
+    a == b || parse(a).zip(parse(b)).is_some_and(|(a, b)| a.same_as(&b, dialect))
 }
 
 /// What is to become of roots, by their place in the list.

@@ -28,7 +28,7 @@ use side::{Side, Spec};
 /// Compares two lock files.
 pub fn of_texts(before: &LockfileText, after: &LockfileText) -> Result<LockDiff> {
     // One after the other: the second is passed over in a fraction of the time that the first takes.
-    let before = before.parse()?;
+    let before = before.parse_outside()?;
     let after = after.parse_beside(&before)?;
     of_locks(&before, &after)
 }

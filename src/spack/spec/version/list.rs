@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::base::Result;
+use crate::spack::spec::dialect::Dialect;
 
 use super::{Range, Versions};
 
@@ -16,16 +17,16 @@ impl VersionList {
     }
 
     /// The one version of a concrete spec.
-    pub fn concrete(version: &str) -> Result<Self> {
-        Ok(VersionList(vec![Versions::concrete(version)?]))
+    pub fn concrete(version: &str, dialect: Dialect) -> Result<Self> {
+        Ok(VersionList(vec![Versions::concrete(version, dialect)?]))
     }
 
     /// What stands after `@`: `1.2:1.4,=1.6`.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let mut list = VersionList(Vec::new());
         for part in text.split(',') {
-            list.add(Versions::parse(part)?);
+            list.add(Versions::parse(part, dialect)?);
         }
         Ok(list)
     }
@@ -100,7 +101,7 @@ mod tests {
     use crate::spack::spec::version::Version;
 
     fn list(text: &str) -> VersionList {
-        VersionList::parse(text).unwrap()
+        VersionList::parse(text, Dialect::Direct).unwrap()
     }
 
     #[test]
@@ -131,7 +132,10 @@ mod tests {
         ];
         for (i, a) in order.iter().enumerate() {
             for (j, b) in order.iter().enumerate() {
-                let (va, vb) = (Version::parse(a).unwrap(), Version::parse(b).unwrap());
+                let (va, vb) = (
+                    Version::parse(a, Dialect::Direct).unwrap(),
+                    Version::parse(b, Dialect::Direct).unwrap(),
+                );
                 assert_eq!(va.cmp(&vb), i.cmp(&j), "{a} and {b}");
             }
         }
@@ -178,7 +182,7 @@ mod tests {
         ] {
             assert_eq!(list(text).to_string(), printed, "{text}");
         }
-        assert!(VersionList::parse("3:1").is_err());
-        assert!(VersionList::parse("1.2,").is_err());
+        assert!(VersionList::parse("3:1", Dialect::Direct).is_err());
+        assert!(VersionList::parse("1.2,", Dialect::Direct).is_err());
     }
 }

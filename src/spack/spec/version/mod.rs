@@ -13,16 +13,24 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::spack::spec::dialect::Dialect;
 
 pub use list::VersionList;
 pub use order::Version;
 
 /// A git commit, branch or tag, with the version that it counts as where one was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct GitVersion {
     prefixed: bool,
     reference: String,
     version: Option<Version>,
+}
+
+/// `git.` before the reference says nothing of which it is.
+impl PartialEq for GitVersion {
+    fn eq(&self, other: &Self) -> bool {
+        self.reference == other.reference && self.version == other.version
+    }
 }
 
 impl GitVersion {
@@ -32,13 +40,13 @@ impl GitVersion {
             || text.chars().skip(1).any(|c| c == '=')
     }
 
-    pub fn parse(text: &str) -> Result<GitVersion> {
+    pub fn parse(text: &str, dialect: Dialect) -> Result<GitVersion> {
         let (prefixed, rest) = text.strip_prefix("git.").map_or((false, text), |rest| (true, rest));
         let (reference, version) = match rest.split_once('=') {
             Some((_, version)) if version.contains('=') => {
                 return Err(Trouble::usage(format!("'{text}' is not a version: it has more than one '='")));
             }
-            Some((reference, version)) => (reference, Some(Version::parse(version)?)),
+            Some((reference, version)) => (reference, Some(Version::parse(version, dialect)?)),
             None => (rest, None),
         };
         Ok(GitVersion { prefixed, reference: reference.to_owned(), version })
@@ -59,12 +67,18 @@ impl fmt::Display for GitVersion {
 }
 
 /// Versions from `low` to `high`, with everything that begins with `high`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct Range {
     low: Version,
     high: Version,
     /// First version beyond.
     end: Version,
+}
+
+impl PartialEq for Range {
+    fn eq(&self, other: &Self) -> bool {
+        self.low == other.low && self.end == other.end
+    }
 }
 
 impl Range {
@@ -125,10 +139,10 @@ pub enum Versions {
 
 impl Versions {
     /// What stands between the commas of a spec: `1.2`, `=1.2`, `1.2:1.4`, `git.main=1.2`.
-    pub fn parse(text: &str) -> Result<Versions> {
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Versions> {
         if let Some((low, high)) = text.split_once(':') {
             let end = |text: &str, open: fn() -> Version| {
-                if text.is_empty() { Ok(open()) } else { Version::parse(text) }
+                if text.is_empty() { Ok(open()) } else { Version::parse(text, dialect) }
             };
             return Ok(Versions::Range(Range::new(
                 end(low, Version::lowest)?,
@@ -136,19 +150,19 @@ impl Versions {
             )?));
         }
         match text.strip_prefix('=') {
-            Some(exact) => Versions::concrete(exact),
-            None if GitVersion::is_git(text) => Ok(Versions::Git(GitVersion::parse(text)?)),
+            Some(exact) => Versions::concrete(exact, dialect),
+            None if GitVersion::is_git(text) => Ok(Versions::Git(GitVersion::parse(text, dialect)?)),
             None if text.is_empty() => Err(Trouble::usage("a version is missing")),
-            None => Ok(Versions::Range(Range::prefix(Version::parse(text)?))),
+            None => Ok(Versions::Range(Range::prefix(Version::parse(text, dialect)?))),
         }
     }
 
     /// The one version of a concrete spec.
-    pub fn concrete(text: &str) -> Result<Versions> {
+    pub fn concrete(text: &str, dialect: Dialect) -> Result<Versions> {
         if GitVersion::is_git(text) {
-            Ok(Versions::Git(GitVersion::parse(text)?))
+            Ok(Versions::Git(GitVersion::parse(text, dialect)?))
         } else {
-            Ok(Versions::Exact(Version::parse(text)?))
+            Ok(Versions::Exact(Version::parse(text, dialect)?))
         }
     }
 
@@ -207,7 +221,8 @@ impl Versions {
         }
     }
 
-    pub(in crate::spack) fn compare(&self, other: &Versions) -> Ordering {
+    /// Spack's order; a git version is newer than the plain one that it counts as.
+    pub fn compare(&self, other: &Versions) -> Ordering {
         self.order_key().cmp(&other.order_key()).then_with(|| match (self, other) {
             (Versions::Range(a), Versions::Range(b)) => a.end.cmp(&b.end),
             (Versions::Git(a), Versions::Git(b)) => a.reference.cmp(&b.reference),
@@ -232,7 +247,7 @@ impl fmt::Display for Versions {
 }
 
 /// The refusal of a query that only git could answer.
-pub(in crate::spack) fn refuse_git(list: &VersionList) -> Result<()> {
+pub fn refuse_git(list: &VersionList) -> Result<()> {
     match list.iter().find(|v| v.needs_git()) {
         Some(version) => Err(Trouble::new(
             Kind::Unsupported,

@@ -5,9 +5,16 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::base::{Result, Trouble};
+use crate::spack::spec::dialect::Dialect;
 
 /// Names that are newer than any number, oldest first.
 const INFINITY: [&str; 7] = ["stable", "nightly", "trunk", "head", "master", "main", "develop"];
+
+/// The place of such a name. Up to 0.23 `nightly` was a word as any other.
+fn infinity(word: &str, dialect: Dialect) -> Option<usize> {
+    let ordinary = word == "nightly" && dialect == Dialect::Compiler;
+    INFINITY.iter().position(|name| *name == word).filter(|_| !ordinary)
+}
 const FINAL: u8 = 3;
 const PRERELEASE: [&str; 3] = ["alpha", "beta", "rc"];
 
@@ -55,20 +62,17 @@ enum Segment {
 }
 
 impl Segment {
-    fn word(text: &str) -> Self {
-        INFINITY
-            .iter()
-            .position(|name| *name == text)
-            .map_or_else(|| Segment::Word(text.to_owned()), Segment::Infinity)
+    fn word(text: &str, dialect: Dialect) -> Self {
+        infinity(text, dialect).map_or_else(|| Segment::Word(text.to_owned()), Segment::Infinity)
     }
 
-    fn next(&self) -> Self {
+    fn next(&self, dialect: Dialect) -> Self {
         match self {
             Segment::Infinity(n) => Segment::Infinity(n + 1),
             Segment::Number(n) => Segment::Number(n.next()),
             Segment::Word(word) => {
                 let mut word = next_word(word);
-                while INFINITY.contains(&word.as_str()) {
+                while infinity(&word, dialect).is_some() {
                     word = next_word(&word);
                 }
                 Segment::Word(word)
@@ -95,17 +99,18 @@ pub struct Version {
     text: String,
     release: Vec<Segment>,
     prerelease: (u8, Option<Digits>),
+    dialect: Dialect,
 }
 
 impl Version {
-    pub fn parse(text: &str) -> Result<Version> {
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Version> {
         let text = text.trim();
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if !text.chars().enumerate().all(|(i, c)| valid(c) || (i > 0 && c == '=')) {
             return Err(Trouble::usage(format!("'{text}' is not a version"))
                 .hint("versions are letters, digits, '.', '-' and '_'"));
         }
-        let mut release = segments(text);
+        let mut release = segments(text, dialect);
         let mut prerelease = (FINAL, None);
         let kind = |s: Option<&Segment>| match s {
             Some(Segment::Word(w)) => PRERELEASE.iter().position(|p| p == w).map(|n| n as u8),
@@ -121,12 +126,12 @@ impl Version {
             prerelease = (which, None);
             release.truncate(n - 1);
         }
-        Ok(Version { text: text.to_owned(), release, prerelease })
+        Ok(Version { text: text.to_owned(), release, prerelease, dialect })
     }
 
     /// Below everything.
     pub(in crate::spack) fn lowest() -> Version {
-        Version { text: String::new(), release: Vec::new(), prerelease: (0, None) }
+        Version { text: String::new(), release: Vec::new(), prerelease: (0, None), dialect: Dialect::Direct }
     }
 
     /// Above everything.
@@ -135,6 +140,7 @@ impl Version {
             text: String::new(),
             release: vec![Segment::Infinity(INFINITY.len())],
             prerelease: (FINAL, None),
+            dialect: Dialect::Direct,
         }
     }
 
@@ -145,7 +151,7 @@ impl Version {
         if next.prerelease.0 == FINAL {
             match next.release.last_mut() {
                 None => next.release.push(Segment::Word("A".to_owned())),
-                Some(last) => *last = last.next(),
+                Some(last) => *last = last.next(self.dialect),
             }
         } else {
             let number = next.prerelease.1.as_ref().map_or_else(|| Digits::new("0"), Digits::next);
@@ -164,7 +170,7 @@ impl Version {
     }
 }
 
-fn segments(text: &str) -> Vec<Segment> {
+fn segments(text: &str, dialect: Dialect) -> Vec<Segment> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -176,7 +182,7 @@ fn segments(text: &str) -> Vec<Segment> {
         if first.is_ascii_digit() {
             out.push(Segment::Number(Digits::new(segment)));
         } else if !segment.is_empty() {
-            out.push(Segment::word(segment));
+            out.push(Segment::word(segment, dialect));
         }
         rest = if segment.is_empty() { rest.get(first.len_utf8()..).unwrap_or("") } else { tail };
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{KNOWN_VERSIONS, Record, unknown_version};
+use super::Record;
+use super::reader::Reader;
 use crate::base::Result;
 use crate::spack::store::node::{Node, Text};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in};
@@ -18,21 +19,21 @@ pub struct Index<'a> {
     pub records: Vec<Record<'a>>,
 }
 
-pub fn read<'a>(path: &Path, text: &'a str) -> Result<Index<'a>> {
+pub fn read<'a>(path: &Path, text: &'a str, reader: &Reader) -> Result<Index<'a>> {
     let mut index = match outer(text) {
         Ok(index) => index,
         Err(flaw) => {
-            // A future version may look different: its version says more than where it differs.
+            // Another version may look different: its version says more than where it differs.
             if let Ok(probe) = serde_json::from_str::<Probe>(text)
-                && !KNOWN_VERSIONS.contains(&probe.database.version.as_str())
+                && let Some(trouble) = reader.refuse(path, &probe.database.version)
             {
-                return Err(unknown_version(path, &probe.database.version));
+                return Err(trouble);
             }
             return Err(corrupt(path, flaw.at, flaw.what));
         }
     };
-    if !KNOWN_VERSIONS.contains(&index.version) {
-        return Err(unknown_version(path, index.version));
+    if let Some(trouble) = reader.refuse(path, index.version) {
+        return Err(trouble);
     }
     for record in index.records.iter_mut().filter(|record| !record.is_plain()) {
         complete(path, text, record)?;

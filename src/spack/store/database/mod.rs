@@ -4,11 +4,13 @@
 //! `stores`.
 //!
 //! ```text
-//! read → index ↔ mod
+//! read → index ↔ mod → { mark, reader }
 //! ```
 
 pub(crate) mod index;
+pub mod mark;
 pub(crate) mod read;
+pub mod reader;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,9 +20,7 @@ use super::node::{Node, Text};
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::text::corrupt::{corrupt, corrupt_json, offset_in, utf8};
 use crate::spack::text::hash::{self, Verdict};
-
-/// The index versions that this build reads.
-pub const KNOWN_VERSIONS: [&str; 4] = ["5", "6", "7", "8"];
+use reader::Reader;
 
 /// The bytes of one index file; a [`Database`] borrows from it.
 #[derive(Debug, Clone)]
@@ -50,9 +50,15 @@ impl DatabaseText {
         self.text.is_none()
     }
 
+    /// Reads an index of any version that is known here.
     pub fn parse(&self) -> Result<Database<'_>> {
+        self.parse_for(&Reader::any())
+    }
+
+    /// Reads an index of a version that this Spack reads as well.
+    pub fn parse_for(&self, reader: &Reader) -> Result<Database<'_>> {
         let Some(text) = &self.text else { return Ok(Database::new(&self.path, "", "8", Vec::new())) };
-        let index = index::read(&self.path, text)?;
+        let index = index::read(&self.path, text, reader)?;
         let database = Database::new(&self.path, text, index.version, index.records);
         database.check_keys()?;
         Ok(database)
@@ -282,15 +288,4 @@ impl<'a> Database<'a> {
         }
         Ok(self.virtuals.get_or_init(|| virtuals))
     }
-}
-
-/// The one error for an index version that this build does not know.
-pub(in crate::spack) fn unknown_version(path: &Path, version: &str) -> Trouble {
-    Trouble::new(
-        Kind::UnknownFormat,
-        format!("{} is of database version {version}, which this build does not know", path.display()),
-    )
-    .hint(format!("known versions: {}", KNOWN_VERSIONS.join(", ")))
-    .fact("path", path.display().to_string())
-    .fact("version", version)
 }

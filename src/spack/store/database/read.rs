@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Eyes;
@@ -11,6 +11,7 @@ use crate::world::fs::eyes::FileKind;
 use crate::world::fs::lock::{self, Mode, Range};
 
 use super::DatabaseText;
+use super::mark::{Mark, if_there};
 
 /// How often a read without a lock is tried again.
 const ATTEMPTS: u32 = 5;
@@ -58,14 +59,6 @@ impl DatabaseText {
     }
 }
 
-/// Nothing, where nothing has the name; what has it and cannot be read is an error.
-fn if_there<T>(path: &Path, eyes: &dyn Eyes, read: Result<T>) -> Result<Option<T>> {
-    match read {
-        Err(trouble) if trouble.is(Kind::NotFound) && !eyes.exists(path) => Ok(None),
-        other => other.map(Some),
-    }
-}
-
 /// A store without an index: nothing was installed into it, or the index was lost.
 fn without_index(eyes: &dyn Eyes, root: &Path, index: &Path) -> Result<DatabaseText> {
     // The first installation of all is under way.
@@ -103,29 +96,4 @@ fn some_prefix(eyes: &dyn Eyes, root: &Path) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
-}
-
-/// What changes when somebody writes the index.
-#[derive(PartialEq)]
-struct Mark {
-    verifier: Vec<u8>,
-    size: u64,
-    modified: SystemTime,
-    inode: u64,
-    device: u64,
-}
-
-impl Mark {
-    fn of(eyes: &dyn Eyes, folder: &Path) -> Result<Mark> {
-        let stat = eyes.stat(&folder.join("index.json"))?;
-        let verifier = folder.join("index_verifier");
-        let verifier = if_there(&verifier, eyes, eyes.read(&verifier))?.unwrap_or_default();
-        Ok(Mark {
-            verifier,
-            size: stat.size,
-            modified: stat.modified,
-            inode: stat.inode,
-            device: stat.device,
-        })
-    }
 }
