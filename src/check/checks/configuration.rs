@@ -58,6 +58,7 @@ fn judge(config: &Config) -> Vec<Finding> {
             Finding::warn(format!("{}: unknown key '{}'", key.place, key.key)).about(&key.place).fix(fix),
         );
     }
+    out.extend(config.named.unset().map(|trouble| broken(&trouble)));
     out.extend(secrets(config));
     let defects = out.len();
     for place in &config.not_understood {

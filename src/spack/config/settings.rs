@@ -89,7 +89,7 @@ impl Config {
         };
         let root = root.map(|root| a_path(root, "config:install_tree")).transpose()?;
         let (written, origin) = match root {
-            Some(root) => (self.sub.resolve(root).text, root.mark.to_string()),
+            Some(root) => (self.sub.resolve(root)?.display().to_string(), root.mark.to_string()),
             None => {
                 (self.sub.root.join("opt/spack").display().to_string(), "Spack's built-in value".to_owned())
             }
@@ -146,8 +146,8 @@ impl Config {
             let modules = entry.get("modules").map(Yaml::entries).unwrap_or_default();
             out.push(Upstream {
                 name: name.name.clone(),
-                install_tree: self.sub.resolve(a_path(tree, "the install_tree of an upstream")?).path(),
-                modules: modules.iter().map(|(k, v)| (k.name.clone(), self.sub.resolve(v).path())).collect(),
+                install_tree: self.sub.resolve(a_path(tree, "the install_tree of an upstream")?)?,
+                modules: self.resolved(modules)?,
                 origin: tree.mark.to_string(),
             });
         }
@@ -181,7 +181,7 @@ impl Config {
         let written = self.get(path)?.filter(|value| !value.is_null());
         let written = written.map(|value| a_path(value, path)).transpose()?;
         Ok(match written.filter(|value| value.text().is_some_and(|t| !t.is_empty())) {
-            Some(value) => Located { path: self.sub.resolve(value).path(), origin: value.mark.to_string() },
+            Some(value) => Located { path: self.sub.resolve(value)?, origin: value.mark.to_string() },
             None => Located { path: default.to_owned(), origin: "Spack's built-in value".to_owned() },
         })
     }
@@ -192,16 +192,21 @@ impl Config {
         let Some(value) = self.get("config:build_stage")? else { return Ok(Vec::new()) };
         let items: Vec<&Yaml> = if value.is_list() { value.list().iter().collect() } else { vec![value] };
         let user = &self.sub.host.user;
-        Ok(items
+        items
             .into_iter()
             .map(|item| {
-                let mut path = self.sub.resolve(item).path();
+                let mut path = self.sub.resolve(item)?;
                 if !user.is_empty() && !path.components().any(|c| c.as_os_str() == user.as_str()) {
                     path.push(user);
                 }
-                Located { path, origin: item.mark.to_string() }
+                Ok(Located { path, origin: item.mark.to_string() })
             })
-            .collect())
+            .collect()
+    }
+
+    /// Named paths.
+    fn resolved(&self, entries: &[(Key, Yaml)]) -> Result<Vec<(String, PathBuf)>> {
+        entries.iter().map(|(key, path)| Ok((key.name.clone(), self.sub.resolve(path)?))).collect()
     }
 
     /// Whether Spack locks what it works on.
@@ -227,7 +232,7 @@ impl Config {
             out.push(ModuleSet {
                 name: name.name.clone(),
                 enabled: set.get("enable").map(Yaml::texts).unwrap_or_default(),
-                roots: roots.iter().map(|(k, v)| (k.name.clone(), self.sub.resolve(v).path())).collect(),
+                roots: self.resolved(roots)?,
             });
         }
         Ok(out)
