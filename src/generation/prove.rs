@@ -18,6 +18,7 @@ use crate::spack::drive::installed::{self, closure};
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::prefix_manifest::{Contents, damage};
+use crate::spack::store::row::external_is_gone;
 use crate::world::Eyes;
 
 /// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and
@@ -127,12 +128,14 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
     for hash in closure(&lock.specs, lock.root_hashes()) {
         let Some(row) = lock.specs.get(&hash) else { continue };
         proof.specs += 1;
-        let external = row.external.as_ref().map(|e| e.path.as_deref().unwrap_or_default());
-        if !state::is_there(eyes, &store, &hash, external.filter(|path| !path.is_empty())) {
+        if let Some(external) = &row.external {
+            if external_is_gone(eyes, external.path.as_deref()) {
+                let prefix = external.path.as_deref().unwrap_or_default();
+                proof.problems.push(format!("the external {} is gone from {prefix}", linkage::title(row)));
+            }
+        } else if !state::is_there(eyes, &store, &hash) {
             proof.problems.push(format!("{} is not installed", linkage::title(row)));
-        } else if external.is_none()
-            && let Some(prefix) = store.get(&hash).and_then(|held| held.prefix.as_ref())
-        {
+        } else if let Some(prefix) = store.get(&hash).and_then(|held| held.prefix.as_ref()) {
             installed.push(Installed { row, prefix: PathBuf::from(prefix) });
         }
     }

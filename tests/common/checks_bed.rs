@@ -85,8 +85,9 @@ impl Bed {
     }
 
     pub fn compiler(&self, spec: &str, path: &str) {
+        let prefix = self.folder.path().display();
         let text = format!(
-            "packages:\n  gcc:\n    externals:\n    - spec: {spec}\n      prefix: /usr\n      extra_attributes:\n        \
+            "packages:\n  gcc:\n    externals:\n    - spec: {spec}\n      prefix: {prefix}\n      extra_attributes:\n        \
              compilers:\n          c: {path}\n"
         );
         self.config("packages", &text);

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::config::locate::{Installation, Search, locate};
-use crate::spack::config::settings::InstallTree;
+use crate::spack::config::settings::{InstallTree, Upstream};
 use crate::spack::config::{Config, ConfigInputs};
 use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::spec::Dialect;
 use crate::spack::store::database::DatabaseText;
+use crate::spack::store::database::read::UpstreamText;
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
 
@@ -70,11 +71,16 @@ impl Spack {
         Ok(config)
     }
 
-    /// An upstream without a database: as with Spack, what is there is still worth an answer, but somebody has to
+    /// An upstream that cannot be had: as with Spack, what is there is still worth an answer, but somebody has to
     /// know, once.
-    fn miss(&self, cx: &Cx, upstream: &str, index: &Path) {
-        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(index.to_owned()) {
-            cx.world.warn(format!("upstream {upstream} is left out: there is no {}", index.display()));
+    fn miss(&self, cx: &Cx, upstream: &Upstream, why: &Trouble) {
+        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(upstream.install_tree.clone()) {
+            let hint = why.hints().first().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            cx.world.warn(format!(
+                "upstream {} is left out, and what is installed there counts as not installed: {}{hint}",
+                upstream.name,
+                why.message()
+            ));
         }
     }
 
@@ -128,18 +134,13 @@ impl Scope {
         let eyes = &*cx.world.eyes;
         let root = self.install_tree()?.root;
         let local = DatabaseText::read(eyes, &root, cx.site.lock_limit())?;
-        let upstreams: Vec<DatabaseText> = self
-            .config
-            .upstreams()?
-            .iter()
-            .map(|upstream| {
-                let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
-                if text.is_absent() {
-                    self.spack.miss(cx, &upstream.name, text.path());
-                }
-                Ok(text)
-            })
-            .collect::<Result<_>>()?;
+        let mut upstreams = Vec::new();
+        for upstream in self.config.upstreams()? {
+            match UpstreamText::read(eyes, &upstream.install_tree)? {
+                UpstreamText::Read(text) => upstreams.push(text),
+                UpstreamText::Unreachable(why) => self.spack.miss(cx, &upstream, &why),
+            }
+        }
         let others = upstreams.iter().map(DatabaseText::parse).collect::<Result<_>>()?;
         let stores = Stores::new(local.parse()?, others);
         let folders = self.config.recipe_folders(eyes)?;

@@ -14,7 +14,9 @@ use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::lockfile::{Locked, Lockfile, LockfileText};
 use crate::spack::spec::Spec;
 use crate::spack::store::row::SpecRow;
+use crate::spack::store::row::external_is_gone;
 use crate::spack::store::stores::Stores;
+use crate::world::Eyes;
 
 /// Lists the environments that Spack lists.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -219,7 +221,9 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
                 .position(|(spec, _)| *spec == user.text || wanted.is_some() && parse(spec) == wanted)
                 .map(|i| left.remove(i).1);
             roots.push(match (found, &locked) {
-                (Some(hash), Some(lock)) => concretized(user.text.clone(), hash, lock, stores)?,
+                (Some(hash), Some(lock)) => {
+                    concretized(&*cx.world.eyes, user.text.clone(), hash, lock, stores)?
+                }
                 _ => RootStatus {
                     spec: user.text.clone(),
                     state: RootState::NotConcretized,
@@ -231,7 +235,7 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
         }
         if let Some(lock) = &locked {
             for (spec, hash) in left {
-                let mut root = concretized(spec, hash, lock, stores)?;
+                let mut root = concretized(&*cx.world.eyes, spec, hash, lock, stores)?;
                 root.state = RootState::Stale;
                 roots.push(root);
             }
@@ -265,7 +269,13 @@ impl<'s, 'a> Locks<'s, 'a> {
 }
 
 /// A root that the lock has: is it installed, with all that it links and runs?
-fn concretized(spec: String, hash: String, lock: &Locks<'_, '_>, stores: &Stores<'_>) -> Result<RootStatus> {
+fn concretized(
+    eyes: &dyn Eyes,
+    spec: String,
+    hash: String,
+    lock: &Locks<'_, '_>,
+    stores: &Stores<'_>,
+) -> Result<RootStatus> {
     let mut missing = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut queue = vec![hash.clone()];
@@ -280,8 +290,16 @@ fn concretized(spec: String, hash: String, lock: &Locks<'_, '_>, stores: &Stores
         if next == hash {
             concrete = Some(words.clone());
         }
-        if node.external.is_none() && !stores.get(&next).is_some_and(|e| e.record.installed) {
-            missing.push(format!("{words}/{}", crate::spack::store::query::short(&next)));
+        let short = crate::spack::store::query::short(&next);
+        match &node.external {
+            Some(external) if external_is_gone(eyes, external.path.as_deref()) => {
+                let prefix = external.path.as_deref().unwrap_or_default();
+                missing.push(format!("{words}/{short} (external, gone from {prefix})"));
+            }
+            None if !stores.get(&next).is_some_and(|e| e.record.installed) => {
+                missing.push(format!("{words}/{short}"));
+            }
+            _ => {}
         }
         let needed = node.dependencies.iter().filter(|d| d.has_type("link") || d.has_type("run"));
         queue.extend(needed.map(|d| d.hash.to_string()));
