@@ -292,6 +292,35 @@ fn broken_files_and_unknown_keys_are_told_with_their_line() {
 }
 
 #[test]
+fn what_spack_refuses_is_told_and_asked_for_once() {
+    let bed = Bed::new();
+    let file = bed.path("spack/etc/spack/packages.yaml").display().to_string();
+    let refuses = |text: &str| {
+        std::fs::write(bed.path("spack/bin/spack.refuses"), format!("moonstack-configuration:{text}\n"))
+            .unwrap();
+    };
+    let asked =
+        || std::fs::read_to_string(bed.path("spack/bin/spack.asked")).unwrap_or_default().lines().count();
+    bed.config("packages", "packages:\n  zlib:\n    buildable: maybe\n");
+    refuses(&json!([format!("{file}:3: 'maybe' is not of type 'boolean'")]).to_string());
+    let f = bed.only("configuration");
+    assert_eq!((f.status, f.subject), (Fail, Some(format!("{file}:3"))));
+    assert!(f.message.contains("'maybe' is not of type 'boolean'"), "{}", f.message);
+    assert_eq!((bed.only("configuration").status, asked()), (Fail, 1));
+    // Another file is another question.
+    bed.config("packages", "packages:\n  zlib:\n    buildable: false\n");
+    refuses("[]");
+    assert_eq!((bed.only("configuration").status, asked()), (Pass, 2));
+    // Of a key that is not known, one finding says both.
+    let file = bed.path("spack/etc/spack/config.yaml").display().to_string();
+    bed.config("config", &format!("{}  instal_tree: x\n", bed.settings()));
+    refuses(&json!([format!("{file}:6: 'instal_tree' was unexpected")]).to_string());
+    let f = bed.only("configuration");
+    assert_eq!(f.status, Fail);
+    assert_eq!(f.fix.as_deref(), Some("did you mean 'install_tree'?"));
+}
+
+#[test]
 fn what_cannot_be_read_is_reported_once() {
     let bed = Bed::new();
     bed.config("mirrors", "mirrors: [\n");

@@ -105,9 +105,10 @@ impl Config {
             profile: text("profile"),
             endpoint_url: text("endpoint_url").map(|url| redact(&url)),
             view: text("view"),
-            secret_in_clear: pair
-                .is_some_and(|p| matches!(p.value, Value::List(_)) || p.get("secret").is_some())
-                || value("access_token").is_some_and(|t| !t.is_null()),
+            secret_in_clear: pair.is_some_and(|p| match &p.value {
+                Value::List(items) => items.iter().any(|item| !item.is_null()),
+                _ => p.get("secret").is_some_and(|secret| !secret.is_null()),
+            }) || value("access_token").is_some_and(|t| !t.is_null()),
         })
     }
 
