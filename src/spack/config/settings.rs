@@ -54,7 +54,12 @@ pub struct ModuleSet {
     pub enabled: Vec<String>,
     /// By kind of module system.
     pub roots: Vec<(String, PathBuf)>,
+    /// Between a root and its modules stands a folder for each architecture.
+    pub arch_folder: bool,
 }
+
+/// Where Spack puts modules of a set that does not say it, by kind.
+const MODULE_ROOTS: &[(&str, &str)] = &[("tcl", "share/spack/modules"), ("lmod", "share/spack/lmod")];
 
 impl ModuleSet {
     /// The kinds of module files that are made; what else is enabled is nothing that Spack knows.
@@ -62,7 +67,7 @@ impl ModuleSet {
         self.enabled.iter().map(String::as_str).filter(|kind| matches!(*kind, "tcl" | "lmod"))
     }
 
-    /// The same, as far as the configuration says where they go.
+    /// The same, with where they go.
     pub fn placed(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.kinds().filter_map(|kind| {
             let (_, root) = self.roots.iter().find(|(name, _)| name == kind)?;
@@ -228,11 +233,17 @@ impl Config {
             if NOT_SETS.contains(&name.name.as_str()) {
                 continue;
             }
-            let roots = set.get("roots").map(Yaml::entries).unwrap_or_default();
+            let mut roots = self.resolved(set.get("roots").map(Yaml::entries).unwrap_or_default())?;
+            for (kind, below) in MODULE_ROOTS {
+                if roots.iter().all(|(named, _)| named != kind) {
+                    roots.push(((*kind).to_owned(), self.sub.root.join(below)));
+                }
+            }
             out.push(ModuleSet {
                 name: name.name.clone(),
                 enabled: set.get("enable").map(Yaml::texts).unwrap_or_default(),
-                roots: self.resolved(roots)?,
+                roots,
+                arch_folder: set.get("arch_folder").and_then(Yaml::bool).unwrap_or(true),
             });
         }
         Ok(out)

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! { env_diff, select, verify } →
-//! { concretize, config_refusals, config_value, env_status, find, site, unregistered_prefixes }
+//! { concretize, config_refusals, config_value, env_status, find, module_system, site, unregistered_prefixes }
 //! ```
 
 pub mod concretize;
@@ -12,6 +12,7 @@ pub mod config_value;
 pub mod env_diff;
 pub mod env_status;
 pub mod find;
+pub mod module_system;
 pub mod select;
 pub mod site;
 pub mod unregistered_prefixes;
