@@ -86,7 +86,7 @@ fn recorded(look: &CheckContext, configured: &[External]) -> Result<Vec<Finding>
         let spec = format!("{}@{}/{}", record.name, record.version, short(record.hash));
         let message = format!("the external {spec} is on record and gone from {prefix}");
         let fix = format!(
-            "if its file system is mounted: spack gc, or concretize and install again what needs /{}",
+            "mount its file system; if it is gone for good, concretize and install again what needs /{}",
             record.hash
         );
         let finding = if record.ref_count > 0 { Finding::fail(message) } else { Finding::warn(message) };

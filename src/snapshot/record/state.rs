@@ -144,7 +144,13 @@ pub fn refuse_missing(name: &str, states: &[HashState], partial: bool) -> Result
     let names: Vec<String> = missing
         .iter()
         .take(5)
-        .map(|s| format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or("")))
+        .map(|s| {
+            let spec = format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or(""));
+            match s.prefix.as_deref().filter(|_| s.external) {
+                Some(prefix) => format!("{spec} (external, gone from {prefix})"),
+                None => spec,
+            }
+        })
         .collect();
     let more = if missing.len() > names.len() { ", …" } else { "" };
     Err(Trouble::new(
