@@ -106,7 +106,8 @@ end
 
 -- In generations: build beside, prove, publish, look again.
 local function by_generation(o)
-  local line = o.name or o.env
+  local line = o.name or generation.named(o.env)
+  o.name = line
   ---@type integer?, integer?
   local users_on, begun = nil, nil
   for _, row in ipairs(generation.list()) do

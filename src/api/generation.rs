@@ -1,6 +1,7 @@
 //! The primitives over generations.
 
 use super::Registry;
+use crate::generation::series::named;
 use crate::generation::{build, pin, prove, prune, publish, remove, show, solve};
 use crate::world::Effect::{Changes, Reads};
 
@@ -48,6 +49,7 @@ pub fn declare(reg: &mut Registry) {
         adopted!(r#"generation.publish("science") generation.rollback("science", { to = 1 })"#),
         publish::rollback,
     );
+    reg.add("generation.named", Reads, &["env"], r#"print(generation.named("science"))"#, named::named);
     reg.add("generation.list", Reads, &["name"], adopted!(r#"print(#generation.list())"#), show::list);
     reg.add(
         "generation.show",

@@ -26,6 +26,8 @@ pub struct Primitive {
     pub args: fn() -> Schema,
     pub result: fn() -> Schema,
     pub call: Call,
+    /// What it gives is text of a file: a null in it is something else than nothing.
+    pub keeps_nulls: bool,
 }
 
 impl Primitive {

@@ -58,7 +58,15 @@ impl Registry {
                 let work = run(cx, args);
                 Ok(Box::pin(async move { work.await.map(|r| Box::new(r) as Reply) }))
             }),
+            keeps_nulls: false,
         });
+    }
+
+    /// The primitive declared last keeps nulls.
+    pub fn keeping_nulls(&mut self) {
+        if let Some(last) = self.primitives.last_mut() {
+            last.keeps_nulls = true;
+        }
     }
 
     pub fn add_handmade(&mut self, handmade: Handmade) {

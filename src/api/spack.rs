@@ -34,6 +34,7 @@ pub fn declare(reg: &mut Registry) {
         r#"spack.config("config:install_tree:root")"#,
         config_value::config,
     );
+    reg.keeping_nulls();
     reg.add("spack.spec", Reads, &["spec"], r#"spack.spec("hdf5+mpi", { fresh = true })"#, concretize::spec);
     reg.add("spack.verify", Reads, &["query"], r#"spack.verify("zlib")"#, verify::verify);
     reg.add("spack.install", Changes, &["spec"], r#"spack.install("zlib", { jobs = 8 })"#, install::install);

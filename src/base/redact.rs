@@ -68,7 +68,7 @@ pub fn redact(text: &str) -> String {
         out = re
             .replace_all(&out, |c: &Captures<'_>| {
                 // `access_pair: {id_variable: NAME}` names a variable, which is no secret.
-                if c["name"].to_ascii_lowercase().ends_with("_variable") {
+                if c["name"].to_ascii_lowercase().ends_with("_variable") || is_null(&c["value"]) {
                     c[0].to_owned()
                 } else {
                     format!("{}{}***", &c["name"], &c["sep"])
@@ -77,6 +77,11 @@ pub fn redact(text: &str) -> String {
             .into_owned();
     }
     out
+}
+
+/// What YAML writes where there is nothing.
+pub fn is_null(value: &str) -> bool {
+    matches!(value.trim(), "null" | "Null" | "NULL" | "~")
 }
 
 /// An argument vector fit for a log. The value after an option with a telling name goes too.
@@ -110,6 +115,7 @@ mod tests {
         assert_eq!(redact("s3://bucket/x"), "s3://bucket/x");
         assert_eq!(redact("TOKEN=abc rest"), "TOKEN=*** rest");
         assert_eq!(redact("secret_variable: NAME"), "secret_variable: NAME");
+        assert_eq!(redact("access_token: null\nsecret: ~"), "access_token: null\nsecret: ~");
         assert_eq!(redact(r#"{"password":"a b","to":"x"}"#), r#"{"password":***,"to":"x"}"#);
         assert_eq!(redact("{ password = 'a b', port = 25 }"), "{ password = ***, port = 25 }");
         let script = serde_json::json!("f{ password = \"a b\", port = 25 }").to_string();

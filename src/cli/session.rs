@@ -131,6 +131,7 @@ impl Session {
         let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
+        variables.extend(loaded.config.variables.clone());
         // Without a folder clap gives the empty word: a throw-away site.
         let kept = |dir: &OsString| (!dir.is_empty()).then(|| PathBuf::from(dir));
         let practice = place.practice.as_ref().map(|dir| Practice::open(kept(dir).as_deref())).transpose()?;

@@ -10,6 +10,7 @@ use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress};
+use crate::generation::series::named::{self, NamedArgs};
 use crate::generation::series::place::Place;
 use crate::generation::tree::{activation, lmod};
 use crate::site::Cx;
@@ -159,12 +160,15 @@ fn chosen(ledger: &Ledger, number: Option<u64>) -> Result<u64> {
 pub struct AdoptArgs {
     /// The environment: its name or folder.
     pub env: String,
-    /// Name of the generations; left out, that of the environment.
+    /// Name of the generations; left out, as `generation.named` tells it.
     pub name: Option<String>,
 }
 
 pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
-    let name = args.name.unwrap_or_else(|| args.env.rsplit('/').next().unwrap_or(&args.env).to_owned());
+    let name = match args.name {
+        Some(name) => name,
+        None => named::named(cx.clone(), NamedArgs { env: args.env.clone() }).await?,
+    };
     let ledger = Ledger::read(&cx, Place::of(&cx, &name)?)?;
     // What an adoption left that failed is no generation that anybody could have meant.
     let whole =

@@ -1,5 +1,6 @@
 //! Looks at everything that a generation needs before anybody is sent there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -9,21 +10,22 @@ use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::{Ledger, Progress};
 use crate::generation::series::place::Place;
 use crate::generation::tree::linkage::{self, Installed};
-use crate::generation::tree::readability;
+use crate::generation::tree::{modules, readability, views};
 use crate::site::Cx;
 use crate::snapshot::record::state;
 use crate::spack::change::around::share;
-use crate::spack::change::around::view::{follow, view_roots};
+use crate::spack::change::around::view::view_roots;
 use crate::spack::drive::installed::{self, closure};
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::prefix_manifest::{Contents, damage};
+use crate::spack::store::row::external_is_gone;
 use crate::world::Eyes;
 
 /// Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and
-/// libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that
-/// are there, its modules are there, and those for whom the site file has it can read them. Proven while users are on
-/// it, it counts as good.
+/// libraries find the libraries that they need, whole and in the versions that they need, its views lead to files of its
+/// packages that are there, its modules are there with all that they load, one of each kind loads for a user who has
+/// entered it, and those for whom the site file has it can read them. Proven while users are on it, it counts as good.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProveArgs {
@@ -97,23 +99,36 @@ pub async fn look(cx: &Cx, ledger: &Ledger, number: u64, depth: Depth) -> Result
     }
     let inside = scope(cx, Some(ledger.place.generation(number).display().to_string())).await?;
     let (name, link) = (ledger.place.name.clone(), ledger.place.link.clone());
-    cx.blocking(move |cx| {
-        let mut proof = Proof { name, number, ok: false, problems: Vec::new(), specs: 0, files: 0, links: 0 };
-        installed(&cx, &inside, depth, &mut proof)?;
-        // A plan names views and modules, and does not make them up.
-        if !cx.world.hands.pretends() {
-            for root in view_roots(&cx, &inside)? {
-                view(&*cx.world.eyes, &root, &mut proof);
+    let (mut proof, trials) = cx
+        .blocking(move |cx| {
+            let mut proof =
+                Proof { name, number, ok: false, problems: Vec::new(), specs: 0, files: 0, links: 0 };
+            let mut trials = Vec::new();
+            installed(&cx, &inside, depth, &mut proof)?;
+            // A plan names views and modules, and does not make them up.
+            if !cx.world.hands.pretends() {
+                let eyes = &*cx.world.eyes;
+                let lock = LockContents::of_environment(eyes, inside.inside()?)?.unwrap_or_default();
+                let prefixes = views::prefixes(eyes, &installed::read(&cx, &inside)?, &lock);
+                for root in view_roots(&cx, &inside)? {
+                    view(eyes, &root, &prefixes, &mut proof);
+                }
+                let found = modules::look(eyes, &inside.config, &lock)?;
+                proof.problems.extend(found.problems);
+                trials = found.trials;
+                if let Some(access) = share::access(&cx)? {
+                    proof.problems.extend(readability::look(&cx, &inside, &access, &link)?);
+                }
             }
-            modules(&cx, &inside, &mut proof)?;
-            if let Some(access) = share::access(&cx)? {
-                proof.problems.extend(readability::look(&cx, &inside, &access, &link)?);
-            }
-        }
-        proof.ok = proof.problems.is_empty();
-        Ok(proof)
-    })
-    .await
+            Ok((proof, trials))
+        })
+        .await?;
+    // What is known to be wrong already need not be tried.
+    if depth >= Depth::Linkage && proof.problems.is_empty() {
+        proof.problems.extend(modules::load(cx, &ledger.place, number, &trials).await?);
+    }
+    proof.ok = proof.problems.is_empty();
+    Ok(proof)
 }
 
 fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<()> {
@@ -127,12 +142,14 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
     for hash in closure(&lock.specs, lock.root_hashes()) {
         let Some(row) = lock.specs.get(&hash) else { continue };
         proof.specs += 1;
-        let external = row.external.as_ref().map(|e| e.path.as_deref().unwrap_or_default());
-        if !state::is_there(eyes, &store, &hash, external.filter(|path| !path.is_empty())) {
+        if let Some(external) = &row.external {
+            if external_is_gone(eyes, external.path.as_deref()) {
+                let prefix = external.path.as_deref().unwrap_or_default();
+                proof.problems.push(format!("the external {} is gone from {prefix}", linkage::title(row)));
+            }
+        } else if !state::is_there(eyes, &store, &hash) {
             proof.problems.push(format!("{} is not installed", linkage::title(row)));
-        } else if external.is_none()
-            && let Some(prefix) = store.get(&hash).and_then(|held| held.prefix.as_ref())
-        {
+        } else if let Some(prefix) = store.get(&hash).and_then(|held| held.prefix.as_ref()) {
             installed.push(Installed { row, prefix: PathBuf::from(prefix) });
         }
     }
@@ -154,27 +171,12 @@ fn installed(cx: &Cx, scope: &Scope, depth: Depth, proof: &mut Proof) -> Result<
     Ok(())
 }
 
-fn view(eyes: &dyn Eyes, root: &Path, proof: &mut Proof) {
+fn view(eyes: &dyn Eyes, root: &Path, prefixes: &BTreeSet<PathBuf>, proof: &mut Proof) {
     if eyes.stat(root).is_err() {
         proof.problems.push(format!("the view {} is not there", root.display()));
         return;
     }
-    let followed = follow(eyes, root, usize::MAX);
+    let followed = views::follow(eyes, root, prefixes);
     proof.links += followed.links;
     proof.problems.extend(followed.problems);
-}
-
-fn modules(cx: &Cx, scope: &Scope, proof: &mut Proof) -> Result<()> {
-    for set in scope.config.module_sets()? {
-        for (kind, root) in set.placed() {
-            if proof.specs > 0 && !cx.world.eyes.is_folder(root) {
-                proof.problems.push(format!(
-                    "the {kind} modules of '{}' are not in {}",
-                    set.name,
-                    root.display()
-                ));
-            }
-        }
-    }
-    Ok(())
 }

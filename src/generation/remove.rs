@@ -23,6 +23,7 @@ use crate::spack::environment;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::row::SpecRow;
 use crate::world::Action;
+use crate::world::fs::real::is_same_path;
 
 /// Removes a generation, and uninstalls what nobody else uses. Try it with `dry_run` first.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -204,7 +205,7 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
             .map(|n| (format!("generation {n} of {name}"), ledger.place.generation(*n)));
         folders.extend(all);
     }
-    folders.retain(|(_, folder)| folder != but);
+    folders.retain(|(_, folder)| !is_same_path(eyes, folder, but));
     let mut seen = BTreeSet::new();
     for (who, folder) in folders.into_iter().rev() {
         let lock = folder.join("spack.lock");
@@ -216,7 +217,7 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
         for number in shelf.numbers()? {
             let kept = shelf.read(number)?;
             // A snapshot of the generation that goes is its record, and no reason to keep it.
-            if kept.snapshot.env.path != but {
+            if !is_same_path(eyes, &kept.snapshot.env.path, but) {
                 note(&format!("snapshot {}", kept.snapshot.title()), &verify::lock(cx, &kept)?);
             }
         }

@@ -69,7 +69,10 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 Effect::Reads => perform::look(&cx, primitive.path, arguments),
             };
             let look = match look {
-                Some(Ok(known)) => return value::to_lua(&lua, perform::recalled(&known).map_err(raise)?),
+                Some(Ok(known)) => {
+                    let known = perform::recalled(&known).map_err(raise)?;
+                    return value::to_lua_as(&lua, &known, primitive.keeps_nulls);
+                }
                 Some(Err(look)) => Some(look),
                 None => None,
             };
@@ -83,7 +86,7 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 _ => scope.guard(work).await,
             };
             let given = match &reply {
-                Ok(reply) => value::to_lua(&lua, &**reply),
+                Ok(reply) => value::to_lua_as(&lua, &**reply, primitive.keeps_nulls),
                 Err(trouble) => Err(raise(trouble.clone())),
             };
             if let Some(look) = look {

@@ -34,6 +34,8 @@ pub struct SiteConfig {
     /// Environments in folders of their own that Spack does not list: what they need is not removed.
     pub environments: Vec<PathBuf>,
     pub generations: GenerationConfig,
+    /// Environment variables of Spack and its configuration, whatever the shell says that starts this.
+    pub variables: BTreeMap<String, String>,
     /// Whom the site belongs to and who may use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedConfig>,
@@ -147,6 +149,7 @@ impl Loaded {
         for (name, channel) in &loaded.config.notify {
             channel.check().map_err(|t| configuration(&format!("notify.{name}"), &t))?;
         }
+        check_variables(&loaded.config.variables)?;
         if let Some(grace) = &loaded.config.generations.grace {
             words::parse_span(grace).map_err(|t| configuration("generations.grace", &t))?;
         }
@@ -172,6 +175,25 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// What no program could be given is refused, and so is the variable that would choose the environment.
+fn check_variables(variables: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in variables {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let wrong =
+            |why: &str| Trouble::new(Kind::Configuration, format!("site file: variables.{name}: {why}"));
+        if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(wrong("a variable's name has letters, digits and '_' only"));
+        }
+        if name == "SPACK_ENV" {
+            return Err(wrong("which environment is meant is said by each command"));
+        }
+        if value.contains('\0') {
+            return Err(wrong("the value has a zero byte"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn configuration(key: &str, trouble: &Trouble) -> Trouble {
@@ -299,6 +321,26 @@ mod tests {
         assert_eq!(loaded.config.limits.spack.as_deref(), Some("2h"));
         assert_eq!(loaded.config.spack, Some(dir.path().join("a")));
         assert!(loaded.origins["limits.spack"].ends_with("own.toml"));
+    }
+
+    #[test]
+    fn variables_are_text_and_names_are_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own.toml");
+        let read = |text: &str| {
+            std::fs::write(&own, text).unwrap();
+            Loaded::read(&LiveEyes, Some(&own), None)
+        };
+        let good = read("[variables]\nPROJECT = 'proj7'\n").unwrap();
+        assert_eq!(good.config.variables["PROJECT"], "proj7");
+        assert_eq!(good.origins["variables.PROJECT"], own.display().to_string());
+        for bad in ["'A-B' = 'x'", "SPACK_ENV = 'x'", "1A = 'x'", "A = 3"] {
+            assert_eq!(
+                read(&format!("[variables]\n{bad}\n")).unwrap_err().kind(),
+                Kind::Configuration,
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -42,7 +42,12 @@ impl Bed {
             std::fs::create_dir_all(bed.path(folder)).unwrap();
         }
         std::fs::write(bed.path("spack/lib/spack/spack/__init__.py"), "__version__ = \"1.1.0\"\n").unwrap();
-        let spack = bed.script("spack-exe", "echo started >> \"$0.started\"");
+        // Asked for its configuration, it accepts it unless a test says otherwise.
+        let spack = bed.script(
+            "spack-exe",
+            "case \"$*\" in\n*\\ python\\ *) echo >> \"$0.asked\"; cat \"$0.refuses\" 2>/dev/null || echo \
+             'moonstack-configuration:[]' ;;\n*) echo started >> \"$0.started\" ;;\nesac",
+        );
         std::fs::rename(spack, bed.path("spack/bin/spack")).unwrap();
         bed.config("config", &bed.settings());
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spack-1.1.0/index.json");
@@ -85,8 +90,9 @@ impl Bed {
     }
 
     pub fn compiler(&self, spec: &str, path: &str) {
+        let prefix = self.folder.path().display();
         let text = format!(
-            "packages:\n  gcc:\n    externals:\n    - spec: {spec}\n      prefix: /usr\n      extra_attributes:\n        \
+            "packages:\n  gcc:\n    externals:\n    - spec: {spec}\n      prefix: {prefix}\n      extra_attributes:\n        \
              compilers:\n          c: {path}\n"
         );
         self.config("packages", &text);

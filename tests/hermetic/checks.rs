@@ -171,6 +171,111 @@ fn an_external_that_is_gone_is_told() {
 }
 
 #[test]
+fn an_external_on_record_is_looked_at_also_when_nothing_configures_it() {
+    let bed = Bed::new();
+    bed.config("packages", "packages: {}\n");
+    let at = bed.path("cray");
+    let path = at.display().to_string();
+    bed.edit(|installs| {
+        let record = installs.get_mut(BASE).unwrap();
+        record["spec"]["external"] = json!({"path": path, "module": null, "extra_attributes": {}});
+        record["path"] = path.clone().into();
+    });
+    let f = bed.only("externals");
+    assert_eq!(f.status, Fail, "{}", f.message);
+    assert!(
+        f.message.starts_with("the external ctbase@") && f.message.ends_with(&format!("gone from {path}"))
+    );
+    std::fs::create_dir(&at).unwrap();
+    assert_ne!(bed.only("externals").status, Fail);
+    // Its hash was made before its prefix was known: that is no damage.
+    assert!(bed.sweep(&["database"]).iter().all(|f| f.subject.as_deref() != Some("hashes")));
+    // Modules alone say where it is: nothing to look at.
+    bed.edit(|installs| {
+        let record = installs.get_mut(BASE).unwrap();
+        record["spec"]["external"] = json!({"path": null, "module": ["cray-base/1"], "extra_attributes": {}});
+        record["path"] = "None".into();
+    });
+    assert_ne!(bed.only("externals").status, Fail);
+    assert!(bed.sweep(&["database"]).iter().all(|f| f.status != Fail));
+}
+
+#[test]
+fn a_prefix_with_a_variable_is_what_spack_makes_of_it() {
+    let bed = Bed::new();
+    let text = "packages:\n  zlib:\n    externals:\n    - spec: zlib@1.2\n      prefix: $HOME\n";
+    bed.config("packages", text);
+    let f = bed.only("externals");
+    assert_eq!(f.status, Fail);
+    assert!(f.message.contains("Spack takes it as it is written"), "{}", f.message);
+}
+
+#[test]
+fn a_compiler_outside_of_its_prefix_is_told() {
+    let bed = Bed::new();
+    let gcc = bed.script("gcc-13", "echo gcc 13.2.0");
+    bed.compiler("gcc@=13.2.0", &gcc);
+    let text = std::fs::read_to_string(bed.path("spack/etc/spack/packages.yaml")).unwrap();
+    let below = |prefix: &str| {
+        text.replace(
+            &format!("prefix: {}", bed.path("").display().to_string().trim_end_matches('/')),
+            &format!("prefix: {prefix}"),
+        )
+    };
+    bed.config("packages", &below("/usr"));
+    let f = bed.only("compilers");
+    assert_eq!(f.status, Warn, "{}", f.message);
+    assert!(f.message.contains("the prefix /usr of gcc@=13.2.0 does not hold it"), "{}", f.message);
+    // The prefix is what it is, however it is written.
+    std::os::unix::fs::symlink(bed.path(""), bed.path("link")).unwrap();
+    bed.config("packages", &below(&bed.path("link").display().to_string()));
+    assert_eq!(bed.only("compilers").status, Pass);
+}
+
+#[test]
+fn a_store_named_by_a_link_has_no_prefix_to_remove() {
+    let bed = Bed::new();
+    std::os::unix::fs::symlink("store", bed.path("link")).unwrap();
+    let (real, link) = (bed.path("store").display().to_string(), bed.path("link").display().to_string());
+    bed.config("config", &bed.settings().replace(&real, &link));
+    assert_eq!(bed.only("database").status, Pass);
+    bed.config("config", &bed.settings());
+    bed.edit(|installs| {
+        for record in installs.values_mut() {
+            record["path"] = record["path"].as_str().unwrap().replace(&real, &link).into();
+        }
+    });
+    assert_eq!(bed.only("database").status, Pass);
+}
+
+#[test]
+fn an_upstream_that_cannot_be_had_is_a_warning_with_what_is_not_known() {
+    let bed = Bed::new();
+    let up = bed.path("up").display().to_string();
+    bed.config("upstreams", &format!("upstreams:\n  central:\n    install_tree: {up}\n"));
+    bed.edit(|installs| drop(installs.remove(BASE)));
+    let found = bed.sweep(&["database"]);
+    assert!(found.iter().any(|f| f.status == Warn && f.message.starts_with("upstream central: there is no")));
+    let unknown = found.iter().find(|f| f.subject.as_deref() == Some("dependencies")).unwrap();
+    assert_eq!(unknown.status, Warn);
+    assert!(unknown.message.contains("only upstream central may have: ctbase/"), "{}", unknown.message);
+    assert!(!unknown.fix.as_deref().unwrap().contains("reindex"));
+
+    // A padded store has its database below the folder that is named.
+    let padded = bed.path("up/__spack_path_placeholder__/__spack_pa");
+    std::fs::create_dir_all(padded.join("linux/x-1.0/.spack")).unwrap();
+    std::fs::write(padded.join("linux/x-1.0/.spack/spec.json"), "{}").unwrap();
+    std::fs::create_dir(padded.join(".spack-db")).unwrap();
+    std::fs::copy(bed.db("index.json"), padded.join(".spack-db/index.json")).unwrap();
+    let found = bed.sweep(&["database"]);
+    let told = found.iter().find(|f| f.subject.as_deref() == Some("upstream central")).unwrap();
+    assert_eq!(told.status, Warn);
+    assert!(told.message.contains(&padded.display().to_string()), "{}", told.message);
+    let fix = told.fix.as_deref().unwrap();
+    assert!(fix.contains("name that folder") && !fix.contains("reindex"), "{fix}");
+}
+
+#[test]
 fn broken_files_and_unknown_keys_are_told_with_their_line() {
     let bed = Bed::new();
     bed.config("modules", "modules:\n  default: [a\n");
@@ -184,6 +289,35 @@ fn broken_files_and_unknown_keys_are_told_with_their_line() {
     assert_eq!(f.status, Warn);
     assert!(f.message.ends_with("unknown key 'config:bild_jobs'"), "{}", f.message);
     assert_eq!(f.fix.as_deref(), Some("did you mean 'build_jobs'?"));
+}
+
+#[test]
+fn what_spack_refuses_is_told_and_asked_for_once() {
+    let bed = Bed::new();
+    let file = bed.path("spack/etc/spack/packages.yaml").display().to_string();
+    let refuses = |text: &str| {
+        std::fs::write(bed.path("spack/bin/spack.refuses"), format!("moonstack-configuration:{text}\n"))
+            .unwrap();
+    };
+    let asked =
+        || std::fs::read_to_string(bed.path("spack/bin/spack.asked")).unwrap_or_default().lines().count();
+    bed.config("packages", "packages:\n  zlib:\n    buildable: maybe\n");
+    refuses(&json!([format!("{file}:3: 'maybe' is not of type 'boolean'")]).to_string());
+    let f = bed.only("configuration");
+    assert_eq!((f.status, f.subject), (Fail, Some(format!("{file}:3"))));
+    assert!(f.message.contains("'maybe' is not of type 'boolean'"), "{}", f.message);
+    assert_eq!((bed.only("configuration").status, asked()), (Fail, 1));
+    // Another file is another question.
+    bed.config("packages", "packages:\n  zlib:\n    buildable: false\n");
+    refuses("[]");
+    assert_eq!((bed.only("configuration").status, asked()), (Pass, 2));
+    // Of a key that is not known, one finding says both.
+    let file = bed.path("spack/etc/spack/config.yaml").display().to_string();
+    bed.config("config", &format!("{}  instal_tree: x\n", bed.settings()));
+    refuses(&json!([format!("{file}:6: 'instal_tree' was unexpected")]).to_string());
+    let f = bed.only("configuration");
+    assert_eq!(f.status, Fail);
+    assert_eq!(f.fix.as_deref(), Some("did you mean 'install_tree'?"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub fn trials() -> Vec<Trial> {
     let none = sites().is_empty().then(|| "MOONSTACK_SITES names no site".to_owned());
     vec![
         trial("checks::a_lock_held_by_another_process_is_told_with_its_owner", program("python3"), held),
-        trial("checks::health_sweep_runs_on_real_sites_without_starting_spack", none, sweeps),
+        trial("checks::health_sweep_runs_on_real_sites", none, sweeps),
     ]
 }
 

@@ -18,6 +18,7 @@ const STEPS: &[(&str, Check)] = &[
     ("installing is proved by the database", installs::installing),
     ("what is installed is not installed again", installs::again),
     ("a variable reaches the build only by name", installs::variables),
+    ("what Spack refuses of its configuration is found", trouble::refused_configuration),
     ("a build failure has kind, lines and log", trouble::build_failure),
     ("an unknown package is refused", trouble::unknown_package),
     ("a time limit ends every process", trouble::time_limit),

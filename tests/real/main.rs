@@ -3,6 +3,7 @@
 //! `cargo test --test real upgrade::` runs one subject, `spack_1_1` one release.
 
 mod agreement;
+mod chained;
 mod checks;
 #[allow(dead_code)] // A part of the helpers is for the other programs.
 #[path = "../common/mod.rs"]
@@ -42,6 +43,7 @@ fn main() {
         restore::trials(),
         plan::trials(),
         linkage::trials(),
+        chained::trials(),
         config_agreement::trials(),
         agreement::trials(),
         grammar_agreement::trials(),

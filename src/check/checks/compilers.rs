@@ -8,9 +8,11 @@ use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
 use super::super::program::{self, Answer, agrees};
 use super::super::site_view::is_executable;
+use super::externals::as_written;
 use crate::base::{Kind, Result};
 use crate::spack::config::compilers::Compiler;
 use crate::spack::store::database::DatabaseText;
+use crate::world::fs::real::is_within;
 
 pub const CHECK: Check = Check {
     name: "compilers",
@@ -44,6 +46,7 @@ async fn judge(look: CheckContext) -> Result<Vec<Finding>> {
     let judged: Result<Vec<Option<Finding>>> =
         join_all(pairs.iter().map(|(c, path)| executable(&look, c, path))).await.into_iter().collect();
     let mut out: Vec<Finding> = judged?.into_iter().flatten().collect();
+    out.extend(ours.iter().filter_map(|compiler| elsewhere(&look, compiler)));
     if out.is_empty() {
         let skipped = match others.len() {
             0 => String::new(),
@@ -71,6 +74,24 @@ fn none_configured(look: &CheckContext, others: usize) -> Finding {
     Finding::warn(format!("no compiler is configured{others}")).fix("spack compiler find")
 }
 
+/// A prefix without the compiler in it: what Spack takes from the prefix, above all the run-time libraries, is not that
+/// compiler's. Whether it does exist is the externals' check.
+fn elsewhere(look: &CheckContext, compiler: &Compiler) -> Option<Finding> {
+    let eyes = &*look.cx.world.eyes;
+    let prefix = compiler.prefix.as_ref().filter(|prefix| eyes.is_folder(prefix))?;
+    // The executable itself may be a link to elsewhere.
+    let holds = |path: &Path| {
+        is_within(eyes, path, prefix) || path.parent().is_some_and(|p| is_within(eyes, p, prefix))
+    };
+    let (_, path) = compiler.paths.iter().find(|(_, path)| !holds(path))?;
+    let (spec, prefix, path) = (&compiler.spec, prefix.display(), path.display());
+    Some(
+        Finding::warn(format!("the prefix {prefix} of {spec} does not hold it: its executable is {path}"))
+            .about(format!("{spec} {prefix}"))
+            .fix(format!("correct the prefix at {}, so that {path} is below it", compiler.origin)),
+    )
+}
+
 async fn executable(look: &CheckContext, compiler: &Compiler, path: &Path) -> Result<Option<Finding>> {
     let shown = path.display();
     let spec = compiler.spec.as_str();
@@ -80,7 +101,7 @@ async fn executable(look: &CheckContext, compiler: &Compiler, path: &Path) -> Re
     let told = |finding: Finding| Ok(Some(finding.about(&subject)));
     if !is_executable(&look.cx, path) {
         let how = if look.cx.world.eyes.exists(path) { "cannot be executed" } else { "does not exist" };
-        return told(Finding::fail(format!("{shown} of {spec} {how}")).fix(remove));
+        return told(Finding::fail(format!("{shown} of {spec} {how}{}", as_written(path))).fix(remove));
     }
     let recorded = recorded_version(spec);
     let version = program::version(&look.cx, path, look.program_limit()).await?;

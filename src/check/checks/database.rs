@@ -8,6 +8,7 @@ use super::super::finding::Finding;
 use super::{database_prefixes, database_records};
 use crate::base::{Kind, Result};
 use crate::spack::config::release::Release;
+use crate::spack::store::database::read::UpstreamText;
 use crate::spack::store::database::{Database, DatabaseText};
 
 pub const CHECK: Check = Check {
@@ -46,14 +47,15 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     if let Some(wrong) = version(&database, config.release) {
         return Ok(vec![wrong]);
     }
-    let mut upstream_texts = Vec::new();
+    let (mut upstream_texts, mut unreachable) = (Vec::new(), Vec::new());
     let mut out = Vec::new();
     for upstream in config.upstreams()? {
-        match DatabaseText::read_unlocked(eyes, &upstream.install_tree) {
-            Ok(text) if text.is_absent() => {
-                out.push(upstream_absent(&text, &upstream.name, &upstream.origin));
+        match UpstreamText::read(eyes, &upstream.install_tree) {
+            Ok(UpstreamText::Read(text)) => upstream_texts.push((upstream.name, text)),
+            Ok(UpstreamText::Unreachable(why)) => {
+                out.push(upstream_unreachable(&why, &upstream.name, &upstream.origin));
+                unreachable.push(upstream.name);
             }
-            Ok(text) => upstream_texts.push((upstream.name, text)),
             Err(trouble) => out.push(upstream_unreadable(&trouble, &upstream.name, &upstream.origin)),
         }
     }
@@ -64,7 +66,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
             Err(trouble) => out.push(upstream_unreadable(&trouble, name, &text.path().display().to_string())),
         }
     }
-    match database_records::judge(&database, &upstreams) {
+    match database_records::judge(&database, &upstreams, &unreachable) {
         Ok(found) => out.extend(found),
         Err(trouble) => return Ok(vec![unreadable(&trouble, &tree.root)]),
     }
@@ -107,11 +109,12 @@ fn upstream_unreadable(trouble: &crate::base::Trouble, name: &str, origin: &str)
 }
 
 /// Spack only warns, and takes what is installed there for missing.
-fn upstream_absent(text: &DatabaseText, name: &str, origin: &str) -> Finding {
-    let message = format!("upstream {name}: there is no {}", text.path().display());
-    Finding::warn(message)
-        .about(format!("upstream {name}"))
-        .fix(format!("mount it, or take it out of the configuration; it is named at {origin}"))
+fn upstream_unreachable(why: &crate::base::Trouble, name: &str, origin: &str) -> Finding {
+    let fix = why.hints().first().map_or_else(
+        || format!("mount it, or take it out of the configuration; it is named at {origin}"),
+        |hint| format!("{hint} (it is named at {origin})"),
+    );
+    Finding::warn(format!("upstream {name}: {}", why.message())).about(format!("upstream {name}")).fix(fix)
 }
 
 /// A Spack of another series than the one that wrote the store refuses it.

@@ -1,7 +1,7 @@
 //! The database against the store: every prefix of an installed spec exists, and every prefix in the store is
 //! known. Of what is being built at the moment, neither can be said.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::definition::CheckContext;
 use super::super::finding::{Finding, some};
@@ -44,14 +44,26 @@ fn missing(look: &CheckContext, database: &Database<'_>, holders: &[Holder]) -> 
     }))
 }
 
-fn unknown(look: &CheckContext, database: &Database<'_>, root: &Path, holders: &[Holder]) -> Option<Finding> {
-    let known = database.records().iter().filter_map(|r| r.path.as_deref()).map(Path::new);
-    let strays = unregistered_prefixes::unknown(&*look.cx.world.eyes, root, known, holders);
-    let strays: Vec<String> = strays.iter().map(|prefix| prefix.display().to_string()).collect();
-    (!strays.is_empty()).then(|| {
-        Finding::warn(format!("prefixes that no record has: {}", some(&strays)))
-            .about("unknown prefixes")
-            .measure(strays.len() as f64, "prefixes")
-            .fix("leftovers of interrupted builds: remove them before any spack reindex, which would take them for installed")
-    })
+fn unknown(look: &CheckContext, database: &Database<'_>, root: &Path, holders: &[Holder]) -> Vec<Finding> {
+    let strays = unregistered_prefixes::strays(&*look.cx.world.eyes, root, database.records(), holders);
+    let shown = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
+    let (unknown, moved) = (shown(&strays.unknown), shown(&strays.moved));
+    let mut out = Vec::new();
+    if !moved.is_empty() {
+        out.push(
+            Finding::fail(format!("prefixes that are on record in another place: {}", some(&moved)))
+                .about("moved prefixes")
+                .measure(moved.len() as f64, "prefixes")
+                .fix("name the store in config:install_tree as it was when they were installed, or move it back; remove nothing"),
+        );
+    }
+    if !unknown.is_empty() {
+        out.push(
+            Finding::warn(format!("prefixes that no record has: {}", some(&unknown)))
+                .about("unknown prefixes")
+                .measure(unknown.len() as f64, "prefixes")
+                .fix("leftovers of interrupted builds: remove them before any spack reindex, which would take them for installed"),
+        );
+    }
+    out
 }

@@ -8,7 +8,12 @@ use crate::spack::store::database::{Database, Record};
 use crate::spack::store::query::short;
 use crate::spack::text::hash::Verdict;
 
-pub fn judge(database: &Database<'_>, upstreams: &[Database<'_>]) -> Result<Vec<Finding>> {
+/// `unreachable` are the names of upstreams whose records are not known.
+pub fn judge(
+    database: &Database<'_>,
+    upstreams: &[Database<'_>],
+    unreachable: &[String],
+) -> Result<Vec<Finding>> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
     let mut dangling = Vec::new();
     for record in database.records() {
@@ -28,7 +33,19 @@ pub fn judge(database: &Database<'_>, upstreams: &[Database<'_>]) -> Result<Vec<
         }
     }
     let mut out = Vec::new();
-    if !dangling.is_empty() {
+    if !dangling.is_empty() && !unreachable.is_empty() {
+        let message = format!(
+            "dependencies that only upstream {} may have: {}",
+            unreachable.join(", "),
+            some(&dangling)
+        );
+        out.push(
+            Finding::warn(message)
+                .about("dependencies")
+                .measure(dangling.len() as f64, "specs")
+                .fix("what needs them does not run while the upstream is away; look again once it is back"),
+        );
+    } else if !dangling.is_empty() {
         let message = format!("dependencies without a record: {}", some(&dangling));
         out.push(
             Finding::fail(message)

@@ -17,6 +17,7 @@ use crate::cli::session::Session;
 use crate::schedule::standing::{self, Standing};
 use crate::schedule::{Job, Schedule, crontab, units};
 use crate::site::config::{self, ScheduleConfig};
+use crate::spack::drive::session::Scope;
 use crate::world::Action;
 use crate::world::state::journal::About;
 
@@ -130,7 +131,7 @@ async fn job(session: &Session, args: &PrintArgs) -> Result<Job> {
         workflow: config.workflow,
         schedule,
         argv,
-        variables: variables(session),
+        variables: variables(session)?,
         user: account.map_or_else(|| nix::unistd::geteuid().to_string(), |a| a.name),
         home: std::env::var("HOME").ok().or(account_home).unwrap_or_default(),
         path: search_path(session),
@@ -196,8 +197,9 @@ fn text(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| Trouble::usage(format!("{} is not UTF-8", path.display())))
 }
 
-/// Variables of this shell that decide which site and which configuration of Spack is meant.
-fn variables(session: &Session) -> BTreeMap<String, String> {
+/// Variables of this shell that decide which site and which configuration of Spack is meant, or that the configuration
+/// is written with. Secrets are none of them: they do not belong into a crontab.
+fn variables(session: &Session) -> Result<BTreeMap<String, String>> {
     const OURS: &[&str] = &["MOONSTACK_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
     const SPACKS: &[&str] = &[
         "SPACK_USER_CONFIG_PATH",
@@ -207,8 +209,15 @@ fn variables(session: &Session) -> BTreeMap<String, String> {
         "SPACK_PYTHON",
     ];
     let spacks = if session.stored.practice.is_some() { &[] } else { SPACKS };
-    let names = OURS.iter().chain(spacks);
-    names.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+    let mut names: BTreeSet<&str> = OURS.iter().chain(spacks).copied().collect();
+    let config = match Scope::open(&session.cx, None) {
+        Ok(scope) => Some(scope.config),
+        Err(trouble) if trouble.is(Kind::NoSpack) => None,
+        Err(trouble) => return Err(trouble),
+    };
+    let given = &session.cx.site.loaded.config.variables;
+    names.extend(config.iter().flat_map(|c| c.named.of_paths()).filter(|name| !given.contains_key(*name)));
+    Ok(names.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect())
 }
 
 /// The folders of this shell's PATH that are there, each once.

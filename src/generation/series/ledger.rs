@@ -2,6 +2,7 @@
 //! were on and when.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ struct LedgerFile {
     #[serde(default)]
     format: u32,
     last: u64,
+    /// The environment that the first one was made from, also when that one is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<PathBuf>,
     #[serde(default)]
     generations: BTreeMap<u64, LedgerEntry>,
     #[serde(default)]
@@ -159,6 +163,12 @@ impl Ledger {
         locks::named(cx, &format!("generation {}", place.generation(number).display())).await
     }
 
+    /// The folder of the environment that these are the generations of.
+    pub fn origin(&self) -> Option<&Path> {
+        let first = || self.kept.generations.values().next().map(|entry| Path::new(&entry.from));
+        self.kept.origin.as_deref().or_else(first)
+    }
+
     pub fn entries(&self) -> &BTreeMap<u64, LedgerEntry> {
         &self.kept.generations
     }
@@ -217,6 +227,9 @@ impl Ledger {
             good: false,
             why: None,
         };
+        if self.kept.origin.is_none() {
+            self.kept.origin = self.origin().map(Path::to_owned).or_else(|| Some(PathBuf::from(&entry.from)));
+        }
         self.kept.last = number;
         self.kept.generations.insert(number, entry);
         if !cx.world.eyes.is_folder(&self.place.folder) {

@@ -2,10 +2,11 @@
 //! proves or publishes.
 //!
 //! ```text
-//! history → { ledger, track } → place
+//! { history, named } → { ledger, track } → place
 //! ```
 
 pub mod history;
 pub mod ledger;
+pub mod named;
 pub mod place;
 pub(crate) mod track;

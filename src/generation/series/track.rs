@@ -11,6 +11,7 @@ use crate::spack::drive::session::{Scope, scope};
 use crate::spack::drive::{failure, invoke};
 use crate::spack::environment;
 use crate::world::Action;
+use crate::world::fs::real::is_same_path;
 
 /// Lets Spack know it.
 pub async fn track(cx: &Cx, place: &Place, number: u64) -> Result<()> {
@@ -42,7 +43,7 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
         // Spack does not see an entry that leads to no environment, and would not take it away.
         let (_, link) = entry(&outside, place, number)?;
         return match environment::leads_to(&*cx.world.eyes, &link) {
-            Some(target) if target == folder => {
+            Some(target) if is_same_path(&*cx.world.eyes, &target, &folder) => {
                 cx.world.perform(Action::RemovePath { path: link }).await.map(drop)
             }
             _ => Ok(()),
@@ -62,8 +63,9 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
 
 /// The name by which Spack lists a folder.
 fn listed(cx: &Cx, outside: &Scope, folder: &Path) -> Result<Option<String>> {
-    let known = environment::list(&*cx.world.eyes, &outside.config)?;
-    Ok(known.into_iter().find(|e| e.path == folder).map(|e| e.name))
+    let eyes = &*cx.world.eyes;
+    let known = environment::list(eyes, &outside.config)?;
+    Ok(known.into_iter().find(|e| is_same_path(eyes, &e.path, folder)).map(|e| e.name))
 }
 
 /// What a generation is called in Spack's list, and where that is.

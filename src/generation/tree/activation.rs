@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Result;
 use crate::generation::series::place::Place;
+use crate::generation::tree::modules::{self, ModuleFolders};
 use crate::site::Cx;
 use crate::spack::change::around::view::view_roots;
 use crate::spack::config::Config;
@@ -34,8 +35,8 @@ struct Entrance {
     title: String,
     /// Variable and folder, counted where the folder is there.
     paths: Vec<(String, PathBuf)>,
-    tcl: Vec<PathBuf>,
-    lmod: Vec<PathBuf>,
+    tcl: Vec<ModuleFolders>,
+    lmod: Vec<ModuleFolders>,
 }
 
 /// Writes `modulefiles/NAME`, the same for Lmod, and `activate.sh` into a generation.
@@ -61,22 +62,17 @@ pub async fn write(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
 
 impl Entrance {
     fn of(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result<Entrance> {
+        let eyes = &*cx.world.eyes;
         let mut out = Entrance {
             title: format!("{}/{number}", place.name),
             paths: Vec::new(),
-            tcl: Vec::new(),
-            lmod: Vec::new(),
+            tcl: modules::folders(eyes, &scope.config, "tcl")?,
+            lmod: modules::folders(eyes, &scope.config, "lmod")?,
         };
         let inspected = inspections(&scope.config)?;
         for root in view_roots(cx, scope)? {
             let found = inspected.iter().map(|(below, variable)| (variable.clone(), join(&root, below)));
             out.paths.extend(found);
-        }
-        for set in scope.config.module_sets()? {
-            for (kind, root) in set.placed() {
-                let roots = if kind == "tcl" { &mut out.tcl } else { &mut out.lmod };
-                roots.push(root.to_owned());
-            }
         }
         Ok(out)
     }
@@ -88,12 +84,16 @@ impl Entrance {
             let path = tcl_word(path);
             let _ = writeln!(out, "if {{[file isdirectory {path}]}} {{ prepend-path {variable} {path} }}");
         }
-        for root in self.tcl.iter().rev() {
-            let _ = writeln!(
-                out,
-                "foreach folder [lsort [glob -nocomplain -type d -directory {} *]] {{ prepend-path MODULEPATH $folder }}",
-                tcl_word(root)
-            );
+        for folders in self.tcl.iter().rev() {
+            let root = tcl_word(&folders.root);
+            let _ = if folders.each_below {
+                writeln!(
+                    out,
+                    "foreach folder [lsort [glob -nocomplain -type d -directory {root} *]] {{ prepend-path MODULEPATH $folder }}"
+                )
+            } else {
+                writeln!(out, "if {{[file isdirectory {root}]}} {{ prepend-path MODULEPATH {root} }}")
+            };
         }
         out
     }
@@ -104,10 +104,16 @@ impl Entrance {
             let path = lua_word(path);
             let _ = writeln!(out, "if isDir({path}) then prepend_path(\"{variable}\", {path}) end");
         }
-        // Module files in Lua stand one level deeper; Lmod reads those in Tcl as well.
-        let (roots, core) = if self.lmod.is_empty() { (&self.tcl, "") } else { (&self.lmod, "/Core") };
-        for root in roots.iter().rev() {
-            let root = lua_word(root);
+        // Lmod reads module files in Tcl as well.
+        let all = if self.lmod.is_empty() { &self.tcl } else { &self.lmod };
+        for folders in all.iter().rev() {
+            let core = if folders.core { "/Core" } else { "" };
+            if !folders.each_below {
+                let root = lua_word(&folders.root.join(core.trim_start_matches('/')));
+                let _ = writeln!(out, "if isDir({root}) then prepend_path(\"MODULEPATH\", {root}) end");
+                continue;
+            }
+            let root = lua_word(&folders.root);
             let _ = write!(
                 out,
                 "if isDir({root}) then\n  local names = {{}}\n  for name in lfs.dir({root}) do names[#names + 1] = name \
@@ -125,12 +131,14 @@ impl Entrance {
             let path = shell_word(path);
             let _ = writeln!(out, "[ -d {path} ] && export {variable}={path}${{{variable}:+:${variable}}}");
         }
-        for (kind, test, roots) in [("/*/", "-z", &self.tcl), ("/*/Core", "-n", &self.lmod)] {
-            for root in roots.iter().rev() {
-                let root = shell_word(root);
+        for (test, all) in [("-z", &self.tcl), ("-n", &self.lmod)] {
+            for folders in all.iter().rev() {
+                let root = shell_word(&folders.root);
+                let each = if folders.each_below { "/*" } else { "" };
+                let core = if folders.core { "/Core" } else { "/" };
                 let _ = writeln!(
                     out,
-                    "[ {test} \"${{LMOD_CMD:-}}\" ] && for folder in {root}{kind}; do\n  [ -d \"$folder\" ] && export \
+                    "[ {test} \"${{LMOD_CMD:-}}\" ] && for folder in {root}{each}{core}; do\n  [ -d \"$folder\" ] && export \
                      MODULEPATH=\"${{folder%/}}${{MODULEPATH:+:$MODULEPATH}}\"\ndone"
                 );
             }
@@ -191,6 +199,10 @@ mod tests {
     const NAMES: &[&str] =
         &["plain", "with blank", "quo'te", "dou\"ble", "dollar$HOME", "brace{}", "[bracket]", "back\\slash"];
 
+    fn folders(root: PathBuf, each_below: bool, core: bool) -> ModuleFolders {
+        ModuleFolders { root, each_below, core }
+    }
+
     #[test]
     fn a_shell_enters_and_nothing_in_a_path_is_taken_for_a_command() {
         let dir = tempfile::tempdir().unwrap();
@@ -205,12 +217,23 @@ mod tests {
                     ("PATH".into(), root.join("view/bin")),
                     ("MANPATH".into(), root.join("view/man")),
                 ],
-                tcl: vec![root.join("tcl")],
-                lmod: vec![root.join("lmod")],
+                tcl: vec![folders(root.join("tcl"), true, false)],
+                lmod: vec![folders(root.join("lmod"), true, true)],
+            };
+            let flat = Entrance {
+                tcl: vec![folders(root.join("tcl"), false, false)],
+                lmod: vec![folders(root.join("lmod/linux-a"), false, true)],
+                title: entrance.title.clone(),
+                paths: entrance.paths.clone(),
             };
             let script = root.join("activate.sh");
-            std::fs::write(&script, entrance.shell()).unwrap();
-            for (lmod, modules) in [("", root.join("tcl/linux-a")), ("yes", root.join("lmod/linux-a/Core"))] {
+            for (entrance, lmod, modules) in [
+                (&entrance, "", root.join("tcl/linux-a")),
+                (&entrance, "yes", root.join("lmod/linux-a/Core")),
+                (&flat, "", root.join("tcl")),
+                (&flat, "yes", root.join("lmod/linux-a/Core")),
+            ] {
+                std::fs::write(&script, entrance.shell()).unwrap();
                 let words = [
                     "-euc",
                     r#"PATH=/usr/bin:/bin; . "$1"; printf '%s\n' "$PATH" "${MANPATH:-none}" "$MODULEPATH" "$MOONSTACK_GENERATION""#,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::place::Place;
+use crate::generation::tree::modules::{self, ModuleFolders};
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::world::proc::program::Program;
@@ -21,13 +22,9 @@ const USUAL: &[&str] = &["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod", "/usr/lo
 /// Makes the cache, if the generation has modules for Lmod and Lmod is here. Without a cache Lmod works as well, so that
 /// none can be made is a warning.
 pub async fn cache(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result<Option<PathBuf>> {
-    let mut roots = Vec::new();
-    for set in scope.config.module_sets()? {
-        let of_lmod = set.placed().filter(|(kind, _)| *kind == "lmod");
-        roots.extend(
-            of_lmod.map(|(_, root)| root.to_owned()).filter(|r| r.starts_with(place.generation(number))),
-        );
-    }
+    let all = modules::folders(&*cx.world.eyes, &scope.config, "lmod")?;
+    let roots: Vec<ModuleFolders> =
+        all.into_iter().filter(|folders| folders.root.starts_with(place.generation(number))).collect();
     let Some(program) = program(cx).filter(|_| !roots.is_empty()) else { return Ok(None) };
     let folder = place.generation(number).join("modules/lmod-cache");
     match make(cx, &program, &roots, &folder, place, number).await {
@@ -69,7 +66,7 @@ fn program(cx: &Cx) -> Option<PathBuf> {
 async fn make(
     cx: &Cx,
     program: &Path,
-    roots: &[PathBuf],
+    roots: &[ModuleFolders],
     folder: &Path,
     place: &Place,
     number: u64,
@@ -87,7 +84,7 @@ async fn make(
     let program = Program {
         argv: words(&cores),
         // Which folders Spack makes below a root is not known before.
-        shown: Some(words(roots)),
+        shown: Some(words(&roots.iter().map(|folders| folders.root.clone()).collect::<Vec<_>>())),
         timeout: Some(cx.site.program_limit()),
         ..Program::default()
     };
@@ -114,15 +111,12 @@ async fn make(
     Ok(())
 }
 
-/// The folders that users have in their MODULEPATH: Spack makes one for each platform. The others of a hierarchy are found
-/// from there.
-fn cores(cx: &Cx, roots: &[PathBuf]) -> Vec<PathBuf> {
-    let eyes = &*cx.world.eyes;
+/// The folders that users have in their MODULEPATH. The others of a hierarchy are found from there.
+fn cores(cx: &Cx, roots: &[ModuleFolders]) -> Vec<PathBuf> {
     let mut out = Vec::new();
-    for root in roots {
-        let below = eyes.list(root).unwrap_or_default().into_iter().map(|name| root.join(name).join("Core"));
-        let found: Vec<PathBuf> = below.filter(|path| eyes.is_folder(path)).collect();
-        if found.is_empty() { out.push(root.clone()) } else { out.extend(found) }
+    for folders in roots {
+        let found = folders.now(&*cx.world.eyes);
+        if found.is_empty() { out.push(folders.root.clone()) } else { out.extend(found) }
     }
     out
 }

@@ -45,6 +45,11 @@ pub fn to_lua(lua: &Lua, value: &dyn erased_serde::Serialize) -> Result<Value> {
     lua.to_value_with(value, options())
 }
 
+/// The same; with `nulls`, a null within it is Lua's null and not nothing. What is not given at all stays `nil`.
+pub fn to_lua_as(lua: &Lua, value: &dyn erased_serde::Serialize, nulls: bool) -> Result<Value> {
+    lua.to_value_with(value, options().serialize_unit_to_null(nulls))
+}
+
 /// A Lua value as JSON, for printing and `--json`. What JSON cannot say becomes its text.
 pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
     let options = DeserializeOptions::new()

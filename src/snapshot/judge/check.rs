@@ -15,13 +15,14 @@ use crate::mirror::holdings;
 use crate::site::Cx;
 use crate::snapshot::record::parts;
 use crate::snapshot::record::source::Source;
-use crate::snapshot::record::state::{self, HashState};
+use crate::snapshot::record::state::HashState;
 use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::binaries::{self, Signature};
 use crate::spack::store::prefix_manifest::{self, Contents};
 use crate::spack::store::row::SpecRow;
+use crate::spack::store::row::external_is_gone;
 
 /// Says whether a snapshot could be restored now, and from where.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -184,10 +185,10 @@ fn local(cx: &Cx, ground: &mut Ground, kept: &StoredSnapshot, contents: Option<C
     let mut damaged = BTreeSet::new();
     let mut drift = drift(cx, ground, kept);
     for state in &states {
-        let external = state.external.then_some(state.prefix.as_deref()).flatten();
         if state.external {
-            if !state::is_there(&*cx.world.eyes, &ground.store, &state.hash, external) {
-                drift.push(format!("the external {} is gone from {}", state.name, external.unwrap_or("?")));
+            if external_is_gone(&*cx.world.eyes, state.prefix.as_deref()) {
+                let prefix = state.prefix.as_deref().unwrap_or_default();
+                drift.push(format!("the external {} is gone from {prefix}", state.name));
                 absent.insert(state.hash.clone(), "the external is gone".to_owned());
             }
         } else if let Some(why) = damage(cx, ground, state, contents) {

@@ -2,7 +2,7 @@
 //! stand with each generation's own environment; asked for by the name of the generations, they are one history.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,8 +72,7 @@ fn found(cx: &Cx, args: &ListArgs, line: &Generations) -> Result<Vec<(SnapshotRo
     for shelf in Shelf::all(cx)? {
         let env = shelf.env().clone();
         let generation = line.get(&env.path).copied();
-        let called = |name: &str| env.name == name || env.path == Path::new(name);
-        if args.env.as_deref().is_some_and(|name| generation.is_none() && !called(name)) {
+        if args.env.as_deref().is_some_and(|name| generation.is_none() && !shelf.is_called(name)) {
             names.push(env.name.clone());
             continue;
         }

@@ -89,9 +89,14 @@ pub fn check_tag(tag: &str) -> Result<()> {
         .hint("letters, digits, '-', '_', '.' and ':', at most 64 of them"))
 }
 
-/// The environment that a snapshot is of.
-pub fn subject(environment: &EnvironmentInfo) -> Subject {
-    Subject { name: environment.name.clone(), path: environment.path.clone() }
+/// The environment that a snapshot is of, as its earlier snapshots call it: two paths to it are one series.
+fn subject(cx: &Cx, environment: &EnvironmentInfo) -> Result<Subject> {
+    let known =
+        Shelf::all(cx)?.into_iter().find(|shelf| !shelf.is_foreign() && shelf.is_at(&environment.path));
+    Ok(match known {
+        Some(shelf) => shelf.env().clone(),
+        None => Subject { name: environment.name.clone(), path: environment.path.clone() },
+    })
 }
 
 /// What was read before anything is written.
@@ -175,7 +180,7 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
         snapshot: Snapshot {
             format: FORMAT,
             number: 0,
-            env: subject(environment),
+            env: subject(cx, environment)?,
             created: cx.world.clock.now().to_string(),
             user: who::user(),
             host: who::host(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,9 +78,23 @@ fn files(eyes: &dyn Eyes, path: &Path) -> Result<Vec<PathBuf>> {
 pub fn masked(text: &str) -> String {
     let text = redact::redact(text);
     match PAIR.as_ref() {
-        Some(pair) if text.contains("access_pair") => pair.replace_all(&text, "${key} '***'").into_owned(),
+        Some(pair) if text.contains("access_pair") => pair
+            .replace_all(&text, |found: &Captures<'_>| {
+                if holds_nothing(&found[0]) {
+                    found[0].to_owned()
+                } else {
+                    format!("{} '***'", &found["key"])
+                }
+            })
+            .into_owned(),
         _ => text,
     }
+}
+
+/// A pair of nulls, as Spack itself wrote it for a mirror without a secret.
+fn holds_nothing(pair: &str) -> bool {
+    let items = pair.trim_start_matches("access_pair:").trim().trim_matches(['[', ']']);
+    items.split([',', '\n']).map(|item| item.trim().trim_start_matches("- ")).all(redact::is_null)
 }
 
 /// The lines that seem to hold secrets: their numbers, and what they say without them.
@@ -90,6 +104,9 @@ pub fn secrets(text: &str) -> Vec<(usize, String)> {
     for (at, line) in lines.iter().enumerate() {
         let is_item = |line: &&str| line.trim_start().starts_with("- ");
         let opens_pair = line.trim_end().ends_with("access_pair:") && lines.get(at + 1).is_some_and(is_item);
+        let pair = || lines[at..].iter().take_while(|line| **line == lines[at] || is_item(line));
+        let opens_pair =
+            opens_pair && !holds_nothing(pair().map(|l| l.trim()).collect::<Vec<_>>().join("\n").as_str());
         let shown = if opens_pair { format!("{line} '***'") } else { masked(line) };
         if shown != *line {
             out.push((at + 1, shown.trim().to_owned()));
@@ -111,6 +128,10 @@ mod tests {
             ("url: https://me:geheim@host/x\n", "url: https://***@host/x\n"),
             ("secret_variable: NAME\n", "secret_variable: NAME\n"),
             ("access_token: geheim\n", "access_token: ***\n"),
+            ("access_token: null\n", "access_token: null\n"),
+            ("m:\n  access_pair: [null, null]\n", "m:\n  access_pair: [null, null]\n"),
+            ("m:\n  access_pair:\n  - null\n  - ~\n", "m:\n  access_pair:\n  - null\n  - ~\n"),
+            ("m:\n  access_pair: [null, geheim]\n", "m:\n  access_pair: '***'\n"),
         ];
         for (text, wanted) in cases {
             assert_eq!(masked(text), wanted);
@@ -123,6 +144,7 @@ mod tests {
             "a: 1\nurl: https://me:geheim@host/x\nm:\n  access_pair:\n  - me\n  - geheim\nid_variable: X\n";
         let found = secrets(text);
         assert_eq!(found, [(2, "url: https://***@host/x".to_owned()), (4, "access_pair: '***'".to_owned())]);
+        assert!(secrets("m:\n  access_pair:\n  - null\n  - null\n").is_empty());
         assert!(secrets("specs:\n- hdf5\n").is_empty());
     }
 }

@@ -33,9 +33,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
     let mut deleted = Deleted { snapshots: Vec::new(), freed: 0, dry_run: args.dry_run };
     let mut goes: Vec<StoredSnapshot> = Vec::new();
     for shelf in Shelf::all(&cx)? {
-        let env = shelf.env();
-        let asked = |name: &String| env.name == *name || env.path == std::path::Path::new(name);
-        if args.env.as_ref().is_none_or(asked) {
+        if args.env.as_ref().is_none_or(|name| shelf.is_called(name)) {
             goes.extend(unwanted(&cx, &shelf, &args)?);
         }
     }

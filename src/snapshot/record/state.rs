@@ -15,6 +15,7 @@ use crate::spack::drive::installed::{Store, closure};
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::recipes::recipe_of;
+use crate::spack::store::row::external_is_gone;
 use crate::world::Eyes;
 use crate::world::fs::eyes::FileKind;
 
@@ -64,7 +65,10 @@ pub fn of(eyes: &dyn Eyes, store: &Store, lock: &LockContents, repositories: &[P
                 name: row.name.clone(),
                 version: row.version.clone(),
                 prefix,
-                installed: is_there(eyes, store, &row.hash, external.and_then(|e| e.path.as_deref())),
+                installed: match external {
+                    Some(external) => !external_is_gone(eyes, external.path.as_deref()),
+                    None => is_there(eyes, store, &row.hash),
+                },
                 explicit: held.is_some_and(|h| h.explicit),
                 build_only: !needed.contains(&row.hash),
                 external: external.is_some(),
@@ -75,12 +79,9 @@ pub fn of(eyes: &dyn Eyes, store: &Store, lock: &LockContents, repositories: &[P
         .collect()
 }
 
-/// On record with its prefix; an external needs no record.
-pub fn is_there(eyes: &dyn Eyes, store: &Store, hash: &str, external: Option<&str>) -> bool {
-    match external {
-        Some(path) => eyes.exists(Path::new(path)),
-        None => store.get(hash).is_some_and(|held| held.exists(eyes)),
-    }
+/// On record with its prefix.
+pub fn is_there(eyes: &dyn Eyes, store: &Store, hash: &str) -> bool {
+    store.get(hash).is_some_and(|held| held.exists(eyes))
 }
 
 pub fn repositories(eyes: &dyn Eyes, scope: &Scope) -> Result<Vec<RepositoryRecord>> {
@@ -143,7 +144,13 @@ pub fn refuse_missing(name: &str, states: &[HashState], partial: bool) -> Result
     let names: Vec<String> = missing
         .iter()
         .take(5)
-        .map(|s| format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or("")))
+        .map(|s| {
+            let spec = format!("{}@{}/{}", s.name, s.version, s.hash.get(..7).unwrap_or(""));
+            match s.prefix.as_deref().filter(|_| s.external) {
+                Some(prefix) => format!("{spec} (external, gone from {prefix})"),
+                None => spec,
+            }
+        })
         .collect();
     let more = if missing.len() > names.len() { ", …" } else { "" };
     Err(Trouble::new(

@@ -124,7 +124,7 @@ async fn only_to_build<'s>(
 async fn missing<'s>(cx: &Cx, name: &str, wanted: &[&'s HashState]) -> Result<Vec<&'s HashState>> {
     let inside = scope(cx, Some(name.to_owned())).await?;
     let store = installed::now(cx, &inside).await?;
-    let there = |state: &HashState| is_there(&*cx.world.eyes, &store, &state.hash, None);
+    let there = |state: &HashState| is_there(&*cx.world.eyes, &store, &state.hash);
     Ok(wanted.iter().copied().filter(|state| !there(state)).collect())
 }
 

@@ -11,6 +11,7 @@ use super::document::{Snapshot, Subject};
 use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::spack::drive::locks;
+use crate::world::fs::real::is_same_path;
 use crate::world::state::own_lock::OwnLock;
 use crate::world::{Action, Eyes};
 
@@ -147,6 +148,15 @@ impl<'a> Shelf<'a> {
 
     pub fn env(&self) -> &Subject {
         &self.ledger.env
+    }
+
+    /// By its name, or by a path to its folder.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.env().name == name || self.is_at(Path::new(name))
+    }
+
+    pub fn is_at(&self, folder: &Path) -> bool {
+        folder.is_absolute() && is_same_path(&*self.cx.world.eyes, &self.env().path, folder)
     }
 
     /// Everything on it came from elsewhere.

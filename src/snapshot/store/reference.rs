@@ -16,10 +16,10 @@ pub fn find(cx: &Cx, text: &str) -> Result<StoredSnapshot> {
         Some((name, which)) => (name, Some(which)),
         None => (text, None),
     };
-    let mut named: Vec<&Shelf<'_>> = shelves.iter().filter(|s| is_called(s, name)).collect();
+    let mut named: Vec<&Shelf<'_>> = shelves.iter().filter(|s| s.is_called(name)).collect();
     // What was taken in from another site must not change what a name means here.
     if named.iter().any(|shelf| !shelf.is_foreign()) {
-        named.retain(|shelf| !shelf.is_foreign() || shelf.env().path == std::path::Path::new(name));
+        named.retain(|shelf| !shelf.is_foreign() || shelf.is_at(std::path::Path::new(name)));
     }
     match named.as_slice() {
         [shelf] => chosen(shelf, which.unwrap_or("last")),
@@ -34,11 +34,6 @@ pub fn find(cx: &Cx, text: &str) -> Result<StoredSnapshot> {
             .hint(format!("give the folder: {}", paths.join(" or "))))
         }
     }
-}
-
-/// By its name, or by its folder.
-fn is_called(shelf: &Shelf<'_>, name: &str) -> bool {
-    shelf.env().name == name || shelf.env().path == std::path::Path::new(name)
 }
 
 fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<StoredSnapshot> {

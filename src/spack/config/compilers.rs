@@ -67,12 +67,12 @@ impl Config {
             .entries()
             .iter()
             .filter(|(_, path)| path.text().is_some())
-            .map(|(language, path)| (language.name.clone(), self.sub.resolve(path).path()))
+            .map(|(language, path)| (language.name.clone(), as_written(path)))
             .collect();
         Some(Compiler {
             spec: external.get("spec")?.scalar_text()?,
             paths,
-            prefix: external.get("prefix").map(|p| self.sub.resolve(p).path()),
+            prefix: external.get("prefix").filter(|p| !p.is_null()).map(as_written),
             modules: external.get("modules").map(Yaml::texts).unwrap_or_default(),
             operating_system: None,
             target: None,
@@ -90,7 +90,7 @@ impl Config {
         let mut paths: Vec<(String, PathBuf)> = Vec::new();
         for (key, path) in entry.get("paths").map(Yaml::entries).unwrap_or_default() {
             // `f77` and `fc` are both Fortran; most sites give one executable for the two.
-            let found = (language(&key.name).to_owned(), self.sub.resolve(path).path());
+            let found = (language(&key.name).to_owned(), as_written(path));
             if path.text().is_some() && !paths.contains(&found) {
                 paths.push(found);
             }
@@ -122,10 +122,7 @@ impl Config {
                 out.push(External {
                     package: name.name.clone(),
                     spec,
-                    prefix: external
-                        .get("prefix")
-                        .filter(|p| !p.is_null())
-                        .map(|p| self.sub.resolve(p).path()),
+                    prefix: external.get("prefix").filter(|p| !p.is_null()).map(as_written),
                     modules: external.get("modules").map(Yaml::texts).unwrap_or_default(),
                     buildable,
                     origin: external.mark.to_string(),
@@ -134,6 +131,11 @@ impl Config {
         }
         Ok(out)
     }
+}
+
+/// Paths of compilers and externals are the ones that Spack takes as they stand: it replaces nothing in them.
+fn as_written(path: &Yaml) -> PathBuf {
+    PathBuf::from(path.scalar_text().unwrap_or_default())
 }
 
 /// Versions written as numbers become text, as Spack does when it reads `packages.yaml`.

@@ -48,27 +48,36 @@ impl ScopeReader<'_> {
         let Some(written) = replaced.or_else(|| field("path")).or_else(|| entry.scalar_text()) else {
             return Err(entry.wrong("an include needs a path"));
         };
-        let Some(path) = self.local_path(&written, parent, entry) else { return Ok(None) };
         let optional = entry.get("optional").and_then(Yaml::bool).unwrap_or(false);
+        let Some(path) = self.local_path(&written, parent, entry, optional)? else { return Ok(None) };
         let name = field("name").unwrap_or_else(|| derived_name(parent, &path));
         self.open_include(&name, &path, parent.rank, optional, entry)
     }
 
     /// The local path of an include, or `None` after recording why there is none.
-    fn local_path(&mut self, written: &str, parent: &Scope, entry: &Yaml) -> Option<PathBuf> {
+    fn local_path(
+        &mut self,
+        written: &str,
+        parent: &Scope,
+        entry: &Yaml,
+        optional: bool,
+    ) -> Result<Option<PathBuf>> {
         let base = parent.folder().unwrap_or(&self.sub.cwd);
         let resolved = self.sub.resolve_from(written, base);
         if paths::scheme(&resolved.text).is_some() {
             let shown = crate::base::redact::redact(&resolved.text);
             self.not_understood.push(format!("{}: the remote include {shown}", entry.mark));
-            return None;
+            return Ok(None);
         }
         if !resolved.unknown.is_empty() {
             let unknown = resolved.unknown.join(", ");
             self.not_understood.push(format!("{}: {unknown} in the include '{written}'", entry.mark));
-            return None;
+            return Ok(None);
         }
-        Some(resolved.path())
+        match resolved.unset.first() {
+            Some(name) if !optional => Err(paths::unset(entry, name, written)),
+            _ => Ok(Some(resolved.path())),
+        }
     }
 
     fn open_include(
@@ -117,7 +126,7 @@ impl ScopeReader<'_> {
             let Some(written) = entry.scalar_text() else {
                 return Err(entry.wrong("an include is a path"));
             };
-            let Some(path) = self.local_path(&written, scope, entry) else { continue };
+            let Some(path) = self.local_path(&written, scope, entry, false)? else { continue };
             let path = if path.is_absolute() { path } else { folder.join(path) };
             let label = if self.eyes.is_folder(&path) {
                 format!("{name}:{}", path.file_name().unwrap_or_default().to_string_lossy())

@@ -53,7 +53,7 @@ pub struct Connection {
     pub secret_in_clear: bool,
 }
 
-const SCHEMES: &[&str] = &["file", "http", "https", "sftp", "ftp", "s3", "gs", "oci", "oci+http"];
+pub(super) const SCHEMES: &[&str] = &["file", "http", "https", "sftp", "ftp", "s3", "gs", "oci", "oci+http"];
 
 impl Config {
     /// All mirrors, highest precedence first.
@@ -94,7 +94,7 @@ impl Config {
         let text = |key: &str| value(key).and_then(Yaml::scalar_text);
         let pair = value("access_pair");
         let of_pair = |key: &str| pair.and_then(|p| p.get(key)).and_then(Yaml::scalar_text);
-        let full = self.url(url);
+        let full = self.url(url)?;
         let shown = redact(&full);
         Ok(Connection {
             url_had_credentials: shown != full,
@@ -105,19 +105,20 @@ impl Config {
             profile: text("profile"),
             endpoint_url: text("endpoint_url").map(|url| redact(&url)),
             view: text("view"),
-            secret_in_clear: pair
-                .is_some_and(|p| matches!(p.value, Value::List(_)) || p.get("secret").is_some())
-                || value("access_token").is_some_and(|t| !t.is_null()),
+            secret_in_clear: pair.is_some_and(|p| match &p.value {
+                Value::List(items) => items.iter().any(|item| !item.is_null()),
+                _ => p.get("secret").is_some_and(|secret| !secret.is_null()),
+            }) || value("access_token").is_some_and(|t| !t.is_null()),
         })
     }
 
     /// The URL as Spack uses it: what is no URL is a path.
-    fn url(&self, written: &Yaml) -> String {
+    fn url(&self, written: &Yaml) -> Result<String> {
         let text = written.text().unwrap_or_default();
         if paths::scheme(text).is_some_and(|scheme| SCHEMES.contains(&scheme)) {
-            return text.to_owned();
+            return Ok(text.to_owned());
         }
-        file_url(&self.sub.resolve(written).path())
+        Ok(file_url(&self.sub.resolve(written)?))
     }
 }
 

@@ -3,7 +3,7 @@
 //! config get` instead and say so. Nothing here is written.
 //!
 //! ```text
-//! mirrors → { compilers ↔ mod ↔ repos ↔ settings, include } → { locate, scopes, when } →
+//! { mirrors ↔ variables } → { compilers ↔ mod ↔ repos ↔ settings, include } → { locate, scopes, when } →
 //! { host ↔ paths, keys } → { release, merge }
 //! ```
 
@@ -19,6 +19,7 @@ pub mod release;
 pub mod repos;
 pub mod scopes;
 pub mod settings;
+pub mod variables;
 pub mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +85,8 @@ pub struct Config {
     /// What only Spack itself can tell, in words that name the place.
     pub not_understood: Vec<String>,
     pub unknown_keys: Vec<UnknownKey>,
+    /// What it names of the environment.
+    pub named: variables::Named,
     pub(super) namespaces: BTreeMap<PathBuf, String>,
     sections: BTreeMap<String, Result<Yaml>>,
     empty: Yaml,
@@ -119,11 +122,12 @@ impl Config {
             sections: merge_all(&scopes, sub.release),
             not_understood,
             unknown_keys,
+            named: variables::Named::default(),
             namespaces,
             empty: Yaml::new(Value::Map(Vec::new()), Mark::internal("nowhere")),
             sub,
         };
-        config.note_unknown_placeholders();
+        config.name_variables(&scopes);
         Ok(config)
     }
 
@@ -156,41 +160,6 @@ impl Config {
     /// Where the value at a path was written.
     pub fn origin(&self, path: &str) -> Result<Option<Mark>> {
         Ok(self.get(path)?.map(|value| value.mark.clone()))
-    }
-
-    /// Placeholders such as `$arch` in the paths that the rest of the crate relies on.
-    fn note_unknown_placeholders(&mut self) {
-        let mut found = BTreeSet::new();
-        let paths = [
-            "config:install_tree:root",
-            "config:environments_root",
-            "config:build_stage",
-            "config:source_cache",
-            "config:misc_cache",
-            "config:test_stage",
-            "upstreams",
-            "repos",
-            "mirrors",
-        ];
-        for path in paths {
-            if let Ok(Some(value)) = self.get(path) {
-                self.unknown_in(value, path, &mut found);
-            }
-        }
-        self.not_understood.extend(found);
-    }
-
-    fn unknown_in(&self, value: &Yaml, path: &str, found: &mut BTreeSet<String>) {
-        match &value.value {
-            Value::Text(text) => {
-                for name in self.sub.substitute(text).unknown {
-                    found.insert(format!("{}: {name} in {path}", value.mark));
-                }
-            }
-            Value::List(items) => items.iter().for_each(|item| self.unknown_in(item, path, found)),
-            Value::Map(entries) => entries.iter().for_each(|(_, item)| self.unknown_in(item, path, found)),
-            _ => {}
-        }
     }
 }
 
@@ -265,12 +234,15 @@ fn modernize(
     if let Some(Ok((_, packages))) = scope.parts.get_mut("packages") {
         compilers::modernize(packages);
     }
-    if let Some(Ok((_, repos))) = scope.parts.get_mut("repos")
+    if let Some(part) = scope.parts.get_mut("repos")
+        && let Ok((_, repos)) = part
         && repos.is_list()
     {
         repos::read_namespaces(eyes, sub, repos, namespaces);
-        if abilities.package_repos_in_git {
-            repos::modernize(sub, repos, namespaces, not_understood);
+        if abilities.package_repos_in_git
+            && let Err(trouble) = repos::modernize(sub, repos, namespaces, not_understood)
+        {
+            *part = Err(trouble);
         }
     }
 }

@@ -10,6 +10,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::host::{Host, Variables};
 use super::release::Release;
+use crate::base::{Result, Trouble};
 use crate::spack::text::yaml::Yaml;
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+\b|\{\w+\})").ok());
@@ -30,11 +31,14 @@ pub struct Substitution {
     pub cwd: PathBuf,
 }
 
-/// A substituted text, and the placeholders whose value is not known.
+/// A substituted text, and what in it has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     pub text: String,
+    /// Placeholders that only Spack can tell.
     pub unknown: Vec<String>,
+    /// Names of environment variables that are not set. Spack leaves them in the path as they are written.
+    pub unset: Vec<String>,
 }
 
 impl Resolved {
@@ -46,7 +50,7 @@ impl Resolved {
 impl Substitution {
     /// `$name`, then environment variables, then `~`.
     pub fn substitute(&self, text: &str) -> Resolved {
-        let mut unknown = Vec::new();
+        let (mut unknown, mut unset) = (Vec::new(), Vec::new());
         let mut out = text.to_owned();
         if let Some(re) = PLACEHOLDER.as_ref() {
             out = re.replace_all(&out, |c: &Captures<'_>| self.placeholder(&c[0], &mut unknown)).into_owned();
@@ -54,12 +58,17 @@ impl Substitution {
         if let Some(re) = VARIABLE.as_ref() {
             out = re
                 .replace_all(&out, |c: &Captures<'_>| {
-                    let name = c[0].trim_start_matches('$').trim_matches(['{', '}']);
-                    self.vars.get(name).cloned().unwrap_or_else(|| c[0].to_owned())
+                    let name = variable_name(&c[0]);
+                    self.vars.get(name).cloned().unwrap_or_else(|| {
+                        if is_variable(name) {
+                            unset.push(name.to_owned());
+                        }
+                        c[0].to_owned()
+                    })
                 })
                 .into_owned();
         }
-        Resolved { text: self.expand_home(&out), unknown }
+        Resolved { text: self.expand_home(&out), unknown, unset }
     }
 
     fn placeholder(&self, written: &str, unknown: &mut Vec<String>) -> String {
@@ -104,27 +113,90 @@ impl Substitution {
     }
 
     /// An absolute path or a URL. A relative path is taken from the folder of the file that holds it.
-    pub fn resolve(&self, value: &Yaml) -> Resolved {
-        let text = value.scalar_text().unwrap_or_default();
+    pub fn resolve(&self, value: &Yaml) -> Result<PathBuf> {
         let base = if value.mark.is_file() {
             Path::new(&*value.mark.file).parent().map(Path::to_owned)
         } else {
             None
         };
-        self.resolve_from(&text, base.as_deref().unwrap_or(&self.cwd))
+        self.resolve_in(value, base.as_deref().unwrap_or(&self.cwd))
     }
 
-    /// As [`Self::resolve`], relative to a given folder.
-    pub fn resolve_from(&self, text: &str, base: &Path) -> Resolved {
-        let Resolved { text, unknown } = self.substitute(text);
-        let text = match scheme(&text) {
-            Some("file") => file_url_path(&text),
-            Some(_) => return Resolved { text, unknown },
-            None => text,
-        };
-        let path = normal(&base.join(&text));
-        Resolved { text: path.display().to_string(), unknown }
+    /// As [`Self::resolve`], relative to a given folder. A path that depends on something unknown is refused: what is
+    /// literally called `$PROJECT` is another place than the one that is meant.
+    pub fn resolve_in(&self, value: &Yaml, base: &Path) -> Result<PathBuf> {
+        let text = value.scalar_text().unwrap_or_default();
+        let resolved = self.resolve_from(&text, base);
+        if let Some(name) = resolved.unset.first() {
+            return Err(unset(value, name, &text));
+        }
+        if let Some(placeholder) = resolved.unknown.first() {
+            return Err(value
+                .wrong(format!("what {placeholder} stands for in '{text}' is known only to Spack"))
+                .hint("write the path without it"));
+        }
+        Ok(resolved.path())
     }
+
+    /// The substituted text as path or URL, relative to a folder, whether all of it is known or not.
+    pub fn resolve_from(&self, text: &str, base: &Path) -> Resolved {
+        let mut resolved = self.substitute(text);
+        let path = match scheme(&resolved.text) {
+            Some("file") => file_url_path(&resolved.text),
+            Some(_) => return resolved,
+            None => std::mem::take(&mut resolved.text),
+        };
+        resolved.text = normal(&base.join(&path)).display().to_string();
+        resolved
+    }
+}
+
+/// A setting that names a variable that is not set.
+pub fn unset(value: &Yaml, name: &str, text: &str) -> Trouble {
+    value
+        .wrong(format!("the variable '{name}' is not set, and '{text}' depends on it"))
+        .hint(format!("set {name}, or give it a value under [variables] of the site file"))
+        .fact("variable", name)
+}
+
+/// The names of the environment variables in a text, Spack's own placeholders left out.
+pub fn variables_in(text: &str) -> Vec<String> {
+    let found = VARIABLE.as_ref().into_iter().flat_map(|re| re.find_iter(text));
+    found
+        .map(|found| variable_name(found.as_str()))
+        .filter(|name| is_variable(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn variable_name(written: &str) -> &str {
+    written.trim_start_matches('$').trim_matches(['{', '}'])
+}
+
+const PLACEHOLDERS: &[&str] = &[
+    "spack",
+    "user",
+    "tempdir",
+    "user_cache_path",
+    "spack_instance_id",
+    "platform",
+    "operating_system",
+    "os",
+    "target_family",
+    "date",
+    "env",
+    "spack_short_version",
+    "architecture",
+    "arch",
+    "target",
+    // Of the install tree of older releases; what it stands for is worked out there.
+    "padding",
+];
+
+/// Whether the name is one of an environment variable, not one that Spack has a value of its own for.
+fn is_variable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !PLACEHOLDERS.contains(&name.to_lowercase().as_str())
 }
 
 /// The scheme of a URL.

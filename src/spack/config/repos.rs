@@ -50,20 +50,20 @@ impl Config {
     pub fn repos(&self) -> Result<Vec<Repo>> {
         let section = self.section("repos")?;
         if section.is_list() {
-            return Ok(section
+            return section
                 .list()
                 .iter()
                 .map(|entry| {
-                    let path = self.sub.resolve(entry).path();
-                    Repo {
+                    let path = self.sub.resolve(entry)?;
+                    Ok(Repo {
                         name: self.namespaces.get(&path).cloned(),
                         path,
                         paths: Vec::new(),
                         git: None,
                         origin: entry.mark.to_string(),
-                    }
+                    })
                 })
-                .collect());
+                .collect();
         }
         section.entries().iter().map(|(key, entry)| self.repo(&key.name, entry)).collect()
     }
@@ -71,7 +71,7 @@ impl Config {
     fn repo(&self, name: &str, entry: &Yaml) -> Result<Repo> {
         let origin = entry.mark.to_string();
         if !entry.is_map() {
-            let path = self.sub.resolve(entry).path();
+            let path = self.sub.resolve(entry)?;
             return Ok(Repo { name: Some(name.to_owned()), path, paths: Vec::new(), git: None, origin });
         }
         let text = |key: &str| entry.get(key).and_then(Yaml::scalar_text);
@@ -81,7 +81,7 @@ impl Config {
                 .hint("a scope that only changes 'destination' needs another that gives 'git'"));
         };
         let path = match entry.get("destination") {
-            Some(destination) => self.sub.resolve(destination).path(),
+            Some(destination) => self.sub.resolve(destination)?,
             None => default_clone(&self.sub, &url),
         };
         Ok(Repo {
@@ -143,7 +143,7 @@ pub(in crate::spack) fn read_namespaces(
     known: &mut BTreeMap<PathBuf, String>,
 ) {
     for entry in list.list() {
-        let path = sub.resolve(entry).path();
+        let Ok(path) = sub.resolve(entry) else { continue };
         if let Some(name) = namespace(eyes, &path) {
             known.insert(path, name);
         }
@@ -156,10 +156,10 @@ pub(in crate::spack) fn modernize(
     repos: &mut Yaml,
     known: &BTreeMap<PathBuf, String>,
     not_understood: &mut Vec<String>,
-) {
+) -> Result<()> {
     let mut entries: Vec<(Key, Yaml)> = Vec::new();
     for entry in repos.list() {
-        let path = sub.resolve(entry).path();
+        let path = sub.resolve(entry)?;
         match known.get(&path) {
             Some(name) => {
                 let key = Key { name: name.clone(), mode: Mode::Merge, mark: entry.mark.clone() };
@@ -170,4 +170,5 @@ pub(in crate::spack) fn modernize(
         }
     }
     repos.value = Value::Map(entries);
+    Ok(())
 }

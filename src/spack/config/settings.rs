@@ -54,7 +54,12 @@ pub struct ModuleSet {
     pub enabled: Vec<String>,
     /// By kind of module system.
     pub roots: Vec<(String, PathBuf)>,
+    /// Between a root and its modules stands a folder for each architecture.
+    pub arch_folder: bool,
 }
+
+/// Where Spack puts modules of a set that does not say it, by kind.
+const MODULE_ROOTS: &[(&str, &str)] = &[("tcl", "share/spack/modules"), ("lmod", "share/spack/lmod")];
 
 impl ModuleSet {
     /// The kinds of module files that are made; what else is enabled is nothing that Spack knows.
@@ -62,7 +67,7 @@ impl ModuleSet {
         self.enabled.iter().map(String::as_str).filter(|kind| matches!(*kind, "tcl" | "lmod"))
     }
 
-    /// The same, as far as the configuration says where they go.
+    /// The same, with where they go.
     pub fn placed(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.kinds().filter_map(|kind| {
             let (_, root) = self.roots.iter().find(|(name, _)| name == kind)?;
@@ -89,7 +94,7 @@ impl Config {
         };
         let root = root.map(|root| a_path(root, "config:install_tree")).transpose()?;
         let (written, origin) = match root {
-            Some(root) => (self.sub.resolve(root).text, root.mark.to_string()),
+            Some(root) => (self.sub.resolve(root)?.display().to_string(), root.mark.to_string()),
             None => {
                 (self.sub.root.join("opt/spack").display().to_string(), "Spack's built-in value".to_owned())
             }
@@ -146,8 +151,8 @@ impl Config {
             let modules = entry.get("modules").map(Yaml::entries).unwrap_or_default();
             out.push(Upstream {
                 name: name.name.clone(),
-                install_tree: self.sub.resolve(a_path(tree, "the install_tree of an upstream")?).path(),
-                modules: modules.iter().map(|(k, v)| (k.name.clone(), self.sub.resolve(v).path())).collect(),
+                install_tree: self.sub.resolve(a_path(tree, "the install_tree of an upstream")?)?,
+                modules: self.resolved(modules)?,
                 origin: tree.mark.to_string(),
             });
         }
@@ -181,7 +186,7 @@ impl Config {
         let written = self.get(path)?.filter(|value| !value.is_null());
         let written = written.map(|value| a_path(value, path)).transpose()?;
         Ok(match written.filter(|value| value.text().is_some_and(|t| !t.is_empty())) {
-            Some(value) => Located { path: self.sub.resolve(value).path(), origin: value.mark.to_string() },
+            Some(value) => Located { path: self.sub.resolve(value)?, origin: value.mark.to_string() },
             None => Located { path: default.to_owned(), origin: "Spack's built-in value".to_owned() },
         })
     }
@@ -192,16 +197,21 @@ impl Config {
         let Some(value) = self.get("config:build_stage")? else { return Ok(Vec::new()) };
         let items: Vec<&Yaml> = if value.is_list() { value.list().iter().collect() } else { vec![value] };
         let user = &self.sub.host.user;
-        Ok(items
+        items
             .into_iter()
             .map(|item| {
-                let mut path = self.sub.resolve(item).path();
+                let mut path = self.sub.resolve(item)?;
                 if !user.is_empty() && !path.components().any(|c| c.as_os_str() == user.as_str()) {
                     path.push(user);
                 }
-                Located { path, origin: item.mark.to_string() }
+                Ok(Located { path, origin: item.mark.to_string() })
             })
-            .collect())
+            .collect()
+    }
+
+    /// Named paths.
+    fn resolved(&self, entries: &[(Key, Yaml)]) -> Result<Vec<(String, PathBuf)>> {
+        entries.iter().map(|(key, path)| Ok((key.name.clone(), self.sub.resolve(path)?))).collect()
     }
 
     /// Whether Spack locks what it works on.
@@ -223,11 +233,17 @@ impl Config {
             if NOT_SETS.contains(&name.name.as_str()) {
                 continue;
             }
-            let roots = set.get("roots").map(Yaml::entries).unwrap_or_default();
+            let mut roots = self.resolved(set.get("roots").map(Yaml::entries).unwrap_or_default())?;
+            for (kind, below) in MODULE_ROOTS {
+                if roots.iter().all(|(named, _)| named != kind) {
+                    roots.push(((*kind).to_owned(), self.sub.root.join(below)));
+                }
+            }
             out.push(ModuleSet {
                 name: name.name.clone(),
                 enabled: set.get("enable").map(Yaml::texts).unwrap_or_default(),
-                roots: roots.iter().map(|(k, v)| (k.name.clone(), self.sub.resolve(v).path())).collect(),
+                roots,
+                arch_folder: set.get("arch_folder").and_then(Yaml::bool).unwrap_or(true),
             });
         }
         Ok(out)

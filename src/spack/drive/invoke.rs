@@ -1,7 +1,7 @@
 //! Starts Spack: argument list only, a scrubbed environment, the environment named explicitly, a log with a
 //! header that says what it ran with, and lines turned into events as they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,9 @@ use crate::world::proc::program::{Ended, Gentle, Listener, Program, Ran, Stdin, 
 use crate::world::scope::event::Underway;
 use crate::world::{Action, Effect, Event};
 
-/// Variables that reach Spack if they are set. Everything else stays outside: an activated environment, a
-/// loaded module or a stray `PYTHONPATH` must not decide what is built.
+/// Variables that reach Spack if they are set, beside those that its configuration names and those of the site file.
+/// Everything else stays outside: an activated environment, a loaded module or a stray `PYTHONPATH` must not decide
+/// what is built.
 const PASSED: &[&str] = &[
     "PATH",
     "HOME",
@@ -65,7 +66,8 @@ pub struct Answer {
 /// exit code is for the caller to judge.
 pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answer> {
     let title = invocation.title();
-    let env = variables(cx, &invocation.variables);
+    scope.config.named.all_set()?;
+    let env = variables(cx, scope, &invocation.variables);
     let argv = argv(scope, &invocation.words);
     let shown = invocation.shown.as_ref().map(|words| self::argv(scope, words));
     let (effect, rehearsal) = (invocation.effect, Some((Handed::of(cx)?.rehearse)(cx, scope, &invocation)));
@@ -194,10 +196,13 @@ fn argv(scope: &Scope, words: &[String]) -> Vec<String> {
 }
 
 /// Everything that Spack sees of the environment.
-pub fn variables(cx: &Cx, further: &[String]) -> BTreeMap<String, String> {
+fn variables(cx: &Cx, scope: &Scope, further: &[String]) -> BTreeMap<String, String> {
+    let named: BTreeSet<&str> = scope.config.named.variables().collect();
     let passes = |name: &str| {
         PASSED.contains(&name)
             || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || named.contains(name)
+            || cx.site.loaded.config.variables.contains_key(name)
             || further.iter().any(|f| f == name)
     };
     let mut out: BTreeMap<String, String> = cx
@@ -234,6 +239,7 @@ async fn start_log(
     let path = folder.join(format!("spack-{stamp}-{}-{number}.log", std::process::id()));
     let mut text = format!("# {now} {}\n", redact::argv(argv).join(" "));
     for (name, value) in env {
+        let value = if scope.config.named.is_secret(name) { "***" } else { value };
         text.push_str(&format!("# {}\n", redact::redact(&format!("{name}={value}"))));
     }
     for known in scope.config.scopes.iter().filter(|s| s.exists) {

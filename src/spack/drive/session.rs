@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::config::locate::{Installation, Search, locate};
-use crate::spack::config::settings::InstallTree;
+use crate::spack::config::settings::{InstallTree, Upstream};
 use crate::spack::config::{Config, ConfigInputs};
 use crate::spack::drive::site_words::ConfiguredWords;
 use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::spec::reading::Reading;
 use crate::spack::spec::{Dialect, Spec};
 use crate::spack::store::database::DatabaseText;
+use crate::spack::store::database::read::UpstreamText;
 use crate::spack::store::kept::{KeptStores, ReadStores};
 use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::spack::store::stores::Stores;
@@ -75,11 +76,16 @@ impl Spack {
         Ok(config)
     }
 
-    /// An upstream without a database: as with Spack, what is there is still worth an answer, but somebody has to
+    /// An upstream that cannot be had: as with Spack, what is there is still worth an answer, but somebody has to
     /// know, once.
-    fn miss(&self, cx: &Cx, upstream: &str, index: &Path) {
-        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(index.to_owned()) {
-            cx.world.warn(format!("upstream {upstream} is left out: there is no {}", index.display()));
+    fn miss(&self, cx: &Cx, upstream: &Upstream, why: &Trouble) {
+        if self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(upstream.install_tree.clone()) {
+            let hint = why.hints().first().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            cx.world.warn(format!(
+                "upstream {} is left out, and what is installed there counts as not installed: {}{hint}",
+                upstream.name,
+                why.message()
+            ));
         }
     }
 
@@ -163,11 +169,10 @@ impl Scope {
         self.spack.stores.get(eyes, &roots, || {
             let mut texts = vec![DatabaseText::read(eyes, &root, cx.site.lock_limit())?];
             for upstream in &upstreams {
-                let text = DatabaseText::read_unlocked(eyes, &upstream.install_tree)?;
-                if text.is_absent() {
-                    self.spack.miss(cx, &upstream.name, text.path());
+                match UpstreamText::read(eyes, &upstream.install_tree)? {
+                    UpstreamText::Read(text) => texts.push(text),
+                    UpstreamText::Unreachable(why) => self.spack.miss(cx, upstream, &why),
                 }
-                texts.push(text);
             }
             ReadStores::parse(texts, self.config.release)
         })

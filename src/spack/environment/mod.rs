@@ -24,6 +24,7 @@ use crate::spack::config::paths::normal;
 use crate::spack::config::release::Release;
 use crate::world::Eyes;
 use crate::world::fs::eyes::FileKind;
+use crate::world::fs::real::is_same_path;
 
 /// How Spack knows an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -206,7 +207,7 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
     let folder = normal(&config.sub.cwd.join(config.sub.expand_home(name_or_folder)));
     if is_environment(eyes, &folder) {
         // A folder under the root is known by its name, however it was written.
-        let known = list(eyes, config)?.into_iter().find(|known| known.path == folder);
+        let known = list(eyes, config)?.into_iter().find(|known| is_same_path(eyes, &known.path, &folder));
         let shown = folder.display().to_string();
         return Ok(
             known.unwrap_or_else(|| info(eyes, config.release, &shown, folder, EnvironmentKind::Independent))

@@ -34,8 +34,8 @@ pub enum Teller {
 /// A value of Spack's configuration.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ConfigValue {
-    /// The value as written, before substitution; nothing if it is not set.
-    pub value: Value,
+    /// The value as written, before substitution; nothing if it is not set. A null in it is a null, and no `nil`.
+    pub value: Option<Value>,
     /// `file:line` of the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
@@ -49,7 +49,7 @@ pub async fn config(cx: Cx, args: ConfigArgs) -> Result<ConfigValue> {
     let path = args.path.clone();
     let (scope, native) = within(&cx, args.env, move |_, scope| {
         let config = &scope.config;
-        let value = config.get(&path)?.map(Yaml::to_json).unwrap_or_default();
+        let value = config.get(&path)?.map(Yaml::to_json);
         let origin = config.origin(&path)?.as_ref().map(Mark::to_string);
         let not_understood = config.not_understood.clone();
         Ok((scope.clone(), ConfigValue { value, origin, source: Teller::Files, not_understood }))
@@ -63,7 +63,7 @@ pub async fn config(cx: Cx, args: ConfigArgs) -> Result<ConfigValue> {
 }
 
 /// What `spack config get` says.
-async fn asked(cx: &Cx, scope: &Scope, path: &str) -> Result<Value> {
+async fn asked(cx: &Cx, scope: &Scope, path: &str) -> Result<Option<Value>> {
     let section = path.split(':').next().unwrap_or_default();
     let answer = invoke::run(cx, scope, Invocation::reads(["config", "get", section])).await?;
     failure::check(&*cx.world.eyes, &answer)?;
@@ -73,5 +73,5 @@ async fn asked(cx: &Cx, scope: &Scope, path: &str) -> Result<Value> {
     for part in path.split(':') {
         value = value.and_then(|v| v.get(part.trim_matches(['"', '\''])));
     }
-    Ok(value.map(Yaml::to_json).unwrap_or_default())
+    Ok(value.map(Yaml::to_json))
 }

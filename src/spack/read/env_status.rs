@@ -14,7 +14,9 @@ use crate::spack::lock::contents::RootRow;
 use crate::spack::lock::lockfile::{Locked, Lockfile, LockfileText};
 use crate::spack::read::roots::compare;
 use crate::spack::store::row::SpecRow;
+use crate::spack::store::row::external_is_gone;
 use crate::spack::store::stores::Stores;
+use crate::world::Eyes;
 
 /// Lists the environments that Spack lists.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -217,7 +219,7 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
         for (spec, state, hash) in compared.roots {
             roots.push(match (hash, &locked) {
                 (Some(hash), Some(lock)) => {
-                    let found = concretized(spec, hash, lock, stores)?;
+                    let found = concretized(&*cx.world.eyes, spec, hash, lock, stores)?;
                     RootStatus { state: state.unwrap_or(found.state), ..found }
                 }
                 _ => RootStatus {
@@ -268,7 +270,13 @@ impl<'s, 'a> Locks<'s, 'a> {
 }
 
 /// A root that the lock has: is it installed, with all that it links and runs?
-fn concretized(spec: String, hash: String, lock: &Locks<'_, '_>, stores: &Stores<'_>) -> Result<RootStatus> {
+fn concretized(
+    eyes: &dyn Eyes,
+    spec: String,
+    hash: String,
+    lock: &Locks<'_, '_>,
+    stores: &Stores<'_>,
+) -> Result<RootStatus> {
     let mut missing = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut queue = vec![hash.clone()];
@@ -283,8 +291,16 @@ fn concretized(spec: String, hash: String, lock: &Locks<'_, '_>, stores: &Stores
         if next == hash {
             concrete = Some(words.clone());
         }
-        if node.external.is_none() && !stores.get(&next).is_some_and(|e| e.record.installed) {
-            missing.push(format!("{words}/{}", crate::spack::store::query::short(&next)));
+        let short = crate::spack::store::query::short(&next);
+        match &node.external {
+            Some(external) if external_is_gone(eyes, external.path.as_deref()) => {
+                let prefix = external.path.as_deref().unwrap_or_default();
+                missing.push(format!("{words}/{short} (external, gone from {prefix})"));
+            }
+            None if !stores.get(&next).is_some_and(|e| e.record.installed) => {
+                missing.push(format!("{words}/{short}"));
+            }
+            _ => {}
         }
         let needed = node.dependencies.iter().filter(|d| d.has_type("link") || d.has_type("run"));
         queue.extend(needed.map(|d| d.hash.to_string()));

@@ -1,16 +1,18 @@
-//! Answers that join configuration, store, lock and environment, and the two questions that only Spack can answer: a
-//! solve and a value of its configuration. Nothing is changed.
+//! Answers that join configuration, store, lock and environment, and the questions that only Spack can answer: a
+//! solve, a value of its configuration, and what of it is refused. Nothing is changed.
 //!
 //! ```text
 //! { env_diff, select, verify } →
-//! { concretize, config_value, env_status ↔ roots, find, site, unregistered_prefixes }
+//! { concretize, config_refusals, config_value, env_status ↔ roots, find, module_system, site, unregistered_prefixes }
 //! ```
 
 pub mod concretize;
+pub mod config_refusals;
 pub mod config_value;
 pub mod env_diff;
 pub mod env_status;
 pub mod find;
+pub mod module_system;
 pub mod roots;
 pub mod select;
 pub mod site;

@@ -1,7 +1,7 @@
 //! Prefixes that no record knows: what an installation leaves behind that failed or was killed. They are
 //! reported, never registered: `spack reindex` would take them for installed (contract 2.8).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE32_NOPAD;
@@ -9,10 +9,12 @@ use data_encoding::BASE32_NOPAD;
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
+use crate::spack::store::database::{Database, Record};
 use crate::spack::store::stores::Stores;
 use crate::world::Eyes;
 use crate::world::fs::eyes::FileKind;
 use crate::world::fs::lock::{self, Holder, Mode};
+use crate::world::fs::real::{RealPaths, real_path};
 
 /// Levels below the store at which a prefix is looked for.
 const DEPTH: usize = 8;
@@ -28,24 +30,59 @@ pub fn partial_prefixes(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
 }
 
 fn among(eyes: &dyn Eyes, root: &Path, stores: &Stores<'_>) -> Vec<String> {
-    let records = stores.databases().iter().flat_map(crate::spack::store::database::Database::records);
-    let known = records.filter_map(|record| record.path.as_deref()).map(Path::new);
+    let records = stores.databases().iter().flat_map(Database::records);
     let held = lock::holders(&root.join(".spack-db/prefix_lock")).unwrap_or_default();
-    unknown(eyes, root, known, &held).into_iter().map(|path| path.display().to_string()).collect()
+    let found = strays(eyes, root, records, &held).unknown;
+    found.into_iter().map(|path| path.display().to_string()).collect()
 }
 
-/// The prefixes below a store's root that are not known, without those that somebody builds at the moment.
-pub fn unknown<'k>(
-    eyes: &'k dyn Eyes,
+/// Prefixes below a store's root that are where no record says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// No record has them.
+    pub unknown: Vec<PathBuf>,
+    /// What is in them is on record as installed, in a place that is not there: the store was moved.
+    pub moved: Vec<PathBuf>,
+}
+
+/// Finds them, without those that somebody builds at the moment. A prefix is known by what it is, however the store is
+/// written here and on record: through links, or mounted a second time.
+pub fn strays<'r, 'a: 'r>(
+    eyes: &dyn Eyes,
     root: &Path,
-    known: impl IntoIterator<Item = &'k Path>,
+    records: impl IntoIterator<Item = &'r Record<'a>>,
     held: &[Holder],
-) -> Vec<PathBuf> {
-    let mut walk = Walk::new(eyes, known.into_iter().collect(), root);
-    walk.folder(root, DEPTH);
-    let mut found = walk.found;
-    found.retain(|prefix| !hash_of(eyes, prefix).is_some_and(|hash| is_held(held, &hash)));
-    found
+) -> Strays {
+    let mut real = RealPaths::new(eyes);
+    let (mut known, mut installed) = (HashSet::new(), HashMap::new());
+    for record in records {
+        let Some(path) = record.path.as_deref().map(Path::new) else { continue };
+        known.insert(real.entry(path));
+        if record.installed {
+            installed.insert(record.hash, path);
+        }
+    }
+    let real_root = real_path(eyes, root);
+    let mut walk = Walk::new(eyes, &known, &real_root);
+    walk.folder(&real_root, DEPTH);
+    let mut out = Strays::default();
+    for prefix in walk.found {
+        let hash = hash_of(eyes, &prefix);
+        let shown = prefix.strip_prefix(&real_root).map_or_else(|_| prefix.clone(), |below| root.join(below));
+        match hash.as_deref().and_then(|hash| installed.get(hash)) {
+            Some(recorded) if is_one(eyes, recorded, &prefix) => {}
+            Some(recorded) if !eyes.exists(recorded) => out.moved.push(shown),
+            _ if hash.is_some_and(|hash| is_held(held, &hash)) => {}
+            _ => out.unknown.push(shown),
+        }
+    }
+    out
+}
+
+/// Two names of one folder, as where a file system is mounted twice.
+fn is_one(eyes: &dyn Eyes, a: &Path, b: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (eyes.stat(a), eyes.stat(b)) else { return false };
+    (a.device, a.inode) == (b.device, b.inode)
 }
 
 /// Whether somebody holds a prefix's lock for writing: it is being built, or removed.
@@ -75,7 +112,7 @@ fn hash_of(eyes: &dyn Eyes, prefix: &Path) -> Option<String> {
 
 struct Walk<'w> {
     eyes: &'w dyn Eyes,
-    known: HashSet<&'w Path>,
+    known: &'w HashSet<PathBuf>,
     /// Folders that hold a known prefix at some level.
     above: HashSet<&'w Path>,
     /// Folders that hold a known prefix directly.
@@ -84,8 +121,8 @@ struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    fn new(eyes: &'w dyn Eyes, known: HashSet<&'w Path>, root: &Path) -> Self {
-        let inside = known.iter().copied().filter(|p| p.starts_with(root));
+    fn new(eyes: &'w dyn Eyes, known: &'w HashSet<PathBuf>, root: &Path) -> Self {
+        let inside = known.iter().map(PathBuf::as_path).filter(|p| p.starts_with(root));
         let above = inside.clone().flat_map(|p| p.ancestors().skip(1)).collect();
         let parents = inside.filter_map(Path::parent).collect();
         Walk { eyes, known, above, parents, found: Vec::new() }
@@ -120,22 +157,62 @@ impl<'w> Walk<'w> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spack::store::database::DatabaseText;
     use crate::world::fs::eyes::LiveEyes;
+
+    const HASH: &str = "gwnt2rdwxkzskhftc6y3cqkdnkcwsnbz";
+
+    fn database(path: &Path) -> DatabaseText {
+        let text = format!(
+            r#"{{"database":{{"version":"8","installs":{{"{hash}":{{"spec":{{"name":"known","version":"1.0","hash":"{hash}"}},
+            "path":"{path}","installed":true,"explicit":true,"ref_count":0}}}}}}}}"#,
+            hash = "a".repeat(32),
+            path = path.display()
+        );
+        DatabaseText::from_bytes(Path::new("index.json"), text.into_bytes()).unwrap()
+    }
+
+    fn prefix(root: &Path, name: &str) -> PathBuf {
+        let prefix = root.join("linux-x86_64").join(name);
+        std::fs::create_dir_all(prefix.join(".spack")).unwrap();
+        prefix
+    }
 
     #[test]
     fn a_prefix_without_a_record_is_found_unless_it_is_being_built() {
         let dir = tempfile::tempdir().unwrap();
-        let hash = "gwnt2rdwxkzskhftc6y3cqkdnkcwsnbz";
-        let prefix = dir.path().join(format!("linux-x86_64/left-1.0-{hash}"));
-        std::fs::create_dir_all(prefix.join(".spack")).unwrap();
-        let recorded = dir.path().join("linux-x86_64/known-1.0");
-        std::fs::create_dir_all(recorded.join(".spack")).unwrap();
-        let found = |held: &[Holder]| unknown(&LiveEyes, dir.path(), [recorded.as_path()], held);
-        let offset = lock_offset(hash).unwrap();
+        let left = prefix(dir.path(), &format!("left-1.0-{HASH}"));
+        let text = database(&prefix(dir.path(), "known-1.0"));
+        let known = text.parse().unwrap();
+        let found = |held: &[Holder]| strays(&LiveEyes, dir.path(), known.records(), held).unknown;
+        let offset = lock_offset(HASH).unwrap();
         let holder = |start| Holder { mode: Mode::Write, range: lock::Range { start, length: 1 }, pid: 1 };
-        assert_eq!(found(&[holder(offset + 1)]), std::slice::from_ref(&prefix));
+        assert_eq!(found(&[holder(offset + 1)]), std::slice::from_ref(&left));
         assert!(found(&[holder(offset)]).is_empty());
         assert!(found(&[Holder { range: lock::Range::WHOLE, ..holder(0) }]).is_empty());
+    }
+
+    #[test]
+    fn a_store_through_a_link_is_the_same_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        let left = prefix(&real, &format!("left-1.0-{HASH}"));
+        let kept = prefix(&real, &format!("known-1.0-{}", "a".repeat(32)));
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let through = link.join("linux-x86_64").join(kept.file_name().unwrap());
+        for recorded in [&kept, &through] {
+            let text = database(recorded);
+            let known = text.parse().unwrap();
+            for root in [&real, &link] {
+                let found = strays(&LiveEyes, root, known.records(), &[]);
+                let shown = root.join("linux-x86_64").join(left.file_name().unwrap());
+                assert_eq!(found, Strays { unknown: vec![shown], moved: Vec::new() });
+            }
+        }
+        // What is on record in a place that is not there was moved: nothing that anybody may remove.
+        let text = database(Path::new("/not/there/known-1.0"));
+        let found = strays(&LiveEyes, &real, text.parse().unwrap().records(), &[]);
+        assert_eq!(found, Strays { unknown: vec![left], moved: vec![kept] });
     }
 
     #[test]

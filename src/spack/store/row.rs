@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -9,9 +10,10 @@ use serde::{Serialize, Serializer};
 use super::database::State;
 use super::node::{Dependency, EdgeTypes, Node, Text, Value};
 use super::stores::{StoreEntry, Stores};
-use crate::base::Result;
+use crate::base::{Kind, Result};
 use crate::spack::spec::FLAG_NAMES;
 use crate::spack::spec::print::quoted;
+use crate::world::Eyes;
 
 /// The value of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -32,6 +34,15 @@ pub struct ArchRow<S> {
     pub os: Option<S>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<S>,
+}
+
+/// Whether what Spack noted as the prefix of an external is not there. Without a prefix (an external that modules alone
+/// describe) there is nothing to look at; one that is not absolute was written with a variable, which Spack keeps.
+pub fn external_is_gone(eyes: &dyn Eyes, prefix: Option<&str>) -> bool {
+    let Some(prefix) = prefix.filter(|path| !path.is_empty() && *path != "None").map(Path::new) else {
+        return false;
+    };
+    !prefix.is_absolute() || eyes.stat(prefix).is_err_and(|trouble| trouble.is(Kind::NotFound))
 }
 
 /// Where a spec that Spack did not build comes from.

@@ -2,7 +2,7 @@
 //! over them here, and decided in `seam`.
 //!
 //! ```text
-//! { overlay, share } → { access, copy, eyes, link, lock, space }
+//! { overlay, share } → { access, copy, eyes, link, lock, real, space }
 //! ```
 
 pub mod access;
@@ -12,5 +12,6 @@ pub mod link;
 pub mod lock;
 pub mod lock_test;
 pub mod overlay;
+pub mod real;
 pub mod share;
 pub mod space;

@@ -45,3 +45,36 @@ fn the_name_of_somebody_elses_environment_is_not_taken() {
     assert!(std::fs::symlink_metadata(&gone).is_ok());
     assert_eq!(bed.json(&["generation", "list"]).as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn two_ways_to_one_environment_are_one_series() {
+    let bed = Bed::practice();
+    let shown = bed.json(&["env", "show", "science"]);
+    let folder = std::path::PathBuf::from(shown["path"].as_str().unwrap_or_else(|| panic!("{shown:#}")));
+    let link = bed.root.join("another-way");
+    symlink(folder.parent().unwrap(), &link).unwrap();
+    let through = link.join("science").display().to_string();
+
+    // Another name was given to them, and the link's own name is another still.
+    bed.ok(&["-q", "generation", "adopt", "science", "--name", "stack"]);
+    symlink(&folder, bed.root.join("elsewhere")).unwrap();
+    let elsewhere = bed.root.join("elsewhere").display().to_string();
+    for way in ["science", through.as_str(), elsewhere.as_str(), "stack"] {
+        assert_eq!(bed.json(&["eval", &format!("return generation.named('{way}')")]), "stack", "{way}");
+    }
+    let again = bed.run(&["generation", "adopt", &elsewhere]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("'stack' has generations already"));
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", &through, "hdf5@1.12"]);
+    let rows = bed.json(&["generation", "list"]);
+    let names: std::collections::BTreeSet<&str> =
+        rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["stack"]);
+
+    // Nor has it two series of snapshots.
+    for way in ["science", through.as_str(), elsewhere.as_str()] {
+        bed.ok(&["-q", "snapshot", "create", way]);
+    }
+    let rows = bed.json(&["snapshot", "list", &elsewhere]);
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows:#}");
+}

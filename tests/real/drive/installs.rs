@@ -61,7 +61,23 @@ pub fn variables(bed: &Bed) -> Outcome {
     // LAB_MARK is not on the list of what passes; SECRET_KNOBS only where the script names it.
     let script = r#"return spack.exec({ "python", "-c", "import os; print(os.environ.get('MARK_A'), os.environ.get('MARK_B'), os.environ.get('SPACK_ENV'), os.environ.get('PYTHONPATH'))" }, { variables = { "MARK_B" } }).stdout"#;
     let said = bed.eval_with(script, &[("MARK_A", "a"), ("MARK_B", "b"), ("SPACK_ENV", "/nonexistent")])?;
-    ensure(said.json.as_str().map(str::trim) == Some("None b None None"), &format!("{said:#?}"))
+    ensure(said.json.as_str().map(str::trim) == Some("None b None None"), &format!("{said:#?}"))?;
+    // What the configuration names passes as well; without it nothing is started, and nothing is named after it.
+    let file = bed.site.folder.join("config/config.yaml");
+    let before = std::fs::read_to_string(&file).map_err(|e| e.to_string())?;
+    let write = |text: &str| std::fs::write(&file, text).map_err(|e| e.to_string());
+    write(&format!("{before}  license_dir: {}/$MARK_C/licenses\n", bed.site.folder.display()))?;
+    let show =
+        r#"return spack.exec({ "python", "-c", "import os; print(os.environ.get('MARK_C'))" }).stdout"#;
+    let set = bed.eval_with(show, &[("MARK_C", "c")])?;
+    ensure(set.json.as_str().map(str::trim) == Some("c"), &format!("{set:#?}"))?;
+    let refused = bed.fails(r#"return spack.install("lab-zlib")"#, "configuration")?;
+    ensure(
+        refused["message"].as_str().is_some_and(|m| m.contains("'MARK_C' is not set")),
+        &format!("{refused}"),
+    )?;
+    ensure(!bed.site.folder.join("$MARK_C").exists(), "a folder is called $MARK_C")?;
+    write(&before)
 }
 
 pub fn at_once(bed: &Bed) -> Outcome {

@@ -21,6 +21,37 @@ pub fn unknown_package(bed: &Bed) -> Outcome {
     ensure(error["message"].to_string().contains("no-such-package"), &format!("{error:#}"))
 }
 
+/// What Spack refuses of its configuration is found, each at its line.
+pub fn refused_configuration(bed: &Bed) -> Outcome {
+    let file = bed.site.folder.join("config/packages.yaml");
+    let before = std::fs::read_to_string(&file).ok();
+    let check = r#"return check.run{ only = { "configuration" } }"#;
+    let pass = bed.ok(check)?;
+    ensure(pass[0]["status"] == "pass" && pass.as_array().map(Vec::len) == Some(1), &format!("{pass:#}"))?;
+    for (body, line, telling) in [
+        ("    paths:\n      lab-zlib@1.2.13: /usr\n", 3, "paths"),
+        ("    buildable: maybe\n", 3, "maybe"),
+        ("    versions: [1.2.13]\n", 3, "versions"),
+        ("    externals:\n    - prefix: /usr\n", 4, "spec"),
+    ] {
+        let text = format!("packages:\n  lab-zlib:\n{body}");
+        std::fs::write(&file, text).map_err(|e| e.to_string())?;
+        let found = bed.ok(check)?;
+        let place = format!("{}:{line}", file.display());
+        let told = found.as_array().into_iter().flatten().find(|f| f["subject"] == place.as_str());
+        let Some(told) = told else { return Err(format!("{body}: {found:#}")) };
+        ensure(
+            told["status"] == "fail" && told["message"].to_string().contains(telling),
+            &format!("{told:#}"),
+        )?;
+    }
+    match before {
+        Some(before) => std::fs::write(&file, before),
+        None => std::fs::remove_file(&file),
+    }
+    .map_err(|e| e.to_string())
+}
+
 pub fn time_limit(bed: &Bed) -> Outcome {
     let error = bed.fails(r#"return spack.install("lab-slow seconds=61", { timeout = "6s" })"#, "timeout")?;
     ensure(error["facts"]["missing"][0]["name"] == "lab-slow", &format!("{error:#}"))?;

@@ -14,6 +14,7 @@ use crate::spack::drive::session::{Scope, scope};
 use crate::spack::drive::{failure, invoke, locks};
 use crate::spack::environment::manifest::Manifest;
 use crate::world::fs::eyes::FileKind;
+use crate::world::fs::real::is_within;
 use crate::world::{Action, Eyes};
 
 /// Makes the views and module files of an environment again.
@@ -60,7 +61,7 @@ pub async fn refresh(cx: Cx, args: RefreshArgs) -> Result<Refreshed> {
             }
             words.extend(["refresh", "-y"].map(str::to_owned));
             // A tree of its own is made anew; one that others share only gets what is this environment's.
-            if root.starts_with(&environment.path) {
+            if is_within(&*cx.world.eyes, root, &environment.path) {
                 words.push("--delete-tree".to_owned());
             }
             let invocation = Invocation { touches: vec![root.to_owned()], ..Invocation::changes(words) };

@@ -96,8 +96,8 @@ impl Manifest {
                 .map(Yaml::list)
                 .unwrap_or_default()
                 .iter()
-                .map(|entry| config.sub.resolve(entry).path())
-                .collect(),
+                .map(|entry| config.sub.resolve(entry))
+                .collect::<Result<_>>()?,
             develop: develop(config, &folder)?,
             unify: config
                 .get("concretizer:unify")?
@@ -149,13 +149,12 @@ fn views(config: &Config, folder: &Path) -> Result<Vec<View>> {
         projections: Vec::new(),
     };
     let section = config.section("view")?;
-    let root =
-        |value: &Yaml| config.sub.resolve_from(&value.scalar_text().unwrap_or_default(), folder).path();
+    let root = |value: &Yaml| config.sub.resolve_in(value, folder);
     if let Some(on) = section.bool() {
         return Ok(if on { vec![simple("default", default())] } else { Vec::new() });
     }
     if section.text().is_some() {
-        return Ok(vec![simple("default", root(section))]);
+        return Ok(vec![simple("default", root(section)?)]);
     }
     if section.entries().is_empty() && !section.mark.is_file() {
         return Ok(vec![simple("default", default())]);
@@ -163,7 +162,7 @@ fn views(config: &Config, folder: &Path) -> Result<Vec<View>> {
     let mut out = Vec::new();
     for (key, entry) in section.entries() {
         if !entry.is_map() {
-            out.push(simple(&key.name, root(entry)));
+            out.push(simple(&key.name, root(entry)?));
             continue;
         }
         let Some(written) = entry.get("root") else {
@@ -175,7 +174,7 @@ fn views(config: &Config, folder: &Path) -> Result<Vec<View>> {
         let projections = entry.get("projections").map(Yaml::entries).unwrap_or_default();
         out.push(View {
             name: key.name.clone(),
-            root: root(written),
+            root: root(written)?,
             link: text("link", "all"),
             link_type: text("link_type", "symlink"),
             select: entry.get("select").map(Yaml::texts).unwrap_or_default(),
@@ -191,17 +190,20 @@ fn views(config: &Config, folder: &Path) -> Result<Vec<View>> {
 
 fn develop(config: &Config, folder: &Path) -> Result<Vec<Develop>> {
     let section = config.section("develop")?;
-    Ok(section
+    section
         .entries()
         .iter()
         .map(|(key, entry)| {
             let text = |name: &str| entry.get(name).and_then(Yaml::scalar_text);
-            let path = text("path").unwrap_or_else(|| key.name.clone());
-            Develop {
+            let path = match entry.get("path") {
+                Some(path) => config.sub.resolve_in(path, folder)?,
+                None => config.sub.resolve_from(&key.name, folder).path(),
+            };
+            Ok(Develop {
                 name: key.name.clone(),
                 spec: text("spec").unwrap_or_else(|| key.name.clone()),
-                path: config.sub.resolve_from(&path, folder).path(),
-            }
+                path,
+            })
         })
-        .collect())
+        .collect()
 }

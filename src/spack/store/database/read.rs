@@ -59,6 +59,35 @@ impl DatabaseText {
     }
 }
 
+/// What there is of an upstream.
+pub enum UpstreamText {
+    Read(DatabaseText),
+    /// It cannot be had, and why. Spack warns, and takes what is installed there for missing.
+    Unreachable(Trouble),
+}
+
+impl UpstreamText {
+    /// Only what cannot be had is done without: a database that is damaged, or of a version that nobody here reads, is
+    /// an error, as it is for Spack.
+    pub fn read(eyes: &dyn Eyes, root: &Path) -> Result<UpstreamText> {
+        let index = root.join(".spack-db/index.json");
+        match DatabaseText::read_unlocked(eyes, root) {
+            Ok(text) if text.is_absent() => Ok(UpstreamText::Unreachable(Trouble::new(
+                Kind::NotFound,
+                format!("there is no {}", index.display()),
+            ))),
+            Ok(text) => Ok(UpstreamText::Read(text)),
+            Err(trouble)
+                if matches!(trouble.kind(), Kind::NotFound | Kind::Permission | Kind::Io)
+                    || !eyes.exists(&index) =>
+            {
+                Ok(UpstreamText::Unreachable(trouble))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
 /// A store without an index: nothing was installed into it, or the index was lost.
 fn without_index(eyes: &dyn Eyes, root: &Path, index: &Path) -> Result<DatabaseText> {
     // The first installation of all is under way.
@@ -67,6 +96,14 @@ fn without_index(eyes: &dyn Eyes, root: &Path, index: &Path) -> Result<DatabaseT
         return Ok(DatabaseText::empty(index));
     }
     let Some(prefix) = some_prefix(eyes, root)? else { return Ok(DatabaseText::empty(index)) };
+    let nested = prefix.ancestors().skip(1).take_while(|at| *at != root);
+    if let Some(store) = nested.filter(|at| eyes.is_file(&at.join(".spack-db/index.json"))).last() {
+        let (index, store) = (index.display().to_string(), store.display().to_string());
+        return Err(Trouble::new(Kind::Corrupt, format!("{index} is missing; the packages below it are those of {store}"))
+            .hint("the store was padded when they were installed: name that folder as the install_tree, or give the padded_length that it had")
+            .fact("path", index)
+            .fact("store", store));
+    }
     let (index, prefix) = (index.display().to_string(), prefix.display().to_string());
     Err(Trouble::new(Kind::Corrupt, format!("{index} is missing, but {prefix} is installed"))
         .hint("restore it from a backup, or let `spack reindex` build it again from the prefixes")
