@@ -133,16 +133,10 @@ fn origins(value: &Yaml, path: &str, out: &mut BTreeMap<String, String>) {
     }
 }
 
-fn literal(parts: &[String], wanted: &str) -> moonstack::base::Result<bool> {
-    let words: Vec<&str> = parts.iter().flat_map(|p| p.split_whitespace()).collect();
-    Ok(wanted.split_whitespace().all(|w| words.contains(&w)))
-}
-
 fn compare(setup: &Setup, score: &mut Score) {
     let config = setup.load();
     assert!(config.not_understood.is_empty(), "{}: {:?}", setup.name, config.not_understood);
-    let manifest =
-        setup.environment.as_ref().map(|_| Manifest::read(&LiveEyes, &config, Some(&literal)).unwrap());
+    let manifest = setup.environment.as_ref().map(|_| Manifest::read(&LiveEyes, &config).unwrap());
     let specs: Vec<String> = manifest.iter().flat_map(|m| &m.specs).map(|spec| spec.text.clone()).collect();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/config_agreement/ask.py");
     let out = setup.spack(&["python", script], &[("OUR_SPECS", json!(specs).to_string())]);

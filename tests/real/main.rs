@@ -12,6 +12,7 @@ mod disk_full;
 mod drive;
 mod linkage;
 mod lmod;
+mod manifests;
 mod notify;
 mod plan;
 mod practice;
@@ -38,6 +39,7 @@ fn main() {
         upgrade::trials(),
         restore::trials(),
         plan::trials(),
+        manifests::trials(),
         linkage::trials(),
         config_agreement::trials(),
         agreement::trials(),
