@@ -202,7 +202,7 @@ async fn solved(cx: &Cx, place: &Place, number: u64, from: &EnvironmentInfo, nam
         number,
         path: place.generation(number),
         from: from.name.clone(),
-        changed: before.specs.keys().ne(after.specs.keys()) || before.roots != after.roots,
+        changed: before.specs.keys().ne(after.specs.keys()) || before.all_roots().ne(after.all_roots()),
         changes,
         specs: after.specs.len(),
         missing: after.specs.values().filter(|row| row.external.is_none() && is_new(&row.hash)).count(),
