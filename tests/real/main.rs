@@ -14,6 +14,7 @@ mod drive;
 mod grammar_agreement;
 mod linkage;
 mod lmod;
+mod manifests;
 mod notify;
 mod plan;
 mod practice;
@@ -42,6 +43,7 @@ fn main() {
         solving::trials(),
         restore::trials(),
         plan::trials(),
+        manifests::trials(),
         linkage::trials(),
         chained::trials(),
         config_agreement::trials(),

@@ -37,7 +37,7 @@ fn content(kept: &StoredSnapshot, archive: &Archive) -> Result<Value> {
     let text = LockfileText::from_bytes(&snapshot.lock.path, part(&snapshot.lock.object).to_vec())?;
     let lock = LockContents::of(&text.parse()?)?;
     let roots: Vec<Value> =
-        lock.roots.iter().map(|root| json!({ "spec": root.spec, "hash": root.hash })).collect();
+        lock.all_roots().map(|root| json!({ "spec": root.spec, "hash": root.hash })).collect();
     Ok(json!({
         "snapshot": snapshot.title(),
         "id": kept.id,

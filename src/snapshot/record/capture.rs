@@ -192,7 +192,7 @@ fn read(cx: &Cx, scope: &Scope, description: Option<String>, partial: bool) -> R
                 root: installation.root.clone(),
             },
             store: scope.install_tree()?.root,
-            roots: contents.roots.len(),
+            roots: contents.all_roots().count(),
             specs: states.len(),
             installed: states.iter().filter(|s| s.installed).count(),
             manifest: file(environment.manifest_file(), &manifest),

@@ -44,7 +44,7 @@ pub async fn gc(cx: Cx, args: GcArgs) -> Result<Removal> {
     let scope = scope(&cx, args.env.clone()).await?;
     let _lock = locks::store(&cx, &scope).await?;
     let (again, asked) = (scope.clone(), args.clone());
-    let specs = cx.blocking(move |cx| plan(&cx, &again, &asked)).await?;
+    let (specs, exactly) = cx.blocking(move |cx| plan(&cx, &again, &asked)).await?;
     if specs.is_empty() || args.dry_run {
         return Ok(Removal { specs, dry_run: args.dry_run, log: None });
     }
@@ -60,7 +60,15 @@ pub async fn gc(cx: Cx, args: GcArgs) -> Result<Removal> {
         words.extend(["--except-environment".to_owned(), name.clone()]);
     }
     words.extend(args.query.as_deref().map(crate::spack::read::concretize::word).transpose()?);
-    let log = remove(&cx, &scope, words, &specs).await?;
+    let log = if exactly {
+        remove(&cx, &scope, words, &specs).await?
+    } else {
+        // Spack's collection does not spare what environments include; it is told what goes, one by one.
+        let words = ["uninstall", "-y", "--force"].map(str::to_owned).into_iter();
+        let words = words.chain(specs.iter().map(|spec| format!("/{}", spec.hash))).collect();
+        let outside = Scope { environment: None, ..scope.clone() };
+        remove(&cx, &outside, words, &specs).await?
+    };
     let after = installed::now(&cx, &scope).await?;
     let planned: BTreeSet<&str> = specs.iter().map(|s| s.hash.as_str()).collect();
     let also: Vec<&String> = before
@@ -80,9 +88,15 @@ pub async fn gc(cx: Cx, args: GcArgs) -> Result<Removal> {
     Ok(Removal { specs, dry_run: false, log })
 }
 
-/// What would go.
-fn plan(cx: &Cx, scope: &Scope, args: &GcArgs) -> Result<Vec<Named>> {
-    let roots = roots(cx, scope, args)?;
+/// What would go, and whether Spack's own collection takes exactly that.
+fn plan(cx: &Cx, scope: &Scope, args: &GcArgs) -> Result<(Vec<Named>, bool)> {
+    let (with_included, own) = (roots(cx, scope, args, true)?, roots(cx, scope, args, false)?);
+    let specs = unneeded(cx, scope, args, &with_included)?;
+    let exactly = specs.len() == unneeded(cx, scope, args, &own)?.len();
+    Ok((specs, exactly))
+}
+
+fn unneeded(cx: &Cx, scope: &Scope, args: &GcArgs, roots: &Roots) -> Result<Vec<Named>> {
     let matching: Option<BTreeSet<String>> = match &args.query {
         None => None,
         Some(text) => {
@@ -94,7 +108,7 @@ fn plan(cx: &Cx, scope: &Scope, args: &GcArgs) -> Result<Vec<Named>> {
         }
     };
     scope.with_stores(cx, |stores, _| {
-        let needed = needed(stores, &roots, args.keep_build_dependencies)?;
+        let needed = needed(stores, roots, args.keep_build_dependencies)?;
         let mut rows: Vec<SpecRow> = Vec::new();
         for entry in stores.entries().filter(|e| e.store == 0 && e.record.installed) {
             let hash = entry.record.hash;
@@ -117,11 +131,15 @@ enum Roots {
     AllBut(BTreeSet<String>),
 }
 
-fn roots(cx: &Cx, scope: &Scope, args: &GcArgs) -> Result<Roots> {
+/// The roots of environments, with or without those that they include.
+fn roots(cx: &Cx, scope: &Scope, args: &GcArgs, included: bool) -> Result<Roots> {
     let eyes = &*cx.world.eyes;
     let contents =
         |info: &EnvironmentInfo| LockContents::of_environment(eyes, info).map(Option::unwrap_or_default);
-    let own = |locked: &LockContents| locked.roots.iter().map(|r| r.hash.clone()).collect::<Vec<_>>();
+    let own = |locked: &LockContents| {
+        let all = locked.roots.iter().chain(locked.included.iter().filter(|_| included));
+        all.map(|root| root.hash.clone()).collect::<Vec<_>>()
+    };
     if let Some(info) = &scope.environment {
         let locked = contents(info)?;
         let roots = own(&locked);

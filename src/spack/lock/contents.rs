@@ -6,7 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lockfile::{Group, Lockfile, LockfileText};
+use super::lockfile::{Lockfile, LockfileText};
 use crate::base::Result;
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::store::row::{SpecRow, languages};
@@ -50,26 +50,25 @@ impl LockContents {
             let hash = locked.hash.to_string();
             specs.insert(hash.clone(), SpecRow::of_node(node, &hash, languages));
         }
-        let mut included = Vec::new();
-        lock.group.included.iter().for_each(|(_, group)| roots(group, &mut included));
-        let own = lock.roots().iter().map(row).collect();
+        let own: Vec<RootRow> = lock.roots().iter().map(row).collect();
+        let included = lock.all_roots().into_iter().map(row).filter(|root| !own.contains(root)).collect();
         let spack = lock.spack.as_ref().map(ToString::to_string);
         Ok(LockContents { version: lock.version, spack, roots: own, included, specs })
     }
 
+    /// The roots with those of included environments.
+    pub fn all_roots(&self) -> impl Iterator<Item = &RootRow> {
+        self.roots.iter().chain(&self.included)
+    }
+
     /// The hashes of all roots.
     pub fn root_hashes(&self) -> BTreeSet<String> {
-        self.roots.iter().chain(&self.included).map(|root| root.hash.clone()).collect()
+        self.all_roots().map(|root| root.hash.clone()).collect()
     }
 }
 
 fn row(root: &super::lockfile::Root<'_>) -> RootRow {
     RootRow { spec: root.spec.to_string(), hash: root.hash.to_string() }
-}
-
-fn roots(group: &Group<'_>, out: &mut Vec<RootRow>) {
-    out.extend(group.roots.iter().map(row));
-    group.included.iter().for_each(|(_, inner)| roots(inner, out));
 }
 
 /// A root of a lock.

@@ -205,6 +205,15 @@ impl<'a> Group<'a> {
         self.included.iter().try_for_each(|(_, group)| group.check(path, text))
     }
 
+    /// Its roots with those of what it includes, each once.
+    pub fn all_roots<'s>(&'s self) -> Vec<&'s Root<'a>> {
+        let mut out: Vec<&Root<'a>> = self.roots.iter().collect();
+        self.included.iter().for_each(|(_, inner)| out.extend(inner.all_roots()));
+        let mut seen = HashSet::new();
+        out.retain(|root| seen.insert((&*root.hash, &*root.spec)));
+        out
+    }
+
     /// In the order of the file.
     pub fn specs(&self) -> &[Locked<'a>] {
         &self.specs
@@ -229,6 +238,11 @@ pub struct Lockfile<'a> {
 impl<'a> Lockfile<'a> {
     pub fn roots(&self) -> &[Root<'a>] {
         &self.group.roots
+    }
+
+    /// The roots with those of included environments, each once.
+    pub fn all_roots<'s>(&'s self) -> Vec<&'s Root<'a>> {
+        self.group.all_roots()
     }
 
     /// The node of a spec, parsed at the first call.

@@ -112,7 +112,7 @@ pub async fn specs(cx: Cx, args: SpecsArgs) -> Result<Vec<SpecRow>> {
         scope.with_stores(cx, |stores, _| {
             let mut rows = Vec::new();
             for locked in lock.all_specs() {
-                if args.roots && !lock.roots().iter().any(|r| r.hash == locked.hash) {
+                if args.roots && !lock.all_roots().iter().any(|r| r.hash == locked.hash) {
                     continue;
                 }
                 rows.push(if let Some(entry) = stores.get(&locked.hash) {
@@ -231,6 +231,7 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
                 },
             });
         }
+        roots.extend(included(&*cx.world.eyes, &manifest, locked.as_ref(), stores)?);
         let hashes: Vec<String> =
             lock.iter().flat_map(Lockfile::all_specs).map(|s| s.hash.to_string()).collect();
         let is_installed = |hash: &String| stores.get(hash).is_some_and(|e| e.record.installed);
@@ -255,6 +256,43 @@ fn staleness(roots: &[RootStatus], not_understood: &[String]) -> Option<bool> {
         return Some(true);
     }
     (not_understood.is_empty() && !any(RootState::CouldNotTell)).then_some(false)
+}
+
+/// The roots of the environments that it includes, as they are in its own lock. Spack copies them when it concretizes.
+fn included(
+    eyes: &dyn Eyes,
+    manifest: &Manifest,
+    lock: Option<&Locks<'_, '_>>,
+    stores: &Stores<'_>,
+) -> Result<Vec<RootStatus>> {
+    let groups = lock.map(|lock| lock.lock.group.included.as_slice()).unwrap_or_default();
+    let mut roots = Vec::new();
+    for folder in &manifest.include_concrete {
+        if !groups.iter().any(|(path, _)| std::path::Path::new(&**path) == folder) {
+            roots.push(RootStatus {
+                spec: folder.display().to_string(),
+                state: RootState::NotConcretized,
+                hash: None,
+                concrete: None,
+                missing: Vec::new(),
+            });
+        }
+    }
+    let Some(lock) = lock else { return Ok(roots) };
+    for (path, group) in groups {
+        let asked = manifest.include_concrete.iter().any(|folder| std::path::Path::new(&**path) == folder);
+        for root in group.all_roots() {
+            if roots.iter().any(|known: &RootStatus| known.hash.as_deref() == Some(&*root.hash)) {
+                continue;
+            }
+            let mut status = concretized(eyes, root.spec.to_string(), root.hash.to_string(), lock, stores)?;
+            if !asked {
+                status.state = RootState::Stale;
+            }
+            roots.push(status);
+        }
+    }
+    Ok(roots)
 }
 
 /// A lock and its specs by hash.

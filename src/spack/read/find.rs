@@ -198,9 +198,9 @@ pub struct UserRow {
     pub env: String,
     /// Its folder.
     pub path: String,
-    /// The spec is a root of it.
+    /// The spec is a root of it, or of an environment that it includes.
     pub root: bool,
-    /// The roots that need it, as the manifest words them.
+    /// The roots that need it, as the manifest words them; those of included environments too.
     pub roots: Vec<String>,
 }
 
@@ -252,12 +252,12 @@ fn user_of(cx: &Cx, environment: &EnvironmentInfo, hash: &str) -> Result<Option<
         }
         false
     };
-    let roots: Vec<String> =
-        lock.roots().iter().filter(|r| needs(&r.hash)).map(|r| r.spec.to_string()).collect();
+    let all = lock.all_roots();
+    let roots: Vec<String> = all.iter().filter(|r| needs(&r.hash)).map(|r| r.spec.to_string()).collect();
     Ok(Some(UserRow {
         env: environment.name.clone(),
         path: environment.path.display().to_string(),
-        root: lock.roots().iter().any(|r| &*r.hash == hash),
+        root: all.iter().any(|r| &*r.hash == hash),
         roots,
     }))
 }

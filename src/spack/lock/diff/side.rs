@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::base::Result;
-use crate::spack::lock::lockfile::{Group, Locked, Lockfile, Root};
+use crate::spack::lock::lockfile::{Locked, Lockfile, Root};
 use crate::spack::store::node::{Dependency, Node};
 use crate::spack::store::{query, row};
 
@@ -37,13 +37,7 @@ pub struct Spec<'s> {
 
 impl<'s, 'a> Side<'s, 'a> {
     pub fn whole(lock: &'s Lockfile<'a>) -> Self {
-        fn collect<'s, 'a>(group: &'s Group<'a>, out: &mut Vec<&'s Root<'a>>) {
-            out.extend(&group.roots);
-            group.included.iter().for_each(|(_, inner)| collect(inner, out));
-        }
-        let mut roots = Vec::new();
-        collect(&lock.group, &mut roots);
-        Side { lock, all: lock.by_hash(), roots, kept: None }
+        Side { lock, all: lock.by_hash(), roots: lock.all_roots(), kept: None }
     }
 
     /// What of a lock is kept by `keep`, as what of it is installed.
