@@ -140,7 +140,7 @@ fn target(has: Option<&str>, needs: Option<&str>) -> Option<bool> {
     let range = |text: &str| text.contains([':', ',']);
     match (has, needs) {
         (Some(has), Some(needs)) if has != needs && !range(has) && range(needs) => {
-            Some(targets::satisfies(has, needs))
+            targets::satisfies(has, needs).ok()
         }
         (Some(has), Some(needs)) if has != needs && range(has) => None,
         _ => plain(has.map(str::to_owned).as_ref(), needs.map(str::to_owned).as_ref()),

@@ -17,6 +17,7 @@ pub fn replaced(old: &Spec, new: &Spec) -> Spec {
         platform: or(&new.platform, &old.platform),
         os: or(&new.os, &old.os),
         target: or(&new.target, &old.target),
+        architecture: new.architecture || old.architecture,
         // A hash says everything, and what is asked for newly is something else.
         hash: new.hash.clone(),
         dependencies: Vec::new(),

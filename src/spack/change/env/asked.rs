@@ -69,7 +69,7 @@ pub async fn add(cx: Cx, args: AddArgs) -> Result<ManifestChange> {
 }
 
 /// The specs that Spack reads in these words: `mpich` and `+debug` are one.
-fn read_as_words(cx: &Cx, scope: &Scope, given: Vec<String>) -> Vec<String> {
+pub fn read_as_words(cx: &Cx, scope: &Scope, given: Vec<String>) -> Vec<String> {
     let text = words::join(&given, scope.spack.dialect());
     match scope.specs(cx, &text) {
         Ok(specs) if specs.len() != given.len() => specs.iter().map(ToString::to_string).collect(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::env::asked::put_in;
+use crate::spack::change::env::asked::{put_in, read_as_words};
 use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::invoke::{self, Answer};
 use crate::spack::drive::session::{Scope, scope, within};
