@@ -73,8 +73,8 @@
 ---@class (exact) UserRow
 ---@field env string The environment.
 ---@field path string Its folder.
----@field root boolean The spec is a root of it.
----@field roots string[] The roots that need it, as the manifest words them.
+---@field root boolean The spec is a root of it, or of an environment that it includes.
+---@field roots string[] The roots that need it, as the manifest words them; those of included environments too.
 
 ---A compiler that Spack may use.
 ---@class (exact) Compiler
@@ -130,7 +130,7 @@
 
 ---A value of Spack's configuration.
 ---@class (exact) ConfigValue
----@field value any The value as written, before substitution; nothing if it is not set.
+---@field value any The value as written, before substitution; nothing if it is not set. A null in it is a null, and no `nil`.
 ---@field origin? string `file:line` of the value.
 ---@field source Teller Who told it.
 ---@field not_understood string[] What of the configuration only Spack itself can evaluate: why it was asked.
