@@ -65,11 +65,11 @@ fn swallow(spec: &mut Spec, hash: String, dialect: Dialect) -> Option<String> {
         last.push_str(&format!("/{hash}"));
         return None;
     }
-    let texts = spec.variants.values_mut().filter_map(|variant| match &mut variant.value {
-        VariantValue::Text(values) => Some(values),
-        VariantValue::Any | VariantValue::Bool(_) => None,
-    });
-    let Some(values) = texts.last() else { return Some(hash) };
+    let mut values = spec.variants.values_mut().map(|variant| &mut variant.value);
+    let Some(VariantValue::Text(values)) = values.rfind(|value| !matches!(value, VariantValue::Bool(_)))
+    else {
+        return Some(hash);
+    };
     if quoted(&values.join(",")) != values.join(",") {
         return Some(hash);
     }

@@ -197,16 +197,19 @@ impl<'s, 'a> Texts<'s, 'a> {
                 "%",
             ]);
         }
+        // What has no name and properties is read in other ways by each release, and written in one that none reads.
+        if text.is_empty() || text.starts_with([' ', '@', '*']) {
+            return format!("^{text}");
+        }
         match self.dice.below(12) {
             0 => format!("^[deptypes=build] {text}"),
             1 => format!("^[deptypes=link,build] {text}"),
-            // Without a name, Spack writes it down as something that it cannot read.
-            2 if !text.starts_with([' ', '@']) && !text.is_empty() => format!("^[virtuals=mpi] {text}"),
+            2 => format!("^[virtuals=mpi] {text}"),
             3 => format!("^[deptypes=all] {text}"),
             4 if direct => format!("%{text}"),
             5 if direct => format!("^[when=+shared] {text}"),
             6 => "^/".to_owned() + &entry.record.hash[..5],
-            7 if direct && !text.starts_with([' ', '@', '*']) => format!("^c={text}"),
+            7 if direct => format!("^c={text}"),
             _ => format!("^{text}"),
         }
     }
