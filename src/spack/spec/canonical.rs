@@ -3,6 +3,9 @@
 use super::print::quoted;
 use super::{Dialect, Spec, VariantValue};
 
+/// So much of a patch's digest is printed.
+const SHOWN: usize = 7;
+
 impl Spec {
     /// The same spec to Spack of this dialect?
     pub fn same_as(&self, other: &Spec, dialect: Dialect) -> bool {
@@ -44,6 +47,12 @@ impl Spec {
         }
         for flags in written.flags.values_mut() {
             flags.sort_by_key(|flag| flag.propagate);
+        }
+        let patches = written.variants.get_mut("patches").filter(|patches| patches.exact);
+        if let Some(VariantValue::Text(digests)) = patches.map(|patches| &mut patches.value) {
+            for digest in digests {
+                *digest = digest.chars().take(SHOWN).collect();
+            }
         }
         written.hash = written.hash.take().and_then(|hash| swallow(&mut written, hash, dialect));
         for edge in &mut written.dependencies {

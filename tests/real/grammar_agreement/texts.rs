@@ -33,9 +33,8 @@ struct Written {
 
 impl Written {
     fn text(&self) -> String {
-        let tail: String = self.tail.iter().map(|part| format!(" {part}")).collect();
-        let edges: String = self.edges.iter().map(|edge| format!(" {edge}")).collect();
-        format!("{}{tail}{edges}", self.head)
+        let parts = self.tail.iter().chain(&self.edges);
+        parts.fold(self.head.clone(), |text, part| text + " " + part)
     }
 }
 
