@@ -3,6 +3,9 @@
 use super::print::quoted;
 use super::{Dialect, Spec, VariantValue};
 
+/// So much of a patch's digest is printed.
+const SHOWN: usize = 7;
+
 impl Spec {
     /// The same spec to Spack of this dialect?
     pub fn same_as(&self, other: &Spec, dialect: Dialect) -> bool {
@@ -45,6 +48,12 @@ impl Spec {
         for flags in written.flags.values_mut() {
             flags.sort_by_key(|flag| flag.propagate);
         }
+        let patches = written.variants.get_mut("patches").filter(|patches| patches.exact);
+        if let Some(VariantValue::Text(digests)) = patches.map(|patches| &mut patches.value) {
+            for digest in digests {
+                *digest = digest.chars().take(SHOWN).collect();
+            }
+        }
         written.hash = written.hash.take().and_then(|hash| swallow(&mut written, hash, dialect));
         for edge in &mut written.dependencies {
             edge.spec = edge.spec.as_written(dialect);
@@ -65,11 +74,11 @@ fn swallow(spec: &mut Spec, hash: String, dialect: Dialect) -> Option<String> {
         last.push_str(&format!("/{hash}"));
         return None;
     }
-    let texts = spec.variants.values_mut().filter_map(|variant| match &mut variant.value {
-        VariantValue::Text(values) => Some(values),
-        VariantValue::Any | VariantValue::Bool(_) => None,
-    });
-    let Some(values) = texts.last() else { return Some(hash) };
+    let mut values = spec.variants.values_mut().map(|variant| &mut variant.value);
+    let Some(VariantValue::Text(values)) = values.rfind(|value| !matches!(value, VariantValue::Bool(_)))
+    else {
+        return Some(hash);
+    };
     if quoted(&values.join(",")) != values.join(",") {
         return Some(hash);
     }

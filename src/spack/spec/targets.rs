@@ -145,7 +145,7 @@ fn overlap(x: &str, y: &str) -> Option<String> {
         (None, Some((low, high))) => between(x, low, high).is_ok_and(|is| is).then(|| x.to_owned()),
         (Some((low, high)), None) => between(y, low, high).is_ok_and(|is| is).then(|| y.to_owned()),
         (Some((low, high)), Some((other_low, other_high))) => {
-            let low = nearer(low, other_low, |a, b| at_least(a, b))?;
+            let low = nearer(low, other_low, at_least)?;
             let high = nearer(high, other_high, |a, b| at_least(b, a))?;
             match (low.is_empty(), high.is_empty()) {
                 (false, false) if low == high => Some(low.to_owned()),

@@ -84,6 +84,7 @@ impl<'s, 'a> Matcher<'s, 'a> {
             }
         }
         match (&spec.target, &node.arch.target) {
+            (Some(wanted), Some(_)) if wanted == "*" && self.dialect == Dialect::Direct => Ok(true),
             (Some(wanted), Some(found)) => {
                 targets::satisfies(found, wanted).map_err(|UnknownTarget(name)| {
                     Trouble::usage(format!(

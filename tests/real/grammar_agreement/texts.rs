@@ -33,9 +33,8 @@ struct Written {
 
 impl Written {
     fn text(&self) -> String {
-        let tail: String = self.tail.iter().map(|part| format!(" {part}")).collect();
-        let edges: String = self.edges.iter().map(|edge| format!(" {edge}")).collect();
-        format!("{}{tail}{edges}", self.head)
+        let parts = self.tail.iter().chain(&self.edges);
+        parts.fold(self.head.clone(), |text, part| text + " " + part)
     }
 }
 
@@ -197,16 +196,19 @@ impl<'s, 'a> Texts<'s, 'a> {
                 "%",
             ]);
         }
+        // What has no name and properties is read in other ways by each release, and written in one that none reads.
+        if text.is_empty() || text.starts_with([' ', '@', '*']) {
+            return format!("^{text}");
+        }
         match self.dice.below(12) {
             0 => format!("^[deptypes=build] {text}"),
             1 => format!("^[deptypes=link,build] {text}"),
-            // Without a name, Spack writes it down as something that it cannot read.
-            2 if !text.starts_with([' ', '@']) && !text.is_empty() => format!("^[virtuals=mpi] {text}"),
+            2 => format!("^[virtuals=mpi] {text}"),
             3 => format!("^[deptypes=all] {text}"),
             4 if direct => format!("%{text}"),
             5 if direct => format!("^[when=+shared] {text}"),
             6 => "^/".to_owned() + &entry.record.hash[..5],
-            7 if direct && !text.starts_with([' ', '@', '*']) => format!("^c={text}"),
+            7 if direct => format!("^c={text}"),
             _ => format!("^{text}"),
         }
     }

@@ -30,18 +30,16 @@ pub fn set(spec: &mut Spec, name: &str, value: &str, reading: Reading<'_>) -> Do
         "platform" => platform(spec, value),
         "os" | "operating_system" => os(spec, value, reading),
         "target" => target(spec, value, reading),
-        _ => match value.split('-').collect::<Vec<_>>().as_slice() {
-            [first, second, third] => {
+        _ => {
+            if let [first, second, third] = value.split('-').collect::<Vec<_>>().as_slice() {
                 platform(spec, first)?;
                 os(spec, second, reading)?;
-                target(spec, third, reading)
+                return target(spec, third, reading);
             }
-            _ => {
-                once(spec.platform.as_deref(), "platform")?;
-                once(spec.os.as_deref(), "os")?;
-                target(spec, value, reading)
-            }
-        },
+            once(spec.platform.as_deref(), "platform")?;
+            once(spec.os.as_deref(), "os")?;
+            target(spec, value, reading)
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl<'a> Parser<'a> {
                 Part::Toolchain(all) => merge(parent, all).map_err(|what| self.contradiction(&what))?,
             }
         }
-        in_order(&mut root);
+        in_order(&mut root, self.dialect());
         Ok(root)
     }
 
@@ -198,10 +198,12 @@ impl<'a> Parser<'a> {
 
 /// In the order in which Spack goes through dependencies: what it refuses only when it comes to it, such as a target that
 /// nobody knows, must come to it here as well.
-fn in_order(spec: &mut Spec) {
+fn in_order(spec: &mut Spec, dialect: Dialect) {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
-    spec.dependencies.sort_by_cached_key(|edge| (text(&edge.spec.name), text(&edge.spec.hash)));
-    spec.dependencies.iter_mut().for_each(|edge| in_order(&mut edge.spec));
+    // Up to 0.23, two specs are others where dependencies that have only hashes are in another order.
+    let hash = |spec: &Spec| if dialect == Dialect::Direct { text(&spec.hash) } else { String::new() };
+    spec.dependencies.sort_by_cached_key(|edge| (text(&edge.spec.name), hash(&edge.spec)));
+    spec.dependencies.iter_mut().for_each(|edge| in_order(&mut edge.spec, dialect));
 }
 
 /// Can a package be needed by both edges, each for itself? One may be for building only.

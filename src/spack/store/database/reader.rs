@@ -94,8 +94,9 @@ mod tests {
             // What does not fit a version that is not read is no damage.
             for body in ["{}", "[1]"] {
                 let result = text(version, body).parse_for(&reader).map(drop);
-                let named =
-                    |t: &Trouble| t.is(Kind::UnknownFormat) && t.facts()["version"] == version.to_string();
+                let named = |t: &Trouble| {
+                    t.is(Kind::UnknownFormat) && t.facts()["version"] == version.to_string().as_str()
+                };
                 assert_eq!(result.is_ok(), reads && body == "{}", "{version} {body}");
                 assert_eq!(result.is_err_and(|t| named(&t)), !reads, "{version} {body}");
             }
