@@ -116,7 +116,7 @@
 generation = {}
 
 ---@class (exact) generation.adopt.Options
----@field name? string Name of the generations; left out, that of the environment.
+---@field name? string Name of the generations; left out, as `generation.named` tells it.
 
 ---@class (exact) generation.adopt.Arguments: generation.adopt.Options
 ---@field env string The environment: its name or folder.
@@ -179,7 +179,7 @@ function generation.build(name, options) end
 ---@class (exact) generation.prove.Arguments: generation.prove.Options
 ---@field name? string Name of the generations.
 
----Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and libraries find the libraries that they need, whole and in the versions that they need, its views lead to files that are there, its modules are there, and those for whom the site file has it can read them. Proven while users are on it, it counts as good.
+---Proves a generation: every hash of its lock is installed with its files as Spack noted them, its programs and libraries find the libraries that they need, whole and in the versions that they need, its views lead to files of its packages that are there, its modules are there with all that they load, one of each kind loads for a user who has entered it, and those for whom the site file has it can read them. Proven while users are on it, it counts as good.
 ---
 ---Changes the site. Example: `generation.adopt("science") generation.prove("science") print(generation.prove("science", { deep = true }).ok)`
 ---@param name? string Name of the generations.
@@ -217,6 +217,17 @@ function generation.publish(name, options) end
 ---@return Published
 ---@overload fun(arguments: generation.rollback.Arguments): Published
 function generation.rollback(name, options) end
+
+---@class (exact) generation.named.Arguments
+---@field env string The environment: its name or folder.
+
+---Tells the name of an environment's generations: those that it was adopted for, else the name that an adoption would give them.
+---
+---Reads. Example: `print(generation.named("science"))`
+---@param env string The environment: its name or folder.
+---@return string
+---@overload fun(arguments: generation.named.Arguments): string
+function generation.named(env) end
 
 ---@class (exact) generation.list.Arguments
 ---@field name? string Name of the generations; left out, all of them.
