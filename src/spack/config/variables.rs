@@ -7,8 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Config;
-use super::mirrors::SCHEMES;
-use super::paths::{self, scheme, variables_in};
+use super::paths::{self, MIRROR_SCHEMES, scheme, variables_in};
 use super::scopes::Scope;
 use crate::base::Result;
 use crate::spack::text::yaml::{Value, Yaml};
@@ -162,7 +161,8 @@ impl Config {
         placeholders: &mut BTreeSet<String>,
     ) {
         // A URL of a mirror is taken as it is written.
-        if path.starts_with("mirrors:") && scheme(text).is_some_and(|scheme| SCHEMES.contains(&scheme)) {
+        if path.starts_with("mirrors:") && scheme(text).is_some_and(|scheme| MIRROR_SCHEMES.contains(&scheme))
+        {
             return;
         }
         named.variables.extend(variables_in(text));
