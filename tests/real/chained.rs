@@ -77,7 +77,7 @@ fn chained(release: &'static str, root: &Path) -> Result<(), Failed> {
     let link = walkdir::WalkDir::new(generation.join("view/").join("."))
         .into_iter()
         .flatten()
-        .find(|entry| entry.path_is_symlink())
+        .find(walkdir::DirEntry::path_is_symlink)
         .ok_or("the view has no link")?
         .into_path();
     let target = fs::read_link(&link)?;

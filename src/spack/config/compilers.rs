@@ -51,61 +51,13 @@ impl Config {
         let mut out = Vec::new();
         for (_, package) in self.section("packages")?.entries() {
             for external in package.get("externals").map(Yaml::list).unwrap_or_default() {
-                out.extend(self.external_compiler(external));
+                out.extend(external_compiler(external));
             }
         }
         for item in self.section("compilers")?.list() {
-            out.extend(item.get("compiler").and_then(|entry| self.old_compiler(entry)));
+            out.extend(item.get("compiler").and_then(old_compiler));
         }
         Ok(out)
-    }
-
-    fn external_compiler(&self, external: &Yaml) -> Option<Compiler> {
-        let extra = external.get("extra_attributes")?;
-        let compilers = extra.get("compilers")?;
-        let paths = compilers
-            .entries()
-            .iter()
-            .filter(|(_, path)| path.text().is_some())
-            .map(|(language, path)| (language.name.clone(), as_written(path)))
-            .collect();
-        Some(Compiler {
-            spec: external.get("spec")?.scalar_text()?,
-            paths,
-            prefix: external.get("prefix").filter(|p| !p.is_null()).map(as_written),
-            modules: external.get("modules").map(Yaml::texts).unwrap_or_default(),
-            operating_system: None,
-            target: None,
-            section: "packages",
-            origin: external.mark.to_string(),
-        })
-    }
-
-    fn old_compiler(&self, entry: &Yaml) -> Option<Compiler> {
-        let language = |key: &str| match key {
-            "cc" => "c",
-            "cxx" => "cxx",
-            _ => "fortran",
-        };
-        let mut paths: Vec<(String, PathBuf)> = Vec::new();
-        for (key, path) in entry.get("paths").map(Yaml::entries).unwrap_or_default() {
-            // `f77` and `fc` are both Fortran; most sites give one executable for the two.
-            let found = (language(&key.name).to_owned(), as_written(path));
-            if path.text().is_some() && !paths.contains(&found) {
-                paths.push(found);
-            }
-        }
-        let text = |key: &str| entry.get(key).and_then(Yaml::scalar_text);
-        Some(Compiler {
-            spec: text("spec")?,
-            paths,
-            prefix: None,
-            modules: entry.get("modules").map(Yaml::texts).unwrap_or_default(),
-            operating_system: text("operating_system"),
-            target: text("target"),
-            section: "compilers",
-            origin: entry.mark.to_string(),
-        })
     }
 
     /// All externals of `packages.yaml`.
@@ -131,6 +83,54 @@ impl Config {
         }
         Ok(out)
     }
+}
+
+fn external_compiler(external: &Yaml) -> Option<Compiler> {
+    let extra = external.get("extra_attributes")?;
+    let compilers = extra.get("compilers")?;
+    let paths = compilers
+        .entries()
+        .iter()
+        .filter(|(_, path)| path.text().is_some())
+        .map(|(language, path)| (language.name.clone(), as_written(path)))
+        .collect();
+    Some(Compiler {
+        spec: external.get("spec")?.scalar_text()?,
+        paths,
+        prefix: external.get("prefix").filter(|p| !p.is_null()).map(as_written),
+        modules: external.get("modules").map(Yaml::texts).unwrap_or_default(),
+        operating_system: None,
+        target: None,
+        section: "packages",
+        origin: external.mark.to_string(),
+    })
+}
+
+fn old_compiler(entry: &Yaml) -> Option<Compiler> {
+    let language = |key: &str| match key {
+        "cc" => "c",
+        "cxx" => "cxx",
+        _ => "fortran",
+    };
+    let mut paths: Vec<(String, PathBuf)> = Vec::new();
+    for (key, path) in entry.get("paths").map(Yaml::entries).unwrap_or_default() {
+        // `f77` and `fc` are both Fortran; most sites give one executable for the two.
+        let found = (language(&key.name).to_owned(), as_written(path));
+        if path.text().is_some() && !paths.contains(&found) {
+            paths.push(found);
+        }
+    }
+    let text = |key: &str| entry.get(key).and_then(Yaml::scalar_text);
+    Some(Compiler {
+        spec: text("spec")?,
+        paths,
+        prefix: None,
+        modules: entry.get("modules").map(Yaml::texts).unwrap_or_default(),
+        operating_system: text("operating_system"),
+        target: text("target"),
+        section: "compilers",
+        origin: entry.mark.to_string(),
+    })
 }
 
 /// Paths of compilers and externals are the ones that Spack takes as they stand: it replaces nothing in them.

@@ -53,8 +53,6 @@ pub struct Connection {
     pub secret_in_clear: bool,
 }
 
-pub(super) const SCHEMES: &[&str] = &["file", "http", "https", "sftp", "ftp", "s3", "gs", "oci", "oci+http"];
-
 impl Config {
     /// All mirrors, highest precedence first.
     pub fn mirrors(&self) -> Result<Vec<Mirror>> {
@@ -115,7 +113,7 @@ impl Config {
     /// The URL as Spack uses it: what is no URL is a path.
     fn url(&self, written: &Yaml) -> Result<String> {
         let text = written.text().unwrap_or_default();
-        if paths::scheme(text).is_some_and(|scheme| SCHEMES.contains(&scheme)) {
+        if paths::scheme(text).is_some_and(|scheme| paths::MIRROR_SCHEMES.contains(&scheme)) {
             return Ok(text.to_owned());
         }
         Ok(file_url(&self.sub.resolve(written)?))

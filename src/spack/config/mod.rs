@@ -3,7 +3,7 @@
 //! config get` instead and say so. Nothing here is written.
 //!
 //! ```text
-//! { mirrors ↔ variables } → { compilers ↔ mod ↔ repos ↔ settings, include } → { locate, scopes, when } →
+//! mirrors → { compilers ↔ mod ↔ repos ↔ settings ↔ variables, include } → { locate, scopes, when } →
 //! { host ↔ paths, keys } → { release, merge }
 //! ```
 

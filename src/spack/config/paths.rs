@@ -17,6 +17,10 @@ static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?
 static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+|\{[^}]*\})").ok());
 static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([a-zA-Z][a-zA-Z0-9+.-]*):").ok());
 
+/// What of a mirror with one of these is its URL; all else is a path.
+pub(super) const MIRROR_SCHEMES: &[&str] =
+    &["file", "http", "https", "sftp", "ftp", "s3", "gs", "oci", "oci+http"];
+
 /// Everything that a placeholder may stand for.
 #[derive(Debug, Clone)]
 pub struct Substitution {

@@ -7,8 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Config;
-use super::mirrors::SCHEMES;
-use super::paths::{self, scheme, variables_in};
+use super::paths::{self, MIRROR_SCHEMES, scheme, variables_in};
 use super::scopes::Scope;
 use crate::base::Result;
 use crate::spack::text::yaml::{Value, Yaml};
@@ -108,7 +107,7 @@ impl Config {
         {
             let Ok((_, list)) = part else { continue };
             if name == "include" {
-                list.list().iter().for_each(|entry| self.include(entry, &mut named));
+                list.list().iter().for_each(|entry| include(entry, &mut named));
             } else {
                 self.at(list, &[], name, &mut named, &mut placeholders);
             }
@@ -128,14 +127,6 @@ impl Config {
         self.not_understood.extend(placeholders);
     }
 
-    /// What an entry of `include` names. An optional one is passed over where it is not there, as by Spack.
-    fn include(&self, entry: &Yaml, named: &mut Named) {
-        conditions(entry, named);
-        named.variables.extend(entry.get("path_override_env_var").and_then(Yaml::scalar_text));
-        let path = entry.get("path").unwrap_or(entry);
-        named.variables.extend(path.text().into_iter().flat_map(variables_in));
-    }
-
     /// Follows the rest of a path to its texts.
     fn at(
         &self,
@@ -147,7 +138,9 @@ impl Config {
     ) {
         match (&value.value, rest) {
             (Value::List(items), _) => {
-                items.iter().for_each(|item| self.at(item, rest, path, named, placeholders));
+                for item in items {
+                    self.at(item, rest, path, named, placeholders);
+                }
             }
             (Value::Map(entries), [first, rest @ ..]) => {
                 for (_, value) in entries.iter().filter(|(key, _)| *first == "*" || key.name == *first) {
@@ -168,7 +161,8 @@ impl Config {
         placeholders: &mut BTreeSet<String>,
     ) {
         // A URL of a mirror is taken as it is written.
-        if path.starts_with("mirrors:") && scheme(text).is_some_and(|scheme| SCHEMES.contains(&scheme)) {
+        if path.starts_with("mirrors:") && scheme(text).is_some_and(|scheme| MIRROR_SCHEMES.contains(&scheme))
+        {
             return;
         }
         named.variables.extend(variables_in(text));
@@ -176,6 +170,14 @@ impl Config {
         named.unset.extend(resolved.unset.into_iter().map(|name| (value.clone(), name)));
         placeholders.extend(resolved.unknown.iter().map(|name| format!("{}: {name} in {path}", value.mark)));
     }
+}
+
+/// What an entry of `include` names. An optional one is passed over where it is not there, as by Spack.
+fn include(entry: &Yaml, named: &mut Named) {
+    conditions(entry, named);
+    named.variables.extend(entry.get("path_override_env_var").and_then(Yaml::scalar_text));
+    let path = entry.get("path").unwrap_or(entry);
+    named.variables.extend(path.text().into_iter().flat_map(variables_in));
 }
 
 fn conditions(entry: &Yaml, named: &mut Named) {

@@ -2,7 +2,7 @@
 //! over them here, and decided in `seam`.
 //!
 //! ```text
-//! { overlay, share } → { access, copy, eyes, link, lock, real, space }
+//! { overlay, share } → { access, copy, link, lock, real, space } → eyes
 //! ```
 
 pub mod access;
