@@ -64,7 +64,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
             Err(trouble) => out.push(upstream_unreadable(&trouble, name, &text.path().display().to_string())),
         }
     }
-    match database_records::judge(&database, &upstreams) {
+    match database_records::judge(eyes, &database, &upstreams) {
         Ok(found) => out.extend(found),
         Err(trouble) => return Ok(vec![unreadable(&trouble, &tree.root)]),
     }
