@@ -63,7 +63,7 @@ fn uninstalled<'d>(
     let stands_in = |hash: &str| {
         records(hash).iter().any(|record| {
             let link = record.path.as_deref().is_some_and(|path| eyes.is_folder(Path::new(path)));
-            link && record.deprecated_for.as_deref().is_some_and(|other| is_there(other))
+            link && record.deprecated_for.as_deref().is_some_and(&is_there)
         })
     };
     let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
