@@ -68,6 +68,28 @@ fn a_dangling_dependency_is_a_failure() {
 }
 
 #[test]
+fn what_was_uninstalled_although_it_is_needed_is_a_failure_that_names_who_needs_it() {
+    let bed = Bed::new();
+    let prefix = bed.prefix("ctbase");
+    bed.edit(|installs| installs[BASE]["installed"] = json!(false));
+    std::fs::remove_dir_all(&prefix).unwrap();
+    let gone = |f: &moonstack::check::Finding| {
+        assert_eq!((f.status, f.subject.as_deref()), (Fail, Some("uninstalled")));
+        assert!(f.message.contains("ctbase/raw4ick (needed by ctlib/la5xflz"), "{}", f.message);
+    };
+    gone(&bed.only("database"));
+
+    // A link to what stands in for a deprecated one is as good, as long as it leads there.
+    bed.edit(|installs| {
+        installs[BASE]["deprecated_for"] = json!(APP);
+        installs[APP]["ref_count"] = json!(installs[APP]["ref_count"].as_u64().unwrap() + 1);
+    });
+    gone(&bed.only("database"));
+    std::os::unix::fs::symlink(bed.prefix("ctapp"), &prefix).unwrap();
+    assert_eq!(bed.only("database").status, Pass);
+}
+
+#[test]
 fn a_wrong_reference_count_is_a_failure() {
     let bed = Bed::new();
     bed.edit(|installs| installs[APP]["ref_count"] = json!(7));

@@ -66,7 +66,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
             Err(trouble) => out.push(upstream_unreadable(&trouble, name, &text.path().display().to_string())),
         }
     }
-    match database_records::judge(&database, &upstreams, &unreachable) {
+    match database_records::judge(eyes, &database, &upstreams, &unreachable) {
         Ok(found) => out.extend(found),
         Err(trouble) => return Ok(vec![unreadable(&trouble, &tree.root)]),
     }

@@ -1,17 +1,21 @@
-//! The database against itself: dependencies that no record has, reference counts, recomputed hashes.
+//! The database against itself: dependencies that no record has or that are not installed, reference counts,
+//! recomputed hashes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use super::super::finding::{Finding, some};
 use crate::base::Result;
 use crate::spack::store::database::{Database, Record};
 use crate::spack::store::query::short;
 use crate::spack::text::hash::Verdict;
+use crate::world::Eyes;
 
 /// `unreachable` are the names of upstreams whose records are not known.
-pub fn judge(
-    database: &Database<'_>,
-    upstreams: &[Database<'_>],
+pub fn judge<'d>(
+    eyes: &dyn Eyes,
+    database: &Database<'d>,
+    upstreams: &[Database<'d>],
     unreachable: &[String],
 ) -> Result<Vec<Finding>> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
@@ -54,9 +58,50 @@ pub fn judge(
                 .fix("spack reindex builds the database again; remove prefixes of interrupted builds first"),
         );
     }
+    out.extend(uninstalled(eyes, database, upstreams)?);
     out.extend(reference_counts(database, &counts));
     out.extend(hashes(database));
     Ok(out)
+}
+
+/// What was uninstalled by force, here or upstream, although something that is installed loads it.
+fn uninstalled<'d>(
+    eyes: &dyn Eyes,
+    database: &Database<'d>,
+    upstreams: &[Database<'d>],
+) -> Result<Option<Finding>> {
+    let all: Vec<&Database<'d>> = std::iter::once(database).chain(upstreams).collect();
+    let records = |hash: &str| all.iter().filter_map(|one| one.get(hash)).collect::<Vec<_>>();
+    let is_there = |hash: &str| records(hash).iter().any(|record| record.installed);
+    // A deprecated prefix is a link to that of its replacement.
+    let stands_in = |hash: &str| {
+        records(hash).iter().any(|record| {
+            let link = record.path.as_deref().is_some_and(|path| eyes.is_folder(Path::new(path)));
+            link && record.deprecated_for.as_deref().is_some_and(&is_there)
+        })
+    };
+    let mut needed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (at, one) in all.iter().enumerate() {
+        for record in one.records().iter().filter(|record| record.installed) {
+            let edges = &one.node(record)?.dependencies;
+            for edge in edges.iter().filter(|edge| edge.has_type("link") || edge.has_type("run")) {
+                let known = records(&edge.hash);
+                let Some(first) = known.first() else { continue };
+                if !is_there(&edge.hash) && !stands_in(&edge.hash) {
+                    let by = if at == 0 { label(record) } else { format!("{} upstream", label(record)) };
+                    needed.entry(label(first)).or_default().push(by);
+                }
+            }
+        }
+    }
+    let words: Vec<String> =
+        needed.iter().map(|(gone, by)| format!("{gone} (needed by {})", some(by))).collect();
+    Ok((!words.is_empty()).then(|| {
+        Finding::fail(format!("not installed, but needed: {}", some(&words)))
+            .about("uninstalled")
+            .measure(words.len() as f64, "specs")
+            .fix("install what is gone again (spack install /HASH, or restore a snapshot), or uninstall what needs it")
+    }))
 }
 
 fn reference_counts(database: &Database<'_>, counts: &HashMap<&str, u64>) -> Option<Finding> {

@@ -21,6 +21,7 @@ use crate::snapshot::store::reference;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::store::binaries::{self, Signature};
 use crate::spack::store::prefix_manifest::{self, Contents};
+use crate::spack::store::query::short;
 use crate::spack::store::row::SpecRow;
 use crate::spack::store::row::external_is_gone;
 
@@ -206,8 +207,11 @@ fn local(cx: &Cx, ground: &mut Ground, kept: &StoredSnapshot, contents: Option<C
 
 /// Why a hash is not there as it was.
 fn damage(cx: &Cx, ground: &Ground, state: &HashState, contents: Option<Contents>) -> Option<String> {
-    let Some(held) = ground.store.get(&state.hash).filter(|held| held.installed) else {
-        return Some("it is not installed".to_owned());
+    let record = ground.store.get(&state.hash);
+    let Some(held) = record.filter(|held| held.installed) else {
+        let other = record.and_then(|held| held.deprecated_for.as_deref());
+        let words = other.map(|other| format!("it is deprecated, and /{} stands in for it", short(other)));
+        return Some(words.unwrap_or_else(|| "it is not installed".to_owned()));
     };
     let prefix = Path::new(held.prefix.as_deref()?);
     match contents {

@@ -24,6 +24,8 @@ pub struct Held {
     pub installed_at: Option<f64>,
     /// It is in the store that is written to.
     pub local: bool,
+    /// What stands in for it since it was deprecated, by hash.
+    pub deprecated_for: Option<String>,
 }
 
 impl Held {
@@ -49,6 +51,7 @@ pub fn of(stores: &Stores<'_>) -> Store {
                 explicit: record.explicit,
                 installed_at: record.installed_at,
                 local: entry.store == 0,
+                deprecated_for: record.deprecated_for.as_ref().map(ToString::to_string),
             };
             (record.hash.to_owned(), held)
         })

@@ -98,11 +98,12 @@ impl Reading {
 
 /// All of them; one that is not so decides, whatever the others are.
 fn all(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    answers.into_iter().fold(Some(true), |so_far, next| match (so_far, next) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let answers: Vec<Option<bool>> = answers.into_iter().collect();
+    if answers.contains(&Some(false)) {
+        Some(false)
+    } else {
+        answers.iter().all(Option::is_some).then_some(true)
+    }
 }
 
 fn compiler(spec: &Spec, wanted: &Spec) -> Option<bool> {
@@ -152,10 +153,13 @@ mod tests {
     use super::*;
     use crate::spack::environment::combine::combined;
 
+    /// Constraints, an exclusion, and what is said of it before and from 1.0.
+    type Case<'a> = (&'a [&'a str], &'a str, Option<bool>, Option<bool>);
+
     #[test]
     fn exclusions_are_decided_where_names_and_words_decide_them() {
         let packages = ["zlib", "clang", "llvm", "hdf5", "gcc"].map(str::to_owned).into();
-        let cases: &[(&[&str], &str, Option<bool>, Option<bool>)] = &[
+        let cases: &[Case<'_>] = &[
             (&["hdf5@1.12 ^zlib@1.2", "~mpi"], "hdf5~mpi", Some(true), Some(true)),
             (&["hdf5@1.12 ^zlib@1.2", "~mpi"], "hdf5 ^zlib@1.3", Some(false), Some(false)),
             (&["hdf5@1.12 ^zlib@1.2", "~mpi"], "@1.14:", Some(false), Some(false)),

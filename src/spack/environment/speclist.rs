@@ -80,12 +80,11 @@ pub fn items(list: &Yaml, known: &Definitions) -> Result<Vec<Item>> {
         let Some(text) = entry.scalar_text() else {
             return Err(entry.wrong("a spec, a matrix or a reference was expected"));
         };
-        match reference(&text) {
-            Some((sigil, name)) => out.extend(follow(entry, sigil, name, known)?),
-            None => {
-                let element = Element { mark: entry.mark.clone(), text: text.clone() };
-                out.push(Item::Spec(Part { text, elements: vec![element] }));
-            }
+        if let Some((sigil, name)) = reference(&text) {
+            out.extend(follow(entry, sigil, name, known)?);
+        } else {
+            let element = Element { mark: entry.mark.clone(), text: text.clone() };
+            out.push(Item::Spec(Part { text, elements: vec![element] }));
         }
         if out.len() > MAX_SPECS {
             return Err(entry.wrong(format!("more than {MAX_SPECS} specs")));

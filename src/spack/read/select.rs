@@ -38,9 +38,15 @@ pub fn chosen(cx: &Cx, scope: &Scope, text: &str, all: bool, states: &[State]) -
     })
 }
 
-/// The installed specs that need one of these at run time, directly or through others; without these.
+/// The installed specs that need one of these at run time, directly or through others; without these. What needs a
+/// deprecated spec needs the one that stands in for it.
 pub fn dependents(stores: &Stores<'_>, of: &BTreeSet<String>) -> Result<Vec<SpecRow>> {
     let mut above: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in stores.entries().filter(|e| !e.record.installed) {
+        if let Some(other) = &entry.record.deprecated_for {
+            above.entry(other.to_string()).or_default().push(entry.record.hash.to_owned());
+        }
+    }
     for entry in stores.entries().filter(|e| e.record.installed) {
         for edge in &entry.node()?.dependencies {
             if edge.has_type("link") || edge.has_type("run") {

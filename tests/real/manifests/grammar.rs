@@ -71,7 +71,7 @@ pub fn manifest(dice: &mut Dice) -> String {
         }
     }
     out.push_str("  specs:\n");
-    for _ in 0..1 + dice.index(3) {
+    for _ in 0..=dice.index(3) {
         match dice.below(3) {
             0 => out.push_str(&format!("  - {} # plain\n", quoted(dice.one_of(PACKAGES)))),
             1 => out.push_str(&matrix(dice, &known)),
@@ -86,7 +86,7 @@ pub fn manifest(dice: &mut Dice) -> String {
 
 /// Packages, and lists that were defined before; never the own name, which would be a circle.
 fn elements(dice: &mut Dice, known: &[&str], own: &str) -> String {
-    let mut all: Vec<String> = (0..1 + dice.index(3)).map(|_| quoted(dice.one_of(PACKAGES))).collect();
+    let mut all: Vec<String> = (0..=dice.index(3)).map(|_| quoted(dice.one_of(PACKAGES))).collect();
     let others: Vec<&&str> = known.iter().filter(|name| **name < own && **name != own).collect();
     if dice.below(3) == 0 && !others.is_empty() {
         all.push(format!("${}", others[dice.index(others.len())]));
@@ -101,12 +101,12 @@ fn matrix(dice: &mut Dice, known: &[&str]) -> String {
         elements(dice, &[], "")
     };
     let mut out = format!("  - matrix:\n    - {first}\n");
-    for _ in 0..1 + dice.index(2) {
-        let row: Vec<String> = (0..1 + dice.index(2)).map(|_| quoted(dice.one_of(PARTS))).collect();
+    for _ in 0..=dice.index(2) {
+        let row: Vec<String> = (0..=dice.index(2)).map(|_| quoted(dice.one_of(PARTS))).collect();
         out.push_str(&format!("    - [{}]\n", row.join(", ")));
     }
     if dice.below(2) == 0 {
-        let all: Vec<String> = (0..1 + dice.index(2)).map(|_| quoted(dice.one_of(EXCLUSIONS))).collect();
+        let all: Vec<String> = (0..=dice.index(2)).map(|_| quoted(dice.one_of(EXCLUSIONS))).collect();
         out.push_str(&format!("    exclude: [{}]\n", all.join(", ")));
     }
     out

@@ -5,7 +5,7 @@
 pub mod args;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::{Kind, Result, Trouble};
@@ -66,6 +66,7 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
     if !args.overwrite && wanted.roots.iter().all(there) {
         return Ok(nothing_to_do(&wanted, &before, &now));
     }
+    can_be_installed(cx, &wanted, &now)?;
     let _store = locks::store(cx, scope).await?;
     let folder = write_documents(cx, &solved).await?;
     let files = (0..solved.documents.len()).map(|i| folder.join(format!("{i}.json")).display().to_string());
@@ -83,7 +84,10 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
 async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions) -> Result<InstallResult> {
     let _lock = locks::changing(cx, scope).await?;
     warn_of_upgrade(cx, scope)?;
-    let before = before_begun(&installed::now(cx, scope).await?);
+    let now = installed::now(cx, scope).await?;
+    let before = before_begun(&now);
+    let (again, asked) = (scope.clone(), specs.to_vec());
+    can_be_installed(cx, &cx.blocking(move |cx| from_lock(&cx, &again, &asked)).await?, &now)?;
     let invocation = Invocation {
         specs: specs.to_vec(),
         touches: touched(scope)?,
@@ -96,6 +100,27 @@ async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions)
     let (again, specs) = (scope.clone(), specs.to_vec());
     let wanted = cx.blocking(move |cx| from_lock(&cx, &again, &specs)).await?;
     judge(cx, scope, &answer, &before, wanted).await
+}
+
+/// Where a spec was deprecated, Spack left a link to what stands in for it, and does not install it again beside that.
+fn can_be_installed(cx: &Cx, wanted: &Wanted, now: &Store) -> Result<()> {
+    for hash in closure(&wanted.specs, wanted.roots.iter().cloned()) {
+        let Some(held) = now.get(&hash).filter(|held| held.local && !held.installed) else { continue };
+        let prefix = held.prefix.as_deref().filter(|prefix| cx.world.eyes.lstat(Path::new(prefix)).is_ok());
+        let (Some(other), Some(prefix)) = (held.deprecated_for.as_deref(), prefix) else { continue };
+        let (words, short) = (format!("{}@{}", held.name, held.version), short(&hash));
+        let stands_in =
+            now.get(other).map_or_else(|| format!("/{other}"), |o| format!("{}@{}", o.name, o.version));
+        return Err(Trouble::new(
+            Kind::Refused,
+            format!("{words}/{short} is deprecated: {stands_in} stands in for it"),
+        )
+        .fact("hash", hash.as_str())
+        .fact("prefix", prefix)
+        .hint(format!("to have it again, take the link away first: spack uninstall --force -y /{short}"))
+        .hint("or ask for what stands in for it, and concretize"));
+    }
+    Ok(())
 }
 
 /// What the environment's lock file asks for now.

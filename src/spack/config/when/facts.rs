@@ -46,7 +46,7 @@ impl Fact {
 
     pub fn equals(&self, other: &Fact, host: &Host) -> Option<bool> {
         match (self, other) {
-            (Fact::Unknown, _) | (_, Fact::Unknown) | (Fact::Arch, _) | (_, Fact::Arch) => None,
+            (Fact::Unknown | Fact::Arch, _) | (_, Fact::Unknown | Fact::Arch) => None,
             (Fact::Target, Fact::Text(name)) | (Fact::Text(name), Fact::Target) => target_is(name, host),
             (Fact::List(a), Fact::List(b)) if a.len() == b.len() => a
                 .iter()

@@ -66,14 +66,15 @@ pub fn with_specs(text: &str, specs: &[String]) -> Option<String> {
 /// Elements below a key, after the end of a line.
 fn lines(indent: usize, specs: &[String]) -> String {
     let lead = " ".repeat(indent);
-    specs.iter().map(|spec| format!("\n{lead}- {}", scalar(spec, false))).collect()
+    let all: Vec<String> = specs.iter().map(|spec| format!("\n{lead}- {}", scalar(spec, false))).collect();
+    all.concat()
 }
 
 fn behind(text: &str, list: &Node, specs: &[String]) -> Option<String> {
     let last = list.items().last()?;
     if list.flow() {
-        let more: String = specs.iter().map(|spec| format!(", {}", scalar(spec, true))).collect();
-        return spliced(text, last.range.end..last.range.end, &more);
+        let more: Vec<String> = specs.iter().map(|spec| format!(", {}", scalar(spec, true))).collect();
+        return spliced(text, last.range.end..last.range.end, &more.concat());
     }
     let end = line_end(text, last.range.end);
     spliced(text, end..end, &lines(column(text, list.range.start), specs))
