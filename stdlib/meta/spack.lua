@@ -70,8 +70,8 @@
 ---@class (exact) UserRow
 ---@field env string The environment.
 ---@field path string Its folder.
----@field root boolean The spec is a root of it.
----@field roots string[] The roots that need it, as the manifest words them.
+---@field root boolean The spec is a root of it, or of an environment that it includes.
+---@field roots string[] The roots that need it, as the manifest words them; those of included environments too.
 
 ---A compiler that Spack may use.
 ---@class (exact) Compiler
