@@ -34,7 +34,7 @@ struct Written {
 impl Written {
     fn text(&self) -> String {
         let parts = self.tail.iter().chain(&self.edges);
-        parts.fold(self.head.clone(), |text, part| text + " " + part)
+        parts.fold(self.head.clone(), |text, part| text + " " + part.as_str())
     }
 }
 
