@@ -30,7 +30,7 @@ fn the_forms_that_sites_write() {
         ("arch.satisfies('platform=darwin')", false),
         ("arch.satisfies(\"target=aarch64:,x86_64:\") and arch.platform == 'linux'", true),
         ("target == 'aarch64' or target in ('power9le', 'a64fx')", false),
-        ("platform in ['linux', 'darwin'] and os not in ('rocky8',)", true),
+        ("platform in ['linux', 'darwin'] and os not in ('rocky9',)", true),
         ("hostname not in ['x', 'y',]", true),
         ("'NOSUCH' in env and env['NOSUCH'] == 'x'", false),
         ("platform == 'linux' or env['NOSUCH'] == 'x'", true),
