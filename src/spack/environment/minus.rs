@@ -18,6 +18,9 @@ pub fn minus(spec: &Spec, other: &Spec) -> Spec {
             *own = None;
         }
     }
+    // What is left of the architecture, or was said of it without a word.
+    rest.architecture &=
+        !other.architecture || [&rest.platform, &rest.os, &rest.target].iter().any(|part| part.is_some());
     if rest.versions == other.versions {
         rest.versions = VersionList::default();
     }
