@@ -91,6 +91,7 @@ pub fn satisfies(text: &str, host: &Host) -> Option<bool> {
         platform: spec.platform.clone(),
         os: spec.os.clone(),
         target: spec.target.clone(),
+        architecture: spec.architecture,
         ..Spec::default()
     };
     if spec != only_arch || spec.is_empty() {

@@ -1,5 +1,9 @@
 //! The conditions of `when:` in definitions and includes. Spack evaluates them as Python; here the forms that
 //! sites write are evaluated natively, and anything else is an error of kind `unsupported`, never a guess.
+//!
+//! ```text
+//! { facts, tokens }
+//! ```
 
 mod facts;
 mod tokens;
