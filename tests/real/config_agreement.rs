@@ -335,9 +335,9 @@ fn environments(root: &Path, folder: &Path) -> PathBuf {
     write(
         &environment.join("spack.yaml"),
         "spack:\n  include:\n  - inner\n  - single.yaml\n  definitions:\n  - packages: [lab-zlib, 'lab-hdf5@1.12 +mpi']\n  \
-         - compilers: ['%gcc@12', '%clang']\n    when: platform == 'linux'\n  - compilers: ['%intel']\n    when: platform == 'darwin'\n  \
+         - compilers: ['%gcc@12', '%gcc@11']\n    when: platform == 'linux'\n  - compilers: ['%intel']\n    when: platform == 'darwin'\n  \
          - packages: [lab-mpich]\n    when: env.get('HOME', '') != '' and re.match(r'lin', platform)\n  specs:\n  - 'lab-big@0.8:'\n  - $packages\n  \
-         - matrix:\n    - [$packages]\n    - [$compilers]\n    exclude:\n    - lab-mpich %clang\n  - matrix:\n    - ['lab-hwloc ~shared', lab-hwloc]\n    - ['^lab-zlib', '^lab-zlib@1.3']\n    \
+         - matrix:\n    - [$packages]\n    - [$compilers]\n    exclude:\n    - lab-mpich %gcc@11\n  - matrix:\n    - ['lab-hwloc ~shared', lab-hwloc]\n    - ['^lab-zlib', '^lab-zlib@1.3']\n    \
          - [+pic]\n  view:\n    default:\n      root: .view\n      link: roots\n  config:\n    build_jobs: 11\n    template_dirs:: [/only/this]\n  mirrors:\n    \
          env: ./env-mirror\n    short: https://replaced.example\n  packages:\n    all:\n      variants: [+env]\n  concretizer:\n    unify: when_possible\n",
     );
