@@ -149,14 +149,14 @@ fn compared(site: &Site, [a, b]: &[String; 2], theirs: &Value) -> Result<Value, 
     Ok(serde_json::json!({"same": same, "written": written, "kept": kept}))
 }
 
-/// In which order Spack 0.23 writes several dependencies without a name is not known here.
-fn is_undecided(question: &Question, dialect: Dialect) -> bool {
+/// In which order Spack writes several dependencies without a name is not known here.
+fn is_undecided(question: &Question) -> bool {
     let Question::Pair([text, _]) = question else { return false };
     let nameless = text.match_indices('^').filter(|(at, _)| {
         let next = text.get(at + 1..).unwrap_or_default().chars().next();
         next.is_some_and(|c| !c.is_ascii_alphanumeric() && c != '[')
     });
-    dialect == Dialect::Compiler && nameless.count() > 1
+    nameless.count() > 1
 }
 
 fn as_spack_reads_them(folder: &Path) {
@@ -169,7 +169,7 @@ fn as_spack_reads_them(folder: &Path) {
     let questions = Texts::new(Dice::new(), &stores, site.dialect).questions(count);
     let mut score = Score::default();
     for (question, theirs) in questions.iter().zip(site.ask(&questions)) {
-        if is_undecided(question, site.dialect) {
+        if is_undecided(question) {
             continue;
         }
         let ours = match question {
