@@ -45,7 +45,12 @@ pub fn try_locks(folder: &Path) -> Trial {
         Err(Errno::EAGAIN | Errno::EACCES) => {}
         Err(e) => return Trial::Refused(e.desc().to_owned()),
     }
-    drop(first);
+    // Not by closing it: a program that is just being started holds the same open file for a moment.
+    if let Err(e) =
+        fcntl(&first, FcntlArg::F_OFD_SETLK(&libc::flock { l_type: libc::F_UNLCK as i16, ..lock }))
+    {
+        return Trial::Refused(e.desc().to_owned());
+    }
     match fcntl(&second, FcntlArg::F_OFD_SETLK(&lock)) {
         Ok(_) => Trial::Works,
         Err(e) => Trial::Refused(format!("a released lock cannot be taken: {}", e.desc())),
