@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, Lua, MultiValue, Result, Table, Value};
+use mlua::{Function, Lua, LuaSerdeExt as _, MultiValue, Result, Table, Value};
 
 use super::{module, value};
 use crate::api::Registry;
@@ -134,7 +134,7 @@ pub fn gather(
         }
         let Some(value) = arguments.pop_front() else { break };
         given += 1;
-        put(&out, path, shape, name, value)?;
+        put(lua, &out, path, shape, name, value)?;
     }
     match (arguments.pop_front(), arguments.is_empty()) {
         (None | Some(Value::Nil), true) => {}
@@ -151,7 +151,7 @@ pub fn gather(
                 if out.contains_key(key.as_str())? {
                     return Err(raise(Trouble::usage(format!("{path}: '{key}' is given twice"))));
                 }
-                put(&out, path, shape, &key, value)?;
+                put(lua, &out, path, shape, &key, value)?;
             }
         }
         (Some(extra), true) => {
@@ -202,7 +202,7 @@ fn cannot_be(table: &Table, kind: &FieldKind, shape: &Shape, name: &str) -> bool
     }
 }
 
-fn put(out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Result<()> {
+fn put(lua: &Lua, out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Result<()> {
     if value.is_nil() {
         return Ok(());
     }
@@ -216,6 +216,12 @@ fn put(out: &Table, path: &str, shape: &Shape, name: &str, value: Value) -> Resu
             return Err(raise(Trouble::usage(format!(
                 "{path}: '{name}' has a list with names or gaps among its items"
             ))));
+        }
+        if field.kind.is_list() && table.is_empty() {
+            // An empty table says nothing of what it is, and what is read by way of a buffer is taken for a map.
+            let list = lua.create_table()?;
+            list.set_metatable(Some(lua.array_metatable()))?;
+            return out.raw_set(name, list);
         }
     }
     if let Value::Function(_) | Value::Thread(_) | Value::UserData(_) = value {

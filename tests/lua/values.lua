@@ -45,3 +45,7 @@ for i = 0, 255 do all[#all + 1] = string.char(i) end
 all = table.concat(all)
 fs.write(dir .. "/bytes", all)
 assert(fs.read(dir .. "/bytes") == all and fs.stat(dir .. "/bytes").size == 256)
+
+-- An empty table is an empty list where a list is wanted, also among options that several primitives share: there is
+-- no Spack here, and that is all that is wrong.
+refused("no_spack", "no Spack", spack.install, "zlib", { variables = {} })
