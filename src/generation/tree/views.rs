@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::spack::change::around::view::Followed;
+use crate::spack::change::around::view::{Followed, follow_each};
 use crate::spack::drive::installed::Store;
 use crate::spack::lock::contents::LockContents;
 use crate::world::Eyes;
-use crate::world::fs::eyes::FileKind;
 use crate::world::fs::real::{RealPaths, real_path};
 
 /// So many links into the same wrong prefix are one problem.
@@ -16,36 +15,16 @@ const NAMED: usize = 5;
 
 /// Follows every link of a view: to something that is there, and in one of the lock's prefixes or in the view itself.
 pub fn follow(eyes: &dyn Eyes, root: &Path, prefixes: &BTreeSet<PathBuf>) -> Followed {
-    let mut found = Followed::default();
     let mut real = RealPaths::new(eyes);
     let own = real_path(eyes, root);
     let mut strange: Vec<String> = Vec::new();
-    let mut folders = vec![own.clone()];
-    while let Some(folder) = folders.pop() {
-        let entries = eyes.entries(&folder).unwrap_or_else(|trouble| {
-            found.problems.push(trouble.message().to_owned());
-            Vec::new()
-        });
-        for (path, kind) in entries.into_iter().map(|(name, kind)| (folder.join(name), kind)) {
-            match kind {
-                FileKind::Folder => folders.push(path),
-                FileKind::Link => {
-                    found.links += 1;
-                    if eyes.stat(&path).is_err() {
-                        found.problems.push(format!("{} leads nowhere", path.display()));
-                        continue;
-                    }
-                    let Ok(target) = eyes.read_link(&path) else { continue };
-                    let target = real.entry(&folder.join(&target));
-                    if !target.starts_with(&own) && !target.ancestors().any(|above| prefixes.contains(above))
-                    {
-                        strange.push(format!("{} leads to {}", path.display(), target.display()));
-                    }
-                }
-                FileKind::File | FileKind::Other => {}
-            }
+    let mut found = follow_each(eyes, &own, usize::MAX, |path| {
+        let (Some(folder), Ok(target)) = (path.parent(), eyes.read_link(path)) else { return };
+        let target = real.entry(&folder.join(&target));
+        if !target.starts_with(&own) && !target.ancestors().any(|above| prefixes.contains(above)) {
+            strange.push(format!("{} leads to {}", path.display(), target.display()));
         }
-    }
+    });
     let more = strange.len().saturating_sub(NAMED);
     let told = strange.into_iter().take(NAMED);
     found.problems.extend(told.map(|link| format!("{link}, which is of no package of its lock")));

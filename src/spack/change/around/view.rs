@@ -137,6 +137,11 @@ pub struct Followed {
 
 /// Follows every link of a view that is there, until so many are found that lead nowhere.
 pub fn follow(eyes: &dyn Eyes, root: &Path, most: usize) -> Followed {
+    follow_each(eyes, root, most, |_| {})
+}
+
+/// The same, and looks at each link that leads to something.
+pub fn follow_each(eyes: &dyn Eyes, root: &Path, most: usize, mut look: impl FnMut(&Path)) -> Followed {
     let mut found = Followed::default();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -151,6 +156,8 @@ pub fn follow(eyes: &dyn Eyes, root: &Path, most: usize) -> Followed {
                     found.links += 1;
                     if eyes.stat(&path).is_err() {
                         found.problems.push(format!("{} leads nowhere", path.display()));
+                    } else {
+                        look(&path);
                     }
                 }
                 FileKind::File | FileKind::Other => {}
