@@ -13,14 +13,13 @@ use crate::generation::series::track::track;
 use crate::site::Cx;
 use crate::spack::change::around::share;
 use crate::spack::change::around::view::{mend, view_roots};
-use crate::spack::change::env::upgrade::{Stays, UpgradeArgs, Upgraded, upgrade};
+use crate::spack::change::env::upgrade::{Asked, Outcome, UpgradeArgs, upgrade};
 use crate::spack::drive::installed;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::EnvironmentInfo;
 use crate::spack::environment::manifest::permissions::with_permissions;
 use crate::spack::environment::manifest::redirect::redirected;
 use crate::spack::lock::contents::LockContents;
-use crate::spack::lock::diff::rows::PackageDiff;
 use crate::world::Action;
 use crate::world::scope::replay;
 
@@ -35,20 +34,10 @@ pub struct SolveArgs {
     pub from: Option<String>,
     /// Solve everything again, with the newest versions.
     pub all: bool,
-    /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
-    /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
-    pub specs: Vec<String>,
-    /// Roots that are no longer asked for.
-    pub remove: Vec<String>,
-    /// Packages of which nothing is required any more.
-    pub unask: Vec<String>,
-    /// What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
-    pub dependents: bool,
+    #[serde(flatten)]
+    pub asked: Asked,
     /// Take the lock as it is, without solving.
     pub as_is: bool,
-    /// Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with
-    /// `all` ignored.
-    pub fresh: Option<bool>,
     /// What it is for, in words.
     pub description: Option<String>,
 }
@@ -63,16 +52,8 @@ pub struct Solved {
     pub path: PathBuf,
     /// What it was made from.
     pub from: String,
-    /// It asks for something else than that.
-    pub changed: bool,
-    /// What differs, package by package, each with the reason.
-    pub changes: Vec<PackageDiff>,
-    /// Packages that go on with what was replaced.
-    pub stays: Vec<Stays>,
-    /// How often the solver was started.
-    pub solves: u32,
-    /// What had to be given up for a solution.
-    pub gave_up: Vec<String>,
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Concrete specs in its lock.
     pub specs: usize,
     /// Of these, not installed.
@@ -171,22 +152,13 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     track(cx, place, number).await?;
     let name = folder.display().to_string();
     if args.as_is {
-        return solved(cx, place, number, from, &name, None).await;
+        return solved(cx, place, number, from, &name, Outcome::default()).await;
     }
     let inside = scope(cx, Some(name.clone())).await?;
     mend(cx, &view_roots(cx, &inside)?).await?;
-    let args = args.clone();
-    let asked = UpgradeArgs {
-        name: name.clone(),
-        specs: args.specs,
-        remove: args.remove,
-        unask: args.unask,
-        all: args.all,
-        dependents: args.dependents,
-        fresh: args.fresh,
-    };
+    let asked = UpgradeArgs { name: name.clone(), asked: args.asked.clone() };
     let done = upgrade(cx.clone(), asked).await?;
-    solved(cx, place, number, from, &name, Some(done)).await
+    solved(cx, place, number, from, &name, done.outcome).await
 }
 
 async fn solved(
@@ -195,7 +167,7 @@ async fn solved(
     number: u64,
     from: &EnvironmentInfo,
     name: &str,
-    done: Option<Upgraded>,
+    outcome: Outcome,
 ) -> Result<Solved> {
     let inside = scope(cx, Some(name.to_owned())).await?;
     let eyes = &*cx.world.eyes;
@@ -213,20 +185,12 @@ async fn solved(
         .collect();
     rebuilds.sort();
     rebuilds.dedup();
-    let (changed, changes, stays, solves, gave_up) = match done {
-        Some(done) => (done.changed, done.changes, done.stays, done.solves, done.gave_up),
-        None => (false, Vec::new(), Vec::new(), 0, Vec::new()),
-    };
     Ok(Solved {
         name: place.name.clone(),
         number,
         path: place.generation(number),
         from: from.name.clone(),
-        changed,
-        changes,
-        stays,
-        solves,
-        gave_up,
+        outcome,
         specs: after.specs.len(),
         missing: after.specs.values().filter(|row| row.external.is_none() && is_new(&row.hash)).count(),
         rebuilds,
@@ -246,7 +210,7 @@ fn manifest(source: &Scope, text: &str, folder: &std::path::Path) -> Result<Stri
             Kind::Unsupported,
             format!("the view of {file} cannot be changed so that all else stays"),
         )
-        .hint("write `specs`, `view` and `modules` as blocks, one key a line")
+        .hint("write `view` and `modules` as blocks, one key a line")
     })
 }
 

@@ -204,11 +204,11 @@
 ---An environment that is solved.
 ---@class (exact) Upgraded
 ---@field name string The environment.
----@field changed boolean Its manifest or lock is another than before.
----@field changes PackageDiff[] What changed in its lock, package by package, each with the reason.
+---@field changed boolean The manifest or the lock is another than before.
+---@field changes PackageDiff[] What differs in the lock, package by package, each with the reason.
 ---@field stays Stays[] Packages that go on with what was replaced.
 ---@field solves integer How often the solver was started.
----@field gave_up string[] Nothing less than this had a solution: empty, `everything was solved again`, or what was given up.
+---@field gave_up string[] What had to be given up for a solution.
 ---@field specs integer Concrete specs in the lock.
 ---@field missing integer Of these, not installed.
 
@@ -368,13 +368,13 @@ function env.concretize(name, options) end
 ---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with `all` ignored.
 
 ---@class (exact) env.upgrade.Arguments: env.upgrade.Options
----@field name? string Name of the environment, or its folder.
+---@field name string Name of the environment, or its folder.
 ---@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
 
 ---Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
 ---
 ---Changes the site. Example: `env.upgrade("next", { "zlib" }, { dependents = true })`
----@param name? string Name of the environment, or its folder.
+---@param name string Name of the environment, or its folder.
 ---@param specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
 ---@param options? env.upgrade.Options
 ---@return Upgraded

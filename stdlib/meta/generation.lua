@@ -18,8 +18,8 @@
 ---@field number integer
 ---@field path string Its folder: an environment.
 ---@field from string What it was made from.
----@field changed boolean It asks for something else than that.
----@field changes PackageDiff[] What differs, package by package, each with the reason.
+---@field changed boolean The manifest or the lock is another than before.
+---@field changes PackageDiff[] What differs in the lock, package by package, each with the reason.
 ---@field stays Stays[] Packages that go on with what was replaced.
 ---@field solves integer How often the solver was started.
 ---@field gave_up string[] What had to be given up for a solution.
@@ -140,8 +140,8 @@ function generation.adopt(env, options) end
 ---@field remove? string[] Roots that are no longer asked for.
 ---@field unask? string[] Packages of which nothing is required any more.
 ---@field dependents? boolean What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.
----@field as_is? boolean Take the lock as it is, without solving.
 ---@field fresh? boolean Ignore what is installed or in mirrors (`true`), or prefer it (`false`); left out, as configured, and with `all` ignored.
+---@field as_is? boolean Take the lock as it is, without solving.
 ---@field description? string What it is for, in words.
 
 ---@class (exact) generation.solve.Arguments: generation.solve.Options

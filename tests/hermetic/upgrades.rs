@@ -53,6 +53,8 @@ fn a_root_that_others_need_is_upgraded_and_all_else_stays() {
     // What the root asked for besides is still asked for.
     let text = manifest(&bed);
     assert!(text.contains("hdf5@1.12 +hl"), "{text}");
+    let left = std::fs::read_dir(bed.state().join("requests")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "what Spack was given for the solve is left");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //! of it is a change that somebody asks for by itself.
 //!
 //! ```text
-//! view → { lock, share }
+//! view → { lock, requests, share }
 //! ```
 
 pub mod lock;
+pub mod requests;
 pub mod share;
 pub mod view;

@@ -6,11 +6,11 @@ pub mod args;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::change::around::lock::{touched, warn_of_upgrade};
+use crate::spack::change::around::requests;
 use crate::spack::change::around::view::mend_interrupted;
 use crate::spack::drive::events::Progress;
 use crate::spack::drive::failure::{self, PackageFailure};
@@ -25,10 +25,10 @@ use crate::spack::read::find::query;
 use crate::spack::read::unregistered_prefixes::partial_prefixes;
 use crate::spack::store::query::short;
 use crate::spack::store::row::SpecRow;
+use crate::world::Event;
 use crate::world::scope::event::Level;
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
-use crate::world::{Action, Event};
 
 use args::{InstallArgs, InstallOptions, InstallResult, InstalledRow};
 
@@ -75,7 +75,7 @@ async fn outside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions
     let invocation =
         Invocation { shown: Some(words(args, shown)), ..Invocation::changes(words(args, files)) };
     let answer = run(cx, scope, args, invocation).await;
-    let removed = cx.world.keep(Action::RemovePath { path: folder }).await;
+    let removed = requests::remove(cx, folder).await;
     let answer = answer?;
     removed?;
     judge(cx, scope, &answer, &before, wanted).await
@@ -177,17 +177,12 @@ async fn run(cx: &Cx, scope: &Scope, args: &InstallOptions, invocation: Invocati
     }
 }
 
-static NUMBER: AtomicU32 = AtomicU32::new(1);
-
 /// Spack takes a concrete spec from a file whose path has a slash and ends in `.json`.
 async fn write_documents(cx: &Cx, solved: &Solved) -> Result<PathBuf> {
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = cx.site.state.join("requests").join(format!("{}-{number}", std::process::id()));
-    cx.world.keep(Action::MakeFolder { path: folder.clone() }).await?;
-    for (index, document) in solved.documents.iter().enumerate() {
-        let path = folder.join(format!("{index}.json"));
-        cx.world.keep(Action::write(path, document.clone().into_bytes())).await?;
-    }
+    let folder = requests::folder(cx);
+    let documents = solved.documents.iter().enumerate();
+    let files = documents.map(|(at, document)| (folder.join(format!("{at}.json")), document.clone()));
+    requests::write(cx, files.collect()).await?;
     Ok(folder)
 }
 

@@ -59,15 +59,8 @@ pub fn in_place_of_names(lists: &Lists, specs: &[String], remove: &[String]) -> 
     let dialect = lists.reading().dialect;
     let name = |text: &str| Spec::parse(text, dialect).ok().and_then(|spec| spec.name);
     let roots = lists.roots()?;
-    for spec in specs.iter().chain(remove) {
-        let of_spec = name(spec);
-        let open = roots.open.iter().find(|element| of_spec.is_some() && name(&element.text) == of_spec);
-        if let Some(element) = open {
-            let message =
-                format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text);
-            let why = roots.not_understood.first().map_or("", String::as_str);
-            return Err(Trouble::new(Kind::Refused, message).hint(format!("not understood: {why}")));
-        }
+    for name in specs.iter().chain(remove).filter_map(|spec| name(spec)) {
+        is_certain(&roots, &name, dialect)?;
     }
     let mut changes: Vec<Change> = Vec::new();
     let mut placed: Vec<&String> = Vec::new();
@@ -87,6 +80,19 @@ pub fn in_place_of_names(lists: &Lists, specs: &[String], remove: &[String]) -> 
     let rest = specs.iter().filter(|spec| !placed.contains(spec));
     changes.extend(rest.map(|spec| Change::Add { spec: spec.clone() }));
     Ok(changes)
+}
+
+/// Refuses where only Spack can tell whether a package is asked for.
+pub fn is_certain(roots: &Roots, name: &str, dialect: Dialect) -> Result<()> {
+    let is_meant =
+        |text: &str| Spec::parse(text, dialect).is_ok_and(|spec| spec.name.as_deref() == Some(name));
+    let Some(element) = roots.open.iter().find(|element| is_meant(&element.text)) else { return Ok(()) };
+    let why = roots.not_understood.first().map_or("", String::as_str);
+    Err(Trouble::new(
+        Kind::Refused,
+        format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text),
+    )
+    .hint(format!("not understood: {why}")))
 }
 
 /// Whether two texts ask for the same.

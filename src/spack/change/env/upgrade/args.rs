@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::spack::lock::diff::rows::PackageDiff;
 
-/// Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
+/// What is asked of an environment.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct UpgradeArgs {
-    /// Name of the environment, or its folder.
-    pub name: String,
+pub struct Asked {
     /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
     /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
     pub specs: Vec<String>,
@@ -27,21 +25,37 @@ pub struct UpgradeArgs {
     pub fresh: Option<bool>,
 }
 
-/// An environment that is solved.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Upgraded {
-    /// The environment.
+/// Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct UpgradeArgs {
+    /// Name of the environment, or its folder.
     pub name: String,
-    /// Its manifest or lock is another than before.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Outcome {
+    /// The manifest or the lock is another than before.
     pub changed: bool,
-    /// What changed in its lock, package by package, each with the reason.
+    /// What differs in the lock, package by package, each with the reason.
     pub changes: Vec<PackageDiff>,
     /// Packages that go on with what was replaced.
     pub stays: Vec<Stays>,
     /// How often the solver was started.
     pub solves: u32,
-    /// Nothing less than this had a solution: empty, `everything was solved again`, or what was given up.
+    /// What had to be given up for a solution.
     pub gave_up: Vec<String>,
+}
+
+/// An environment that is solved.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Upgraded {
+    /// The environment.
+    pub name: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Concrete specs in the lock.
     pub specs: usize,
     /// Of these, not installed.

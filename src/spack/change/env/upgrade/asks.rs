@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::args::UpgradeArgs;
+use super::args::Asked;
 use super::requirements::{required, requirement};
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::environment::manifest::Manifest;
-use crate::spack::environment::manifest::edit_roots::{Change, edited};
+use crate::spack::environment::manifest::edit_roots::{Change, edited, is_certain};
 use crate::spack::environment::manifest::setting::with_setting;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::spec::replace::{agree, replaced};
 use crate::spack::spec::{Dialect, Spec};
-use crate::spack::store::row::SpecRow;
 
 /// A root of the manifest in the place of another, or newly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub struct Present<'a> {
 }
 
 impl Asks {
-    pub fn of(args: &UpgradeArgs, present: &Present<'_>) -> Result<Asks> {
+    pub fn of(args: &Asked, present: &Present<'_>) -> Result<Asks> {
         let mut asks = Asks::default();
         for text in &args.remove {
             asks.remove(text, present)?;
@@ -67,7 +66,7 @@ impl Asks {
         for text in &args.specs {
             let spec = named(text, present.dialect)?;
             let name = spec.name.clone().unwrap_or_default();
-            is_certain(&name, present)?;
+            is_certain(&present.manifest.lists.roots()?, &name, present.dialect)?;
             if asks.specs.insert(name.clone(), spec.clone()).is_some() {
                 return Err(Trouble::usage(format!("'{name}' is asked for twice")));
             }
@@ -93,7 +92,11 @@ impl Asks {
 
     fn remove(&mut self, text: &str, present: &Present<'_>) -> Result<()> {
         let spec = named(text, present.dialect)?;
-        is_certain(spec.name.as_deref().unwrap_or_default(), present)?;
+        is_certain(
+            &present.manifest.lists.roots()?,
+            spec.name.as_deref().unwrap_or_default(),
+            present.dialect,
+        )?;
         let before = self.roots.len();
         for (root, parsed) in roots(present) {
             if parsed.name == spec.name && (is_bare(&spec) || parsed == spec) {
@@ -116,15 +119,14 @@ impl Asks {
             .filter(|(root, parsed)| parsed.name.as_deref() == Some(name) && !removed(root))
             .collect();
         if same.is_empty() {
-            let locked: Vec<&SpecRow> = present.lock.specs.values().filter(|row| row.name == name).collect();
-            match locked.first() {
-                Some(row)
-                    if !self.roots.iter().any(|c| c.from.is_some() && is_of(c, name, present.dialect)) =>
-                {
+            // One that goes as a root, or that nothing needs, is asked for as a root.
+            let was_root = roots(present).any(|(_, parsed)| parsed.name.as_deref() == Some(name));
+            match present.lock.specs.values().find(|row| row.name == name).filter(|_| !was_root) {
+                Some(row) => {
                     let list = requirement(spec, row, present.text, present.config, present.dialect)?;
                     self.requirements.insert(name.to_owned(), list);
                 }
-                _ => self.roots.push(RootChange { from: None, to: Some(text.to_owned()) }),
+                None => self.roots.push(RootChange { from: None, to: Some(text.to_owned()) }),
             }
             return Ok(());
         }
@@ -145,17 +147,15 @@ impl Asks {
         };
         for (root, parsed) in chosen {
             let new = replaced(parsed, spec);
-            let to = if same.len() == 1 && is_bare_of_variants(parsed) {
+            // What is asked for so already keeps its words; that it is looked at again is the wish.
+            let to = if new == *parsed {
+                (*root).to_owned()
+            } else if same.len() == 1 && is_bare_of_variants(parsed) {
                 text.to_owned()
             } else {
                 new.to_string()
             };
-            if new == *parsed {
-                // It is asked for so already; that it is looked at again is the wish.
-                self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some((*root).to_owned()) });
-            } else {
-                self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some(to) });
-            }
+            self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some(to) });
         }
         Ok(())
     }
@@ -171,7 +171,6 @@ impl Asks {
                 change.to = Some(spec.to_string());
             }
         }
-        asks.roots.dedup_by(|a, b| a.from == b.from && a.to == b.to);
         asks
     }
 
@@ -209,20 +208,6 @@ fn named(text: &str, dialect: Dialect) -> Result<Spec> {
     }
 }
 
-/// Refuses where only Spack can tell whether a package is asked for.
-fn is_certain(name: &str, present: &Present<'_>) -> Result<()> {
-    let roots = present.manifest.lists.roots()?;
-    let is_meant =
-        |text: &str| Spec::parse(text, present.dialect).is_ok_and(|spec| spec.name.as_deref() == Some(name));
-    let Some(element) = roots.open.iter().find(|element| is_meant(&element.text)) else { return Ok(()) };
-    let why = roots.not_understood.first().map_or("", String::as_str);
-    Err(Trouble::new(
-        Kind::Refused,
-        format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text),
-    )
-    .hint(format!("not understood: {why}")))
-}
-
 /// The roots of the manifest that can be read.
 fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> {
     let dialect = present.dialect;
@@ -231,11 +216,6 @@ fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> 
         .specs
         .iter()
         .filter_map(move |user| Some((user.text.as_str(), Spec::parse(&user.text, dialect).ok()?)))
-}
-
-fn is_of(change: &RootChange, name: &str, dialect: Dialect) -> bool {
-    let parsed = change.from.as_deref().and_then(|from| Spec::parse(from, dialect).ok());
-    parsed.is_some_and(|spec| spec.name.as_deref() == Some(name))
 }
 
 fn is_bare(spec: &Spec) -> bool {

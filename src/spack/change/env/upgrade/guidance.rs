@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +11,7 @@ use super::asks::Asks;
 use super::requirements::of_all;
 use crate::base::Result;
 use crate::site::Cx;
+use crate::spack::change::around::requests;
 use crate::spack::config::Config;
 use crate::spack::drive::session::Scope;
 use crate::spack::lock::contents::LockContents;
@@ -19,7 +19,6 @@ use crate::spack::spec::Spec;
 use crate::spack::spec::print::quoted;
 use crate::spack::store::row::{SpecRow, VariantRow};
 use crate::spack::text::yaml::Yaml;
-use crate::world::Action;
 
 /// Virtual packages that compilers and the C library provide: what provides them is no choice of the environment.
 const LANGUAGES: [&str; 4] = ["c", "cxx", "fortran", "libc"];
@@ -35,13 +34,9 @@ pub struct Guidance<'a> {
     pub fresh: Option<bool>,
 }
 
-static NUMBER: AtomicU32 = AtomicU32::new(1);
-
 impl Guidance<'_> {
-    /// The folder to give to Spack with `-C`.
-    pub async fn written(&self, cx: &Cx) -> Result<PathBuf> {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = cx.site.state.join("requests").join(format!("{}-solve-{number}", std::process::id()));
+    /// Writes it into a folder; the one to give to Spack with `-C` is the outcome.
+    pub async fn written(&self, cx: &Cx, folder: &Path) -> Result<PathBuf> {
         let (scope, before) = (folder.join("scope"), folder.join("before"));
         let mut files = vec![(scope.join("packages.yaml"), self.packages()?)];
         if self.scope.config.release.abilities().reuse_of_environments {
@@ -49,12 +44,7 @@ impl Guidance<'_> {
             files.push((before.join("spack.yaml"), "spack:\n  specs: []\n  view: false\n".to_owned()));
             files.push((before.join("spack.lock"), self.lock_text.to_owned()));
         }
-        for path in [&scope, &before] {
-            cx.world.keep(Action::MakeFolder { path: path.clone() }).await?;
-        }
-        for (path, text) in files {
-            cx.world.keep(Action::write(path, text.into_bytes())).await?;
-        }
+        requests::write(cx, files).await?;
         Ok(scope)
     }
 

@@ -16,13 +16,15 @@ mod unlock;
 mod why;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-pub use self::args::{Stays, UpgradeArgs, Upgraded};
+pub use self::args::{Asked, Outcome, Stays, UpgradeArgs, Upgraded};
 use self::asks::{Asks, Present};
 use self::guidance::Guidance;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::change::around::lock::{self, warn_of_upgrade};
+use crate::spack::change::around::requests;
 use crate::spack::change::env::concretize::{Concretization, ConcretizeArgs, guided};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
@@ -37,29 +39,29 @@ pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
     warn_of_upgrade(&cx, &scope)?;
     let before = Before::read(&cx, &scope)?;
     let present = before.present(&scope);
-    let asks = Asks::of(&args, &present)?;
+    let asks = Asks::of(&args.asked, &present)?;
     let solved = Solving { cx: &cx, scope: &scope, args: &args, before: &before, asks: &asks }.run().await;
     let (done, solves, gave_up) = match solved {
         Ok(solved) => solved,
         Err(trouble) => {
-            before.put_back(&cx, &scope).await?;
-            return Err(trouble);
+            return Err(match before.put_back(&cx, &scope).await {
+                Ok(()) => trouble,
+                Err(other) => trouble.hint(format!("its files are not put back: {}", other.message())),
+            });
         }
     };
     let after = Before::read(&cx, &scope.as_now(&cx).await?)?;
     let asked = asks.names();
     let mut changes = lock::changes(before.lock_text.as_ref(), after.lock_text.as_ref())?;
     why::explain(&mut changes.packages, &asked, &before.lock, &after.lock);
-    Ok(Upgraded {
-        name: done.name,
+    let outcome = Outcome {
         changed: !changes.is_empty() || before.manifest_text != after.manifest_text,
         stays: why::staying(&asked, &before.lock, &after.lock),
         changes: changes.packages,
         solves,
         gave_up,
-        specs: done.specs,
-        missing: done.missing,
-    })
+    };
+    Ok(Upgraded { name: done.name, outcome, specs: done.specs, missing: done.missing })
 }
 
 /// An environment's files as they are before anything is changed.
@@ -118,6 +120,9 @@ async fn write(cx: &Cx, scope: &Scope, manifest: &str, lock: Option<&str>) -> Re
     Ok(())
 }
 
+/// What Spack solved, after how many attempts, and what was given up for it.
+type Solution = (Concretization, u32, Vec<String>);
+
 struct Solving<'a> {
     cx: &'a Cx,
     scope: &'a Scope,
@@ -128,61 +133,66 @@ struct Solving<'a> {
 
 impl Solving<'_> {
     /// The solution, how many times it was looked for, and what was given up for it.
-    async fn run(&self) -> Result<(Concretization, u32, Vec<String>)> {
-        let present = self.before.present(self.scope);
-        let written = self.asks.written(&present)?;
-        if self.args.all {
-            return Ok((self.again(&written, self.args.fresh.or(Some(true))).await?, 1, Vec::new()));
-        }
-        let Some(lock) = self.before.lock_text.as_ref().map(LockfileText::text) else {
-            return Ok((self.again(&written, self.args.fresh).await?, 1, Vec::new()));
+    async fn run(&self) -> Result<Solution> {
+        let written = self.asks.written(&self.before.present(self.scope))?;
+        let asked = &self.args.asked;
+        let lock = self.before.lock_text.as_ref().map(LockfileText::text).filter(|_| !asked.all);
+        let Some(lock) = lock else {
+            let fresh = asked.fresh.or(asked.all.then_some(true));
+            return Ok((self.again(&written, fresh).await?, 1, Vec::new()));
         };
-        let names = self.asks.names();
-        let touched = unlock::dependents(&self.before.lock, &names);
+        let folder = requests::folder(self.cx);
+        let solved = self.with_least_change(&written, lock, &folder).await;
+        let removed = requests::remove(self.cx, folder).await;
+        let solved = solved?;
+        removed?;
+        Ok(solved)
+    }
+
+    /// Lets go of more, until there is a solution.
+    async fn with_least_change(&self, written: &str, lock: &str, folder: &Path) -> Result<Solution> {
+        let touched = unlock::dependents(&self.before.lock, &self.asks.names());
         let guidance = Guidance {
             scope: self.scope,
             lock: &self.before.lock,
             lock_text: lock,
             asks: self.asks,
             touched: &touched,
-            fresh: self.args.fresh,
+            fresh: self.args.asked.fresh,
         };
-        let guidance = guidance.written(self.cx).await?;
+        let guidance = guidance.written(self.cx, folder).await?;
         let locked = unlock::without_roots(lock, |spec, hash| !self.is_anew(spec, hash, &touched))?;
         let mut solves = 1;
-        let first = self.solve(&written, Some(&locked), false, None, Some(&guidance)).await;
-        let mut trouble = match first {
+        let mut trouble = match self.solve(written, Some(&locked), false, None, Some(&guidance)).await {
             Err(trouble) if is_unsatisfiable(&trouble) => trouble,
             other => return Ok((other?, solves, Vec::new())),
         };
         let nothing = unlock::without_roots(lock, |_, _| false)?;
         if nothing != locked {
             solves += 1;
-            match self.solve(&written, Some(&nothing), false, None, Some(&guidance)).await {
+            match self.solve(written, Some(&nothing), false, None, Some(&guidance)).await {
                 Err(other) if is_unsatisfiable(&other) => trouble = other,
                 other => return Ok((other?, solves, vec!["the other roots were solved again".to_owned()])),
             }
         }
-        let dialect = self.scope.spack.dialect();
-        let literal = self.asks.literal(dialect);
+        let literal = self.asks.literal(self.scope.spack.dialect());
         let mut gave_up = vec!["everything was solved again, without preferring what there is".to_owned()];
         for (kept, given) in self.asks.roots.iter().zip(&literal.roots).filter(|(a, b)| a != b) {
             let (Some(kept), Some(given)) = (&kept.to, &given.to) else { continue };
             gave_up.push(format!("'{kept}' has no solution, so it asks for '{given}'"));
         }
-        solves += 1;
-        match self.again(&literal.written(&present)?, self.args.fresh).await {
-            Ok(done) => Ok((done, solves, gave_up)),
-            // What the solver says of the whole is the better reason, unless it says nothing.
-            Err(other) if other.is(Kind::Concretization) => Err(other),
-            Err(other) => Err(if other.is(Kind::Cancelled) { other } else { trouble_of(other, trouble) }),
+        let written = literal.written(&self.before.present(self.scope))?;
+        match self.again(&written, self.args.asked.fresh).await {
+            Ok(done) => Ok((done, solves + 1, gave_up)),
+            // A Spack that does not say what it failed of is no better reason than the one before.
+            Err(later) => Err(if later.is(Kind::Program) { trouble } else { later }),
         }
     }
 
     /// A root that does not stay locked.
     fn is_anew(&self, spec: &str, hash: &str, touched: &BTreeSet<String>) -> bool {
         let is_changed = |change: &asks::RootChange| change.from.as_deref() == Some(spec);
-        let takes_along = self.args.dependents || self.before.manifest.unify == "true";
+        let takes_along = self.args.asked.dependents || self.before.manifest.unify == "true";
         let on_requirement = !self.asks.requirements.is_empty();
         self.asks.roots.iter().any(is_changed) || (takes_along || on_requirement) && touched.contains(hash)
     }
@@ -199,7 +209,7 @@ impl Solving<'_> {
         lock: Option<&str>,
         force: bool,
         fresh: Option<bool>,
-        guidance: Option<&std::path::Path>,
+        guidance: Option<&Path>,
     ) -> Result<Concretization> {
         write(self.cx, self.scope, manifest, lock).await?;
         let scope = self.scope.as_now(self.cx).await?;
@@ -212,9 +222,4 @@ impl Solving<'_> {
 /// Nothing satisfies everything at once. What names something that does not exist is not helped by letting go of more.
 fn is_unsatisfiable(trouble: &Trouble) -> bool {
     trouble.is(Kind::Concretization) && trouble.message().contains("failed to concretize")
-}
-
-/// The later error, unless the earlier one is what there is to say.
-fn trouble_of(later: Trouble, earlier: Trouble) -> Trouble {
-    if later.is(Kind::Program) { earlier } else { later }
 }
