@@ -1,6 +1,6 @@
 //! Two constraints on one node, as one. Spack reads `^a@1: ^a+b` as `^a@1:+b`.
 
-use super::{DEPTYPES, Edge, Spec, Variant, VariantValue, targets};
+use super::{DEPTYPES, Edge, Flag, Spec, Variant, VariantValue, targets};
 
 /// Adds to `a` what `b` says; the error names what they contradict each other in.
 pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
@@ -28,14 +28,25 @@ pub fn merge(a: &mut Spec, b: Spec) -> Result<(), String> {
         }
     }
     for (name, flags) in b.flags {
-        let known = a.flags.entry(name).or_default();
-        for flag in flags {
-            if !known.contains(&flag) {
-                known.push(flag);
-            }
+        match a.flags.get_mut(&name) {
+            Some(before) => merge_flags(before, flags),
+            None => drop(a.flags.insert(name, flags)),
         }
     }
     b.dependencies.into_iter().try_for_each(|edge| merge_edge(a, edge))
+}
+
+/// What is new comes behind what is there, as often as it is given; of one that is there already, it is enough that one
+/// of the two does not propagate it.
+fn merge_flags(before: &mut Vec<Flag>, given: Vec<Flag>) {
+    let (known, new): (Vec<Flag>, Vec<Flag>) =
+        given.into_iter().partition(|flag| before.iter().any(|there| there.text == flag.text));
+    for flag in known {
+        if let Some(there) = before.iter_mut().find(|there| there.text == flag.text) {
+            there.propagate &= flag.propagate;
+        }
+    }
+    before.extend(new);
 }
 
 fn merge_edge(parent: &mut Spec, edge: Edge) -> Result<(), String> {
@@ -116,4 +127,25 @@ fn merge_variant(name: &str, a: &mut Variant, b: Variant) -> Result<(), String> 
     a.exact |= b.exact;
     a.propagate &= b.propagate;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spack::spec::Dialect;
+
+    #[test]
+    fn flags_are_kept_as_often_as_they_are_given() {
+        for (a, b, both) in [
+            ("a", "a cflags='-g -g'", "a cflags='-g -g'"),
+            ("a cflags='-g -g'", "a", "a cflags='-g -g'"),
+            ("a cflags=-g", "a cflags='-g -O3 -O3'", "a cflags='-g -O3 -O3'"),
+            ("a cflags==-g", "a cflags=-g", "a cflags=-g"),
+        ] {
+            let parse = |text: &str| Spec::parse(text, Dialect::Direct).unwrap();
+            let mut merged = parse(a);
+            merge(&mut merged, parse(b)).unwrap();
+            assert_eq!(merged, parse(both), "{a} and {b}");
+        }
+    }
 }
