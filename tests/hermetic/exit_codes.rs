@@ -280,6 +280,29 @@ fn a_second_instance_is_5_and_a_signal_is_130() {
 }
 
 #[test]
+fn a_reader_that_goes_away_ends_no_run_with_0() {
+    let bed = Bed::practice();
+    let cut = bed.script("cut.lua", "fs.mkdir('begun') print('a line') fs.mkdir('late')");
+    let failing = bed.script("failing.lua", "fs.mkdir('begun') fail('build', 'it broke')");
+    for (args, code) in [
+        (&["run", "upgrade-with-snapshot", "science", "hdf5@1.12"][..], 130),
+        (&["run", &cut], 130),
+        (&["run", &failing, "--summary"], 2),
+        // What was only read is not wanted any more.
+        (&["find"], 0),
+    ] {
+        let mut child = bed.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+    assert!(bed.root.join("begun").exists() && !bed.root.join("late").exists());
+    let runs = bed.json(&["runs"]);
+    let of = |script: &str| runs.as_array().unwrap().iter().find(|row| row["script"] == script);
+    assert_eq!(of("upgrade-with-snapshot").unwrap()["state"], "cancelled", "{runs}");
+    assert_eq!(bed.used().unwrap().1, 1, "users are where they were");
+}
+
+#[test]
 fn without_a_spack_it_is_3() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_moonstack"))

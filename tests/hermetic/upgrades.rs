@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::common::runs_bed::Bed;
@@ -143,4 +146,25 @@ fn what_came_to_nothing_does_not_count_as_kept() {
     let numbers: Vec<u64> =
         rows.as_array().unwrap().iter().map(|row| row["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 5], "{rows}");
+}
+
+#[test]
+fn what_is_cancelled_while_spack_solves_is_put_back() {
+    let mut bed = Bed::practice();
+    let folder = bed.root.join("site/environments/science");
+    let files =
+        || ["spack.yaml", "spack.lock"].map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
+    let before = files();
+    bed.env.push(("MOONSTACK_PRACTICE_FAULTS".to_owned(), "verb.concretize.hang = true".to_owned()));
+    let mut child = bed.start(&["-q", "eval", "return env.upgrade('science', { 'hdf5@1.12' })"]);
+    // Both are written before Spack is asked.
+    while files().iter().zip(&before).any(|(now, then)| now == then) {
+        assert!(child.try_wait().unwrap().is_none(), "{}", bed.said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", bed.said());
+    assert_eq!(files(), before);
+    let left = std::fs::read_dir(bed.state().join("requests")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "what Spack was given for the solve is left");
 }

@@ -41,9 +41,21 @@ pub struct Begun {
 
 /// Does all that is due at the end of a run, which has its end on record.
 pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Result<u8> {
-    if session.printer.is_closed() || matches!(&result, Err(t) if ClosedPipe::is(t)) {
-        return result;
+    let is_closed = session.printer.is_closed() || matches!(&result, Err(t) if ClosedPipe::is(t));
+    if !is_closed {
+        return finish_run(session, begun, result).await;
     }
+    match result {
+        // What was only read is not wanted any more; a run that changes something was cut short.
+        Err(trouble) if session.cx.site.journal.number().is_some() => {
+            let code = trouble.kind().exit_code();
+            finish_run(session, begun, Err(trouble)).await.or(Ok(code))
+        }
+        result => result,
+    }
+}
+
+async fn finish_run(session: &Session, begun: Begun, result: Result<u8>) -> Result<u8> {
     let asked = session.options.borrow().clone();
     let busy = matches!(&result, Err(t) if t.is(Kind::Busy));
     if session.cx.site.journal.number().is_none() && !busy && !late_start(session, &begun, &asked, &result) {
@@ -52,8 +64,7 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
     let mut ended = ended(session, begun, &result);
     // Of the other instance nothing is known, and its files are its own.
     if busy {
-        summary::say(session, &asked, &ended)?;
-        return result;
+        return after(summary::say(session, &asked, &ended), result, ended.exit);
     }
     let cx = unplanned(&session.cx);
     let written = files(&cx, &asked, &ended).await;
@@ -67,7 +78,7 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
         }
         (result, _) => result,
     };
-    summary::say(session, &asked, &ended)?;
+    let said = summary::say(session, &asked, &ended);
     if !cx.site.loaded.config.notify.is_empty() {
         let told = end(&cx, &ended);
         let severity = severity_of(&cx, &ended, &told);
@@ -76,7 +87,16 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
     if cx.site.store.path().exists() {
         retention::rotate(&cx).await;
     }
-    result
+    after(said, result, ended.exit)
+}
+
+/// How the run ended, unless the summary could not be written. That nobody reads it changes nothing.
+fn after(said: Result<()>, result: Result<u8>, exit: u8) -> Result<u8> {
+    match said {
+        Err(trouble) if ClosedPipe::is(&trouble) => Ok(exit),
+        Err(trouble) => result.and(Err(trouble)),
+        Ok(()) => result,
+    }
 }
 
 /// Puts a run on record that failed before it began, if it was to be told of: nobody sat there to see the error.

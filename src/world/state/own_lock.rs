@@ -67,6 +67,8 @@ impl Drop for OwnLock {
         *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.1.notify_all();
         let _ = self.file.set_len(0);
+        // The thread has the file open as well, and may end later.
+        let _ = self.file.unlock();
     }
 }
 

@@ -86,6 +86,9 @@ pub fn in_place_of_names(lists: &Lists, specs: &[String], remove: &[String]) -> 
 pub fn is_certain(roots: &Roots, name: &str, dialect: Dialect) -> Result<()> {
     let is_meant =
         |text: &str| Spec::parse(text, dialect).is_ok_and(|spec| spec.name.as_deref() == Some(name));
+    for root in roots.specs.iter().filter(|root| leading_name(&root.text) == name) {
+        Spec::parse(&root.text, dialect)?;
+    }
     let Some(element) = roots.open.iter().find(|element| is_meant(&element.text)) else { return Ok(()) };
     let why = roots.not_understood.first().map_or("", String::as_str);
     Err(Trouble::new(
@@ -93,6 +96,14 @@ pub fn is_certain(roots: &Roots, name: &str, dialect: Dialect) -> Result<()> {
         format!("{}: only Spack can tell whether '{}' is asked for", element.mark, element.text),
     )
     .hint(format!("not understood: {why}")))
+}
+
+/// The package that a root asks for, also where the rest of it cannot be read.
+fn leading_name(text: &str) -> &str {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+    let full = text.get(..end).unwrap_or_default();
+    full.rsplit_once('.').map_or(full, |(_, name)| name)
 }
 
 /// Whether two texts ask for the same.

@@ -32,10 +32,14 @@ use crate::spack::environment::manifest::Manifest;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
 use crate::world::Action;
+use crate::world::scope::cancel::Cancel;
 
 pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
     let scope = scope(&cx, Some(args.name.clone())).await?;
     let _lock = locks::changing(&cx, &scope).await?;
+    // A cancel waits until the files are put back.
+    let cancel = Cancel::current().unwrap_or_default();
+    let _hold = cancel.hold();
     warn_of_upgrade(&cx, &scope)?;
     let before = Before::read(&cx, &scope)?;
     let present = before.present(&scope);

@@ -156,3 +156,11 @@ fn what_would_change_another_root_is_refused_with_its_line() {
     let trouble = edit("spack:\n  specs: [a]\n", &[gone("b")]).unwrap_err();
     assert_eq!(trouble.kind(), Kind::NotFound);
 }
+
+#[test]
+fn a_root_that_cannot_be_read_may_be_the_one_that_is_meant() {
+    let text = "spack:\n  specs: ['a@1 +', b]\n";
+    let roots = Lists::of_text(text, "1.2.0", &["a", "b"]).roots().unwrap();
+    assert!(is_certain(&roots, "a", Dialect::Direct).is_err());
+    assert!(is_certain(&roots, "b", Dialect::Direct).is_ok());
+}
