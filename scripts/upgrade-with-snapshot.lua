@@ -229,13 +229,19 @@ local function in_place(o)
     return snapshot.create(o.env, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)
   local function back(e)
-    if is_cancel(e) then error(e, 0) end
     snapshot.restore(taken)
     snapshot.unpin(taken)
     fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e), unsolved(o, e))
   end
   local asked = { taken, o.all, o.specs, o.remove, o.unask, o.dependents }
   local done = run.step("upgrade", { needs = { "snapshot" }, inputs = asked }, function()
+    local interrupted = true
+    -- A run that is interrupted can be resumed, so nothing is put back.
+    local _ <close> = defer(function()
+      if not interrupted then return end
+      log.warn(o.env .. " may be changed in part: `moonstack runs resume` goes on with it, `moonstack snapshot restore "
+        .. taken .. "` takes it back")
+    end)
     local ok, result = pcall(function()
       local found = env.upgrade(o.env, o.specs, {
         all = o.all, remove = o.remove, unask = o.unask, dependents = o.dependents,
@@ -256,6 +262,7 @@ local function in_place(o)
       if #views > 0 then try(o, views[1].root) end
       return { changed = found.changed, changes = found.changes }
     end)
+    interrupted = false
     if not ok then back(result) end
     return result
   end)

@@ -168,3 +168,51 @@ fn what_is_cancelled_while_spack_solves_is_put_back() {
     let left = std::fs::read_dir(bed.state().join("requests")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "what Spack was given for the solve is left");
 }
+
+#[test]
+fn who_interrupts_an_upgrade_in_place_is_told_the_ways_out() {
+    let mut bed = Bed::practice();
+    bed.env.push(("MOONSTACK_PRACTICE_FAULTS".to_owned(), "verb.install.hang = true".to_owned()));
+    let lock = bed.root.join("site/environments/science/spack.lock");
+    let before = std::fs::read(&lock).unwrap();
+    let mut child =
+        bed.start(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "--mode", "in-place"]);
+    while std::fs::read(&lock).unwrap() == before {
+        assert!(child.try_wait().unwrap().is_none(), "{}", bed.said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", bed.said());
+    let said = bed.said();
+    assert!(said.contains("runs resume") && said.contains("snapshot restore science@1"), "{said}");
+}
+
+#[test]
+fn of_several_roots_of_one_name_none_is_lost() {
+    let bed = Bed::practice();
+    let make = |name: &str, roots: &str| {
+        let file = bed.root.join("spack.yaml");
+        std::fs::write(&file, format!("spack:\n  specs: {roots}\n  concretizer: {{unify: false}}\n"))
+            .unwrap();
+        bed.ok(&[
+            "-q",
+            "eval",
+            &format!("env.create('{name}', {{ from = 'spack.yaml' }}) env.concretize('{name}')"),
+        ]);
+    };
+    let written = |name: &str| {
+        std::fs::read_to_string(bed.root.join("site/environments").join(name).join("spack.yaml")).unwrap()
+    };
+    let ask =
+        |name: &str, spec: &str| bed.run(&["-q", "eval", &format!("env.upgrade('{name}', {{ '{spec}' }})")]);
+    // One of them asks for it already.
+    make("both", "[zlib@1.2.13, zlib@1.3.1]");
+    let before = written("both");
+    let done = ask("both", "zlib@1.3.1");
+    assert_eq!((done.status.code(), written("both")), (Some(0), before), "{done:?}");
+    // Both would become the same.
+    make("either", "[zlib@1.2.13, zlib]");
+    let before = written("either");
+    let done = ask("either", "zlib@1.3.1");
+    assert_eq!((done.status.code(), written("either")), (Some(4), before), "{done:?}");
+}

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use serde_json::{Map, Value};
 
+use super::verbs::code_of;
 use crate::api::gather::Shape;
 use crate::api::perform::{self, Next};
 use crate::api::primitive::Reply;
@@ -56,6 +57,7 @@ pub async fn call(session: &Session, name: &str, arguments: Option<&str>) -> Res
         }
         Err(e) => return Err(Trouble::usage(format!("the arguments are not JSON: {e}"))),
     };
-    session.printer.json(&*primitive(session, name, arguments).await?)?;
-    Ok(0)
+    let reply = to_value(name, &*primitive(session, name, arguments).await?)?;
+    session.printer.json(&reply)?;
+    Ok(code_of(&reply))
 }

@@ -11,7 +11,7 @@ use crate::cli::session::Session;
 use crate::script::host::Uncompiled;
 use crate::script::value as lua_value;
 use crate::script::value::error;
-use crate::world::{Action, Effect};
+use crate::world::Action;
 
 /// Calls it and prints what it gives.
 pub async fn run(session: &Session, call: &VerbCall) -> Result<u8> {
@@ -22,10 +22,13 @@ pub async fn run(session: &Session, call: &VerbCall) -> Result<u8> {
         write_page(session, file, &title(call), &value).await?;
     }
     session.printer.give(&value)?;
-    // A look that found something wrong needs attention.
+    Ok(code_of(&value))
+}
+
+/// What says of itself, or of one of its rows, that it is not well needs attention.
+pub fn code_of(reply: &Value) -> u8 {
     let wrong = |row: &Value| row.get("ok") == Some(&Value::Bool(false));
-    let attention = wrong(&value) || value.as_array().is_some_and(|rows| rows.iter().any(wrong));
-    Ok(u8::from(attention && declared.effect == Effect::Reads))
+    u8::from(wrong(reply) || reply.as_array().is_some_and(|rows| rows.iter().any(wrong)))
 }
 
 /// What was asked for, as it was typed.

@@ -131,21 +131,20 @@ impl Asks {
             return Ok(());
         }
         let fitting: Vec<&(&str, Spec)> = same.iter().filter(|(_, root)| agree(root, spec)).collect();
-        let chosen: Vec<&(&str, Spec)> = match (same.as_slice(), fitting.is_empty()) {
-            ([one], _) => vec![one],
-            (_, false) => fitting,
-            (all, true) => {
-                let all: Vec<&str> = all.iter().map(|(text, _)| *text).collect();
-                return Err(Trouble::new(
-                    Kind::Refused,
-                    format!("'{text}' could take the place of any of these roots: {}", all.join(", ")),
-                )
-                .hint(
-                    "remove the one that is meant with --remove, as it is written, and ask for the new one",
-                ));
-            }
+        // Of several, one that asks for such a version already is meant.
+        let is_there = |root: &Spec| {
+            let any = root.versions.is_any() || spec.versions.is_any();
+            !any && root.versions.intersection(&spec.versions).is_some()
         };
-        for (root, parsed) in chosen {
+        let there: Vec<&(&str, Spec)> = fitting.iter().copied().filter(|(_, root)| is_there(root)).collect();
+        let chosen: Vec<&(&str, Spec)> = match (same.as_slice(), fitting.is_empty(), there.is_empty()) {
+            ([one], ..) => vec![one],
+            (_, false, true) => fitting,
+            (_, false, false) => there,
+            (all, true, _) => return Err(ambiguous(text, all)),
+        };
+        let mut news: Vec<Spec> = Vec::new();
+        for (root, parsed) in &chosen {
             let new = replaced(parsed, spec);
             // What is asked for so already keeps its words; that it is looked at again is the wish.
             let to = if new == *parsed {
@@ -156,8 +155,13 @@ impl Asks {
                 new.to_string()
             };
             self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some(to) });
+            news.push(new);
         }
-        Ok(())
+        let others = same.iter().filter(|one| !chosen.contains(one)).map(|(_, root)| root.clone());
+        news.extend(others);
+        // Two roots that become one would take away what nobody asked to lose.
+        let one = |at: usize| news.iter().take(at).any(|earlier| news.get(at) == Some(earlier));
+        if (0..news.len()).any(one) { Err(ambiguous(text, &same)) } else { Ok(()) }
     }
 
     /// The same with what was asked in the place of the roots, to the letter: what they asked for besides is given up.
@@ -198,6 +202,15 @@ impl Asks {
         }
         Ok(text)
     }
+}
+
+fn ambiguous(text: &str, roots: &[(&str, Spec)]) -> Trouble {
+    let all: Vec<&str> = roots.iter().map(|(text, _)| *text).collect();
+    Trouble::new(
+        Kind::Refused,
+        format!("'{text}' could take the place of any of these roots: {}", all.join(", ")),
+    )
+    .hint("remove the one that is meant with --remove, as it is written, and ask for the new one")
 }
 
 fn named(text: &str, dialect: Dialect) -> Result<Spec> {
