@@ -4,7 +4,6 @@ use std::io::Read as _;
 
 use serde_json::{Map, Value};
 
-use super::verbs::code_of;
 use crate::api::gather::Shape;
 use crate::api::perform::{self, Next};
 use crate::api::primitive::Reply;
@@ -35,6 +34,12 @@ pub fn to_value(name: &str, reply: &dyn erased_serde::Serialize) -> Result<Value
     serde_json::to_value(reply).map_err(|e| {
         Trouble::new(Kind::Internal, format!("{name}: the result cannot be written as JSON: {e}"))
     })
+}
+
+/// What says of itself, or of one of its rows, that it is not well needs attention.
+pub fn code_of(reply: &Value) -> u8 {
+    let wrong = |row: &Value| row.get("ok") == Some(&Value::Bool(false));
+    u8::from(wrong(reply) || reply.as_array().is_some_and(|rows| rows.iter().any(wrong)))
 }
 
 pub async fn call(session: &Session, name: &str, arguments: Option<&str>) -> Result<u8> {

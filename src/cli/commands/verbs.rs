@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::call::{primitive, to_value};
+use super::call::{code_of, primitive, to_value};
 use crate::base::{Kind, Result, Trouble};
 use crate::cli::args::verbs::VerbCall;
 use crate::cli::session::Session;
@@ -23,12 +23,6 @@ pub async fn run(session: &Session, call: &VerbCall) -> Result<u8> {
     }
     session.printer.give(&value)?;
     Ok(code_of(&value))
-}
-
-/// What says of itself, or of one of its rows, that it is not well needs attention.
-pub fn code_of(reply: &Value) -> u8 {
-    let wrong = |row: &Value| row.get("ok") == Some(&Value::Bool(false));
-    u8::from(wrong(reply) || reply.as_array().is_some_and(|rows| rows.iter().any(wrong)))
 }
 
 /// What was asked for, as it was typed.
