@@ -215,4 +215,9 @@ fn of_several_roots_of_one_name_none_is_lost() {
     let before = written("either");
     let done = ask("either", "zlib@1.3.1");
     assert_eq!((done.status.code(), written("either")), (Some(4), before), "{done:?}");
+    // The same one twice loses nothing.
+    make("twice", "[zlib, zlib]");
+    let done = ask("twice", "zlib@1.2.13");
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(written("twice").contains("zlib@1.2.13"), "{}", written("twice"));
 }

@@ -143,7 +143,8 @@ impl Asks {
             (_, false, false) => there,
             (all, true, _) => return Err(ambiguous(text, all)),
         };
-        let mut news: Vec<Spec> = Vec::new();
+        // Each root as it is and as it will be.
+        let mut fates: Vec<(&Spec, Spec)> = Vec::new();
         for (root, parsed) in &chosen {
             let new = replaced(parsed, spec);
             // What is asked for so already keeps its words; that it is looked at again is the wish.
@@ -155,13 +156,16 @@ impl Asks {
                 new.to_string()
             };
             self.roots.push(RootChange { from: Some((*root).to_owned()), to: Some(to) });
-            news.push(new);
+            fates.push((parsed, new));
         }
-        let others = same.iter().filter(|one| !chosen.contains(one)).map(|(_, root)| root.clone());
-        news.extend(others);
-        // Two roots that become one would take away what nobody asked to lose.
-        let one = |at: usize| news.iter().take(at).any(|earlier| news.get(at) == Some(earlier));
-        if (0..news.len()).any(one) { Err(ambiguous(text, &same)) } else { Ok(()) }
+        let others = same.iter().filter(|one| !chosen.contains(one));
+        fates.extend(others.map(|(_, root)| (root, root.clone())));
+        // Two roots that become one would take away what nobody asked to lose; the same one twice loses nothing.
+        let alike = |a: &Spec, b: &Spec| a.same_as(b, present.dialect);
+        let is_lost = |(at, (old, new)): (usize, &(&Spec, Spec))| {
+            fates.iter().take(at).any(|(earlier, becomes)| alike(new, becomes) && !alike(old, earlier))
+        };
+        if fates.iter().enumerate().any(is_lost) { Err(ambiguous(text, &same)) } else { Ok(()) }
     }
 
     /// The same with what was asked in the place of the roots, to the letter: what they asked for besides is given up.
