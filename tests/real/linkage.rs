@@ -25,6 +25,16 @@ impl Bed {
         Ok(PathBuf::from(prefix))
     }
 
+    /// What a proof says of a generation; that it ends with 1 where it finds something is looked at here.
+    fn proof(&self, number: &str) -> Result<serde_json::Value, Failed> {
+        let words = ["--json", "generation", "prove", "tools", "--number", number];
+        let output = self.site.moonstack(&words).output()?;
+        let proof: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let code = if proof["ok"] == true { Some(0) } else { Some(1) };
+        expect("the exit code of a proof", &format!("{:?}", output.status.code()), &format!("{code:?}"))?;
+        Ok(proof)
+    }
+
     /// What users get when they start the program.
     fn users(&self) -> Result<String, Failed> {
         let program = self.site.state().join("current/tools/view/bin/lab-tool");
@@ -116,7 +126,7 @@ fn damage(release: &'static str, root: &Path) -> Result<(), Failed> {
         |spec: &str| bed.site.moonstack(&["-q", "run", "upgrade-with-snapshot", "tools", spec]).output();
     lab::done("the upgrade that goes well", &upgrade("lab-tool@2.0")?)?;
     expect("users are on the new one", &bed.users()?, "2.0")?;
-    let proof = bed.site.json(&["generation", "prove", "tools", "--number", "2"])?;
+    let proof = bed.proof("2")?;
     if proof["ok"] != true || proof["files"].as_u64() < Some(2) {
         return Err(format!("Spack {release}: {proof}").into());
     }
@@ -147,7 +157,7 @@ fn damage(release: &'static str, root: &Path) -> Result<(), Failed> {
             Some(bytes) => std::fs::write(&library, bytes)?,
             None => std::fs::remove_file(&library)?,
         }
-        let proof = bed.site.json(&["generation", "prove", "tools", "--number", "1"])?;
+        let proof = bed.proof("1")?;
         // Program and library are told in one line, the view's links are another matter.
         let problems = proof["problems"].as_array().into_iter().flatten();
         let problems = problems.filter(|problem| !problem.to_string().contains("leads nowhere")).count();
@@ -164,7 +174,7 @@ fn damage(release: &'static str, root: &Path) -> Result<(), Failed> {
         expect("users stay", &bed.users()?, "2.0")?;
     }
     std::fs::write(&library, &whole)?;
-    let proof = bed.site.json(&["generation", "prove", "tools", "--number", "1"])?;
+    let proof = bed.proof("1")?;
     expect("mended", &proof["ok"].to_string(), "true")
 }
 
