@@ -42,9 +42,16 @@ local function kind_of(e) return type(e) == "userdata" and e.kind or "script" en
 -- What would help where the solver found nothing.
 local function unsolved(o, e)
   if kind_of(e) ~= "concretization" then return nil end
-  local words = { "what cannot be had together is named above" }
-  if not o.all then words[#words + 1] = "ask for other versions, or use --all to solve everything again" end
-  if #o.remove == 0 then words[#words + 1] = "use --remove for what stands in the way" end
+  local log, known, words = (e.facts or {}).log, nil, {}
+  for _, hint in ipairs(e.hints) do
+    if log and hint:find(log, 1, true) then known = hint else words[#words + 1] = hint end
+  end
+  if #words == 0 then
+    words[1] = "what cannot be had together is named above"
+    if not o.all then words[#words + 1] = "ask for other versions, or use --all to solve everything again" end
+    if #o.remove == 0 then words[#words + 1] = "use --remove for what stands in the way" end
+  end
+  words[#words + 1] = known
   return table.concat(words, "; ")
 end
 
@@ -151,7 +158,8 @@ local function by_generation(o)
     if not ok then
       if is_cancel(found) then error(found, 0) end
       snapshot.unpin(taken)
-      fail(kind_of(found), stays .. "; it cannot be solved: " .. reason(found), facts_of(found), unsolved(o, found))
+      local what = kind_of(found) == "concretization" and "; it cannot be solved: " or "; nothing was begun: "
+      fail(kind_of(found), stays .. what .. reason(found), facts_of(found), unsolved(o, found))
     end
     local why = not found.changed and "nothing would change" or over_budget(o, found)
     if why then

@@ -16,6 +16,7 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .into_iter()
         .filter_map(|candidate| {
             let low = candidate.to_lowercase();
+            let edits = damerau_levenshtein(&low, &lower);
             let distance = if low == lower || same_words(&low, &lower) {
                 0
             } else if lower.len() >= 3
@@ -23,13 +24,13 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
             {
                 1
             } else {
-                damerau_levenshtein(&low, &lower)
+                edits
             };
             (distance <= limit && distance < candidate.chars().count().max(2))
-                .then_some((distance, candidate))
+                .then_some((distance, edits, candidate))
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, edits, _)| (*distance, *edits))
+        .map(|(_, _, candidate)| candidate)
 }
 
 /// `dry-run`, `dry_run` and `dryRun` are one word.
@@ -61,5 +62,6 @@ mod tests {
         for (typed, expected, why) in cases {
             assert_eq!(nearest(typed, known), *expected, "{typed}: {why}");
         }
+        assert_eq!(nearest("zlib-mg", ["zlib", "zlib-ng"]), Some("zlib-ng"), "as near as its beginning");
     }
 }

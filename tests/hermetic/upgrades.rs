@@ -71,12 +71,36 @@ fn what_is_asked_of_a_dependency_is_required_until_it_is_unasked() {
     let requirement = "    zlib-ng:\n      require: [\"@2.1\"]\n";
     assert!(manifest(&bed).contains(requirement), "{}", manifest(&bed));
     let (said, code) = refused(&bed, &["run", "upgrade-with-snapshot", "science", "--unask", "hwloc"]);
-    assert!(code == 2 || code == 3, "{said}");
-    assert!(said.contains("requires nothing of 'hwloc'"), "{said}");
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("nothing was begun: nothing is asked of 'hwloc'"), "{said}");
     upgrade(&bed, &["--unask", "zlib-ng"]);
     assert!(!manifest(&bed).contains("  packages:"), "{}", manifest(&bed));
     // It is not asked for any more, and nobody asked for another.
-    assert!(locked(&bed, &current(&bed)).contains_key("zlib-ng"));
+    let kept = locked(&bed, &current(&bed))["zlib-ng"].clone();
+    let version = |hash: &str| bed.json(&["find", &format!("/{hash}")])[0]["version"].clone();
+    assert!(version(&kept).as_str().unwrap().starts_with("2.1"), "{}", version(&kept));
+    // By its name alone the newest is asked for, and nothing required.
+    let done = upgrade(&bed, &["zlib-ng"]);
+    assert_eq!(why(&done, "zlib-ng"), "asked");
+    let newest = locked(&bed, &current(&bed))["zlib-ng"].clone();
+    assert!(version(&newest).as_str().unwrap().starts_with("2.2"), "{}", version(&newest));
+    assert!(!manifest(&bed).contains("  packages:"), "{}", manifest(&bed));
+    assert_eq!(upgrade(&bed, &["zlib-ng"])["changed"], false);
+}
+
+#[test]
+fn what_there_is_not_is_refused_with_what_may_be_meant() {
+    let bed = Bed::practice();
+    upgrade(&bed, &["hdf5@1.12"]);
+    for (args, says) in [
+        (&["zlib-mg@2.1"] as &[&str], "no repository has 'zlib-mg'; did you mean 'zlib-ng'?"),
+        (&["zlib-ng@9.9"], "`spack versions --safe zlib-ng` lists the versions"),
+        (&["--remove", "hdf4"], "no root asks for 'hdf4'"),
+    ] {
+        let (said, code) = refused(&bed, &[&["run", "upgrade-with-snapshot", "science"], args].concat());
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(says) && said.contains("users stay on generation 2"), "{said}");
+    }
 }
 
 #[test]

@@ -22,7 +22,6 @@ use crate::common::dice::share;
 use crate::common::lab;
 
 const QUERIES: usize = 600;
-const WHOLE_COMMANDS: usize = 12;
 
 fn spack(site: &Path, arguments: &[&str]) -> std::process::Output {
     Command::new("sh")
@@ -109,7 +108,7 @@ fn whole_commands(
 ) -> usize {
     let plain = asked.iter().filter(|a| a.hashes.is_none() && a.default_states() && !a.text.contains('\''));
     let mut compared = 0;
-    for asked in plain.step_by(37).take(WHOLE_COMMANDS) {
+    for asked in plain.step_by(37).take(share("MOONSTACK_WHOLE_COMMANDS", 6)) {
         let mut arguments = vec!["find", "--json"];
         match asked.explicit {
             Some(true) => arguments.push("--explicit"),

@@ -228,7 +228,10 @@ fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            std::fs::copy(entry.path(), &target).unwrap();
+            // Byte code is of no use beside sources that have another time.
+            let time = entry.metadata().unwrap().modified().unwrap();
+            std::fs::File::options().append(true).open(&target).unwrap().set_modified(time).unwrap();
         }
     }
 }

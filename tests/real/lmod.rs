@@ -13,6 +13,7 @@ use crate::common::{self, modules};
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("lmod::a_generation_has_a_cache_that_lmod_believes", modules::no_lmod(), believed),
+        trial("lmod::a_module_that_lmod_cannot_load_is_found", modules::no_lmod(), unloadable),
         trial("lmod::the_plan_and_the_run_make_the_same_cache", None, planned),
         trial("lmod::a_cache_that_cannot_be_made_is_a_warning", None, failing),
     ]
@@ -73,6 +74,27 @@ fn believed() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("from-the-cache/"), "{said}{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// With the site file's word for where Lmod is, as from cron: no variable of a shell names it.
+fn unloadable() {
+    let lmod = modules::lmod_package().expect("Lmod");
+    let bed = with_modules(&format!("lmod = '{}'\n", lmod.display()));
+    bed.ok(&["-q", "generation", "adopt", "science"]);
+    bed.ok(&["-q", "generation", "prove", "science"]);
+    let root = bed.state().join("generations/science/1/modules/lmod");
+    for file in walkdir::WalkDir::new(&root).into_iter().flatten() {
+        if file.path().extension().is_some_and(|extension| extension == "lua") {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            std::fs::write(file.path(), format!("{text}\nload(\"no-such-compiler/13\")\n")).unwrap();
+        }
+    }
+    let output = bed.run(&["--json", "generation", "prove", "science"]);
+    assert_eq!(output.status.code(), Some(1));
+    let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = proof["problems"].to_string();
+    assert!(told.contains("loads no-such-compiler/13, which is in no folder"), "{proof}");
+    assert!(told.contains("does not load in Lmod"), "{proof}");
 }
 
 fn planned() {

@@ -31,7 +31,7 @@ mod upgrade;
 use libtest_mimic::Arguments;
 
 /// So many at a time, also where there are fewer cores: much of the time somebody waits for a build that sleeps.
-const THREADS: usize = 3;
+const THREADS: usize = 4;
 
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -8,6 +8,7 @@ use crate::generation::series::place::Place;
 use crate::generation::tree::modules::{self, ModuleFolders};
 use crate::site::Cx;
 use crate::spack::drive::session::Scope;
+use crate::spack::read::module_system::of_lmod;
 use crate::world::proc::program::Program;
 use crate::world::{Action, Effect};
 
@@ -16,8 +17,6 @@ const PROGRAM: &str = "update_lmod_system_cache_files";
 /// What it writes, and what Lmod looks for.
 const CACHE: &str = "spiderT.lua";
 const TIMESTAMP: &str = "timestamp";
-/// Where Lmod is if nobody says it.
-const USUAL: &[&str] = &["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod", "/usr/local/lmod/lmod"];
 
 /// Makes the cache, if the generation has modules for Lmod and Lmod is here. Without a cache Lmod works as well, so that
 /// none can be made is a warning.
@@ -41,26 +40,16 @@ pub async fn cache(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
     }
 }
 
-/// Lmod's program, where the site file or Lmod's own variables say, or in a usual place.
+/// Lmod's program.
 fn program(cx: &Cx) -> Option<PathBuf> {
-    let within = |folder: &Path| {
-        ["libexec", "", "lmod/libexec"]
-            .map(|below| folder.join(below).join(PROGRAM))
-            .into_iter()
-            .find(|path| cx.world.eyes.is_file(path))
-    };
-    if let Some(folder) = &cx.site.loaded.config.lmod {
-        let found = within(folder);
-        if found.is_none() {
-            cx.world.warn(format!(
-                "there is no {PROGRAM} in {}, which `lmod` of the site file names",
-                folder.display()
-            ));
-        }
-        return found;
+    let found = of_lmod(cx, PROGRAM);
+    if let (None, Some(folder)) = (&found, &cx.site.loaded.config.lmod) {
+        cx.world.warn(format!(
+            "there is no {PROGRAM} in {}, which `lmod` of the site file names",
+            folder.display()
+        ));
     }
-    let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(|name| cx.site.variables.get(name));
-    told.map(PathBuf::from).chain(USUAL.iter().map(PathBuf::from)).find_map(|folder| within(&folder))
+    found
 }
 
 async fn make(

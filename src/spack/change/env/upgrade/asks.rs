@@ -42,7 +42,7 @@ pub struct Asks {
     /// By name of the package.
     pub specs: BTreeMap<String, Spec>,
     pub roots: Vec<RootChange>,
-    /// What is asked of packages that are no roots: constraints by name.
+    /// What is asked of packages that are no roots: constraints by name, none where only the newest is wanted.
     pub requirements: BTreeMap<String, Vec<Value>>,
     /// Packages of which nothing is required any more.
     pub unasked: Vec<String>,
@@ -74,11 +74,8 @@ impl Asks {
         }
         for name in &args.unask {
             if required(present.text, name).is_none() {
-                return Err(Trouble::new(
-                    Kind::Usage,
-                    format!("{} requires nothing of '{name}'", present.manifest.path.display()),
-                )
-                .hint("what was asked of a dependency stands under packages:NAME:require"));
+                return Err(Trouble::new(Kind::NotFound, format!("nothing is asked of '{name}'"))
+                    .hint("what was asked of a dependency stands under packages:NAME:require"));
             }
             asks.unasked.push(name.clone());
         }
@@ -104,10 +101,9 @@ impl Asks {
             }
         }
         if self.roots.len() == before {
-            return Err(Trouble::new(
-                Kind::NotFound,
-                format!("{} does not ask for '{text}'", present.manifest.path.display()),
-            ));
+            let all: Vec<&str> = present.manifest.specs.iter().map(|user| user.text.as_str()).collect();
+            return Err(Trouble::new(Kind::NotFound, format!("no root asks for '{text}'"))
+                .hint(format!("the roots are: {}", all.join(", "))));
         }
         Ok(())
     }
@@ -195,7 +191,7 @@ impl Asks {
         let mut changes: Vec<Change> = self.roots.iter().filter_map(RootChange::edit).collect();
         changes.dedup();
         let mut text = edited(present.text, &present.manifest.lists, &changes)?;
-        for (name, list) in &self.requirements {
+        for (name, list) in self.requirements.iter().filter(|(_, list)| !list.is_empty()) {
             let path = ["packages", name.as_str(), "require"];
             let list = Value::Array(list.clone());
             text = with_setting(&text, &path, Some(&list)).ok_or_else(unchanged)?;
@@ -235,7 +231,8 @@ fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> 
         .filter_map(move |user| Some((user.text.as_str(), Spec::parse(&user.text, dialect).ok()?)))
 }
 
-fn is_bare(spec: &Spec) -> bool {
+/// It is a name and nothing else.
+pub fn is_bare(spec: &Spec) -> bool {
     *spec == Spec { name: spec.name.clone(), ..Spec::default() }
 }
 

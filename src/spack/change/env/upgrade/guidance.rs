@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::asks::Asks;
+use super::asks::{Asks, is_bare};
 use super::requirements::of_all;
 use crate::base::Result;
 use crate::site::Cx;
@@ -81,7 +81,7 @@ impl Guidance<'_> {
         }
         let asked = self.asks.specs.get(&first.name);
         let mut list = Vec::new();
-        if asked.is_none_or(|spec| spec.versions.is_any())
+        if asked.is_none_or(|spec| spec.versions.is_any() && !is_bare(spec))
             && others.iter().all(|row| row.version == first.version)
         {
             list.push(format!("@={}", first.version));
@@ -142,9 +142,19 @@ impl Guidance<'_> {
             .collect()
     }
 
+    /// What may not be reused: of a package that is asked for by its name alone the newest is wanted, and Spack would
+    /// rather reuse an old one, by itself or below what needs it.
+    fn outdated(&self) -> BTreeSet<&str> {
+        let touched = self.lock.specs.values().filter(|row| self.touched.contains(&row.hash));
+        let wanted = self.asks.specs.values().any(is_bare);
+        touched.filter(|_| wanted).map(|row| row.name.as_str()).collect()
+    }
+
     /// `concretizer.yaml`: the environment's own specs, and what is configured for all others.
     fn reuse(&self, before: &Path) -> Result<String> {
-        let mut from = vec![json!({ "type": "environment", "path": before, "include": [], "exclude": [] })];
+        let outdated = self.outdated();
+        let own = json!({ "type": "environment", "path": before, "include": [], "exclude": &outdated });
+        let mut from = vec![own];
         let is_free = |row: &&SpecRow| !self.touched.contains(&row.hash);
         let kept: BTreeSet<&str> =
             self.lock.specs.values().filter(is_free).map(|row| row.name.as_str()).collect();
@@ -152,7 +162,7 @@ impl Guidance<'_> {
             let mut exclude: Vec<Value> =
                 source.get("exclude").and_then(Value::as_array).cloned().unwrap_or_default();
             // Of these the environment has its own.
-            exclude.extend(kept.iter().map(|name| Value::from(*name)));
+            exclude.extend(kept.union(&outdated).map(|name| Value::from(*name)));
             source.insert("exclude".to_owned(), exclude.into());
             from.push(source.into());
         }

@@ -5,12 +5,13 @@
 //! solves.
 //!
 //! ```text
-//! guidance → asks → requirements → why → { args, unlock }
+//! { guidance, help } → asks → requirements → why → { args, unlock }
 //! ```
 
 mod args;
 mod asks;
 mod guidance;
+mod help;
 mod requirements;
 mod unlock;
 mod why;
@@ -49,7 +50,7 @@ pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
         Ok(solved) => solved,
         Err(trouble) => {
             return Err(match before.put_back(&cx, &scope).await {
-                Ok(()) => trouble,
+                Ok(()) => help::helped(&*cx.world.eyes, &scope, &asks, trouble),
                 Err(other) => trouble.hint(format!("its files are not put back: {}", other.message())),
             });
         }

@@ -49,6 +49,9 @@ pub fn requirement(
             is_said = true;
         }
     }
+    if asked == Spec::default() {
+        return Ok(out);
+    }
     if !is_said {
         let text = Value::from(asked.to_string());
         if !out.contains(&text) {
