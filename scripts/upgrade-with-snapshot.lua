@@ -39,20 +39,20 @@ end
 
 local function kind_of(e) return type(e) == "userdata" and e.kind or "script" end
 
--- What would help where the solver found nothing.
-local function unsolved(o, e)
-  if kind_of(e) ~= "concretization" then return nil end
+-- What would help: what the failure says itself, or else what may help where the solver found nothing.
+local function advice(o, e)
+  if type(e) ~= "userdata" then return nil end
   local log, known, words = (e.facts or {}).log, nil, {}
   for _, hint in ipairs(e.hints) do
     if log and hint:find(log, 1, true) then known = hint else words[#words + 1] = hint end
   end
-  if #words == 0 then
+  if #words == 0 and e.kind == "concretization" then
     words[1] = "what cannot be had together is named above"
     if not o.all then words[#words + 1] = "ask for other versions, or use --all to solve everything again" end
     if #o.remove == 0 then words[#words + 1] = "use --remove for what stands in the way" end
   end
   words[#words + 1] = known
-  return table.concat(words, "; ")
+  if #words > 0 then return table.concat(words, "; ") end
 end
 
 local function facts_of(e) return type(e) == "userdata" and e.facts or nil end
@@ -159,7 +159,7 @@ local function by_generation(o)
       if is_cancel(found) then error(found, 0) end
       snapshot.unpin(taken)
       local what = kind_of(found) == "concretization" and "; it cannot be solved: " or "; nothing was begun: "
-      fail(kind_of(found), stays .. what .. reason(found), facts_of(found), unsolved(o, found))
+      fail(kind_of(found), stays .. what .. reason(found), facts_of(found), advice(o, found))
     end
     local why = not found.changed and "nothing would change" or over_budget(o, found)
     if why then
@@ -189,7 +189,7 @@ local function by_generation(o)
     if ok then return { installed = #built.installed } end
     if is_cancel(built) then error(built, 0) end
     snapshot.unpin(taken)
-    fail(kind_of(built), stays .. "; the upgrade failed: " .. reason(built), facts_of(built))
+    fail(kind_of(built), stays .. "; the upgrade failed: " .. reason(built), facts_of(built), advice(o, built))
   end)
   run.step("prove", { needs = { "build" }, inputs = number }, function()
     local ok, e = pcall(function()
@@ -201,7 +201,7 @@ local function by_generation(o)
     if ok then return e end
     if is_cancel(e) then error(e, 0) end
     snapshot.unpin(taken)
-    fail(kind_of(e), stays .. "; generation " .. number .. " was not published: " .. reason(e), facts_of(e))
+    fail(kind_of(e), stays .. "; generation " .. number .. " was not published: " .. reason(e), facts_of(e), advice(o, e))
   end)
   run.step("publish", { needs = { "prove" }, inputs = number }, function()
     return generation.publish(line, { number = number }).number
@@ -217,7 +217,7 @@ local function by_generation(o)
     if is_cancel(e) then error(e, 0) end
     generation.rollback(line, { to = before })
     snapshot.unpin(taken)
-    fail("not_done", "users are back on generation " .. before .. " of " .. line .. "; generation " .. number .. " was published and failed: " .. reason(e), facts_of(e))
+    fail("not_done", "users are back on generation " .. before .. " of " .. line .. "; generation " .. number .. " was published and failed: " .. reason(e), facts_of(e), advice(o, e))
   end)
   run.step("tidy", { needs = { "look again" }, inputs = o.keep_generations }, function()
     snapshot.unpin(taken)
@@ -239,7 +239,7 @@ local function in_place(o)
   local function back(e)
     snapshot.restore(taken)
     snapshot.unpin(taken)
-    fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e), unsolved(o, e))
+    fail(kind_of(e), o.env .. " is back as it was in " .. taken .. "; the upgrade failed: " .. reason(e), facts_of(e), advice(o, e))
   end
   local asked = { taken, o.all, o.specs, o.remove, o.unask, o.dependents }
   local done = run.step("upgrade", { needs = { "snapshot" }, inputs = asked }, function()

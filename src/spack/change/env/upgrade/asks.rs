@@ -133,11 +133,14 @@ impl Asks {
             !any && root.versions.intersection(&spec.versions).is_some()
         };
         let there: Vec<&(&str, Spec)> = fitting.iter().copied().filter(|(_, root)| is_there(root)).collect();
-        let chosen: Vec<&(&str, Spec)> = match (same.as_slice(), fitting.is_empty(), there.is_empty()) {
-            ([one], ..) => vec![one],
-            (_, false, true) => fitting,
-            (_, false, false) => there,
-            (all, true, _) => return Err(ambiguous(text, all)),
+        // Where none agrees, the one of that version changes in what else is asked.
+        let alike: Vec<&(&str, Spec)> = same.iter().filter(|(_, root)| is_there(root)).collect();
+        let chosen: Vec<&(&str, Spec)> = match (same.as_slice(), alike.as_slice()) {
+            ([one], _) => vec![one],
+            _ if !there.is_empty() => there,
+            _ if !fitting.is_empty() => fitting,
+            (_, [one]) => vec![one],
+            (all, _) => return Err(ambiguous(text, all)),
         };
         // Each root as it is and as it will be.
         let mut fates: Vec<(&Spec, Spec)> = Vec::new();
