@@ -3,6 +3,7 @@
 use moonstack::spack::spec::{Dialect, Spec};
 use proptest::prelude::*;
 
+use crate::common::runs_bed::Bed;
 use crate::effort::assert_in_proportion;
 
 fn part() -> impl Strategy<Value = String> {
@@ -99,7 +100,7 @@ fn errors_say_where_and_what_is_refused_is_named() {
         ("hdf5 os==x", "usage", 6, "'=' only"),
         ("hdf5 ^[deptypes=all] a", "usage", 8, "type of dependency"),
         ("hdf5 ^[deptypes=build] a ^[deptypes=build,link] a", "usage", 49, "needed twice"),
-        ("./spec.json", "unsupported", 1, "spec files"),
+        ("./spec.json", "unsupported", 1, "a spec file cannot be read here"),
         ("hdf5 target=frontend", "unsupported", 6, "frontend"),
         ("hdf5@3:1", "usage", 5, "empty"),
         ("hdf5 ^[virtuals=c,=d] gcc", "usage", 8, "virtual package"),
@@ -162,4 +163,25 @@ fn the_dialects_read_percent_differently() {
     assert!(old.variants.contains_key("mpi") && old.compiler.is_some() && old.dependencies.is_empty());
     let new = Spec::parse("hdf5 %gcc@12 +mpi", Dialect::Direct).unwrap();
     assert!(new.variants.is_empty() && new.dependencies[0].spec.variants.contains_key("mpi"));
+}
+
+#[test]
+fn a_spec_file_stands_for_the_hash_in_it() {
+    let bed = Bed::practice();
+    let found = bed.json(&["find", "hdf5"])[0].clone();
+    let file = format!("{}/.spack/spec.json", found["prefix"].as_str().unwrap());
+    assert_eq!(bed.json(&["find", &file])[0]["hash"], found["hash"]);
+    let below = bed.json(&["find", &format!("netcdf-c ^{file}")]);
+    assert_eq!(below[0]["name"], "netcdf-c");
+    let folder = bed.root.join("specs");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("abstract.yaml"), "spec:\n  nodes:\n  - name: hdf5\n").unwrap();
+    let said = |word: &str| {
+        let output = bed.command(&["find", word]).current_dir(&folder).output().unwrap();
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+    };
+    let (text, code) = said("./abstract.yaml");
+    assert!(text.contains("holds no concrete spec") && code != Some(0), "{text}");
+    let (text, code) = said("./none.json");
+    assert!(text.contains("there is no such file") && code != Some(0), "{text}");
 }

@@ -341,7 +341,7 @@ fn environments(root: &Path, folder: &Path) -> PathBuf {
          - compilers: ['%gcc@12', '%gcc@11']\n    when: platform == 'linux'\n  - compilers: ['%intel']\n    when: platform == 'darwin'\n  \
          - packages: [lab-mpich]\n    when: env.get('HOME', '') != '' and re.match(r'lin', platform)\n  specs:\n  - 'lab-big@0.8:'\n  - $packages\n  \
          - matrix:\n    - [$packages]\n    - [$compilers]\n    exclude:\n    - lab-mpich %gcc@11\n  - matrix:\n    - ['lab-hwloc ~shared', lab-hwloc]\n    - ['^lab-zlib', '^lab-zlib@1.3']\n    \
-         - [+pic]\n  view:\n    default:\n      root: .view\n      link: roots\n  config:\n    build_jobs: 11\n    template_dirs:: [/only/this]\n  mirrors:\n    \
+         - [+pic]\n  view:\n    default:\n      root: .view-$target/$arch-${architecture}\n      link: roots\n  config:\n    build_jobs: 11\n    template_dirs:: [/only/this]\n  mirrors:\n    \
          env: ./env-mirror\n    short: https://replaced.example\n  packages:\n    all:\n      variants: [+env]\n  concretizer:\n    unify: when_possible\n",
     );
     write(&environment.join("inner/config.yaml"), "config:\n  build_jobs: 12\n  checksum: true\n");

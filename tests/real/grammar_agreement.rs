@@ -79,7 +79,7 @@ impl Site {
     }
 
     fn read<T>(&self, work: impl FnOnce(Reading<'_>) -> T) -> T {
-        let words = ConfiguredWords { config: &self.config, eyes: &LiveEyes };
+        let words = ConfiguredWords { config: &self.config };
         work(Reading { dialect: self.dialect, site: Some(&words) })
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::world::Eyes;
 
@@ -20,6 +21,8 @@ pub struct Host {
     pub os: Option<String>,
     /// `x86_64`, `aarch64`, …
     pub target_family: String,
+    /// `zen3`, `neoverse_v1`, … once somebody asked for it.
+    pub(super) target: OnceLock<Option<String>>,
     pub hostname: String,
     pub date: String,
 }
@@ -40,6 +43,7 @@ impl Host {
             platform: if cfg!(target_os = "macos") { "darwin" } else { "linux" }.to_owned(),
             os: operating_system(eyes),
             target_family: target_family().to_owned(),
+            target: OnceLock::new(),
             hostname: nix::unistd::gethostname()
                 .ok()
                 .and_then(|name| name.into_string().ok())

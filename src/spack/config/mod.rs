@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! mirrors → { compilers ↔ mod ↔ repos ↔ settings ↔ variables, include } → { locate, scopes, when } →
-//! { host ↔ paths, keys } → { release, merge }
+//! { host ↔ paths, keys } → { release, merge, processor }
 //! ```
 
 pub mod compilers;
@@ -15,6 +15,7 @@ pub mod locate;
 pub mod merge;
 pub mod mirrors;
 pub mod paths;
+mod processor;
 pub mod release;
 pub mod repos;
 pub mod scopes;

@@ -9,9 +9,11 @@ use regex::{Captures, Regex};
 use sha1::{Digest as _, Sha1};
 
 use super::host::{Host, Variables};
+use super::processor;
 use super::release::Release;
 use crate::base::{Result, Trouble};
 use crate::spack::text::yaml::Yaml;
+use crate::world::fs::eyes::LiveEyes;
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+\b|\{\w+\})").ok());
 static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(?:\w+|\{[^}]*\})").ok());
@@ -92,14 +94,25 @@ impl Substitution {
             "date" => Some(self.host.date.clone()),
             "env" => Some(self.environment.as_deref().map_or_else(|| written.to_owned(), shown)),
             "spack_short_version" => Some(format!("{}.{}", self.release.major, self.release.minor)),
-            // The microarchitecture is Spack's own finding.
-            "architecture" | "arch" | "target" => None,
+            "architecture" | "arch" => self.architecture(),
+            "target" => self.target(),
             _ => Some(written.to_owned()),
         };
         value.unwrap_or_else(|| {
             unknown.push(written.to_owned());
             written.to_owned()
         })
+    }
+
+    /// This machine's processor as Spack names it; none where its table or `/proc/cpuinfo` does not tell.
+    pub fn target(&self) -> Option<String> {
+        let family = &self.host.target_family;
+        // No plan changes either of them.
+        self.host.target.get_or_init(|| processor::detect(&LiveEyes, &self.root, family)).clone()
+    }
+
+    fn architecture(&self) -> Option<String> {
+        Some(format!("{}-{}-{}", self.host.platform, self.host.os.as_ref()?, self.target()?))
     }
 
     pub fn expand_home(&self, text: &str) -> String {
@@ -291,6 +304,7 @@ pub mod tests {
                 platform: "linux".to_owned(),
                 os: Some("rocky8".to_owned()),
                 target_family: "x86_64".to_owned(),
+                target: Some("zen3".to_owned()).into(),
                 hostname: "login1".to_owned(),
                 date: "2026-01-02".to_owned(),
             },
@@ -318,6 +332,7 @@ pub mod tests {
             ("https://host/$user", "https://host/ann"),
             ("oci://host/x", "oci://host/x"),
             ("$platform-$os-$target_family", "/cfg/linux-rocky8-x86_64"),
+            ("$target/$arch", "/cfg/zen3/linux-rocky8-zen3"),
             ("$env/x", "/cfg/$env/x"),
             ("$spack_short_version", "/cfg/1.2"),
         ];
@@ -325,6 +340,9 @@ pub mod tests {
             let got = s.resolve_from(text, Path::new("/cfg"));
             assert_eq!((got.text.as_str(), got.unknown.len()), (expected, 0), "{text}");
         }
+        // Where there is no table of processors, only Spack can tell.
+        let mut s = s;
+        s.host.target = None.into();
         assert_eq!(s.resolve_from("/x/$arch", Path::new("/")).unknown, ["$arch"]);
     }
 

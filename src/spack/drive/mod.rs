@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! failure → { signs, invoke } → handed → { invocation, installed, locks } → { events, verbs, session } →
-//! site_words → processor
+//! { site_words, spec_files }
 //! ```
 
 pub mod events;
@@ -13,8 +13,8 @@ pub mod installed;
 pub mod invocation;
 pub mod invoke;
 pub mod locks;
-mod processor;
 pub mod session;
 mod signs;
 pub mod site_words;
+mod spec_files;
 pub mod verbs;

@@ -11,6 +11,7 @@ use crate::spack::config::locate::{Installation, Search, locate};
 use crate::spack::config::settings::{InstallTree, Upstream};
 use crate::spack::config::{Config, ConfigInputs};
 use crate::spack::drive::site_words::ConfiguredWords;
+use crate::spack::drive::spec_files;
 use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::spec::reading::Reading;
 use crate::spack::spec::{Dialect, Spec};
@@ -129,17 +130,19 @@ impl Scope {
     }
 
     /// One spec, in the words of this site.
-    pub fn spec(&self, cx: &Cx, text: &str) -> Result<Spec> {
-        self.reading(cx, |reading| Spec::parse(text, reading))
+    pub fn spec(&self, text: &str) -> Result<Spec> {
+        self.reading(|reading| Spec::parse(text, reading))
     }
 
     /// One spec after the other, in the words of this site.
     pub fn specs(&self, cx: &Cx, text: &str) -> Result<Vec<Spec>> {
-        self.reading(cx, |reading| Spec::parse_all(text, reading))
+        let text =
+            spec_files::with_hashes(&*cx.world.eyes, &self.config.sub.cwd, text, self.spack.dialect())?;
+        self.reading(|reading| Spec::parse_all(&text, reading))
     }
 
-    fn reading<T>(&self, cx: &Cx, read: impl FnOnce(Reading<'_>) -> T) -> T {
-        let words = ConfiguredWords { config: &self.config, eyes: &*cx.world.eyes };
+    fn reading<T>(&self, read: impl FnOnce(Reading<'_>) -> T) -> T {
+        let words = ConfiguredWords { config: &self.config };
         read(Reading { dialect: self.spack.dialect(), site: Some(&words) })
     }
 

@@ -2,14 +2,11 @@
 
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
-use crate::spack::drive::processor;
 use crate::spack::spec::reading::{SiteWords, ToolchainPart};
 use crate::spack::text::yaml::Yaml;
-use crate::world::Eyes;
 
 pub struct ConfiguredWords<'s> {
     pub config: &'s Config,
-    pub eyes: &'s dyn Eyes,
 }
 
 impl SiteWords for ConfiguredWords<'_> {
@@ -22,7 +19,7 @@ impl SiteWords for ConfiguredWords<'_> {
     }
 
     fn target(&self) -> Option<String> {
-        processor::detect(self.eyes, &self.config.sub.root, &self.config.sub.host.target_family)
+        self.config.sub.target()
     }
 
     fn toolchain(&self, name: &str) -> Result<Option<Vec<ToolchainPart>>> {

@@ -212,7 +212,7 @@ pub fn status_of(cx: &Cx, scope: &Scope) -> Result<Status> {
     let asked: Vec<String> = manifest.specs.iter().map(|spec| spec.text.clone()).collect();
     let known: Vec<(String, String)> =
         lock.iter().flat_map(Lockfile::roots).map(|r| (r.spec.to_string(), r.hash.to_string())).collect();
-    let compared = compare(cx, scope, &asked, &known, manifest.not_understood.is_empty());
+    let compared = compare(scope, &asked, &known, manifest.not_understood.is_empty());
     scope.with_stores(cx, |stores, _| {
         let locked = lock.as_ref().map(Locks::new);
         let mut roots = Vec::new();

@@ -1,6 +1,5 @@
 //! Which roots of a manifest are those of its lock, as Spack compares them.
 
-use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::read::env_status::RootState;
 use crate::spack::spec::Spec;
@@ -23,16 +22,10 @@ struct Root<'t> {
 
 /// Compares what is asked for with what a lock has, as texts and hashes. Where the manifest is not known as a `whole`,
 /// what seems to be left over may be asked for all the same.
-pub fn compare(
-    cx: &Cx,
-    scope: &Scope,
-    asked: &[String],
-    locked: &[(String, String)],
-    whole: bool,
-) -> Comparison {
+pub fn compare(scope: &Scope, asked: &[String], locked: &[(String, String)], whole: bool) -> Comparison {
     let mut not_understood = Vec::new();
     let mut read = |text: &str, of: &str| {
-        let spec = scope.spec(cx, text);
+        let spec = scope.spec(text);
         spec.map_err(|t| not_understood.push(format!("the root '{text}' of the {of}: {}", t.message()))).ok()
     };
     let wanted: Vec<Root<'_>> =
@@ -65,17 +58,17 @@ pub fn compare(
 }
 
 /// One spec to Spack, whatever the order of its words.
-pub fn same(cx: &Cx, scope: &Scope, a: &str, b: &str) -> bool {
-    alike(cx, scope, a, b, Spec::clone)
+pub fn same(scope: &Scope, a: &str, b: &str) -> bool {
+    alike(scope, a, b, Spec::clone)
 }
 
 /// One spec after Spack wrote it down, which loses some of what was said.
-pub fn same_written(cx: &Cx, scope: &Scope, a: &str, b: &str) -> bool {
-    alike(cx, scope, a, b, |spec| spec.as_written(scope.spack.dialect()))
+pub fn same_written(scope: &Scope, a: &str, b: &str) -> bool {
+    alike(scope, a, b, |spec| spec.as_written(scope.spack.dialect()))
 }
 
-fn alike(cx: &Cx, scope: &Scope, a: &str, b: &str, form: impl Fn(&Spec) -> Spec) -> bool {
-    let parse = |text| scope.spec(cx, text).ok().map(|spec| form(&spec));
+fn alike(scope: &Scope, a: &str, b: &str, form: impl Fn(&Spec) -> Spec) -> bool {
+    let parse = |text| scope.spec(text).ok().map(|spec| form(&spec));
     let dialect = scope.spack.dialect();
     a == b || parse(a).zip(parse(b)).is_some_and(|(a, b)| a.same_as(&b, dialect))
 }

@@ -1,6 +1,8 @@
 //! Cuts spec text into tokens, with Spack's own precedence: the same characters must be the same token
 //! here and there, or a query would silently mean something else.
 
+use std::ops::Range;
+
 use crate::base::{Kind, Result, Trouble};
 
 use super::Dialect;
@@ -66,7 +68,31 @@ pub fn trouble_at(kind: Kind, text: &str, at: usize, message: impl Into<String>)
         .fact("spec", text)
 }
 
+/// Refuses the paths of spec files: who knows files has put something else in their place.
 pub fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Placed<'_>>> {
+    scan(text, dialect, |file| {
+        let word = text.get(file.clone()).unwrap_or_default();
+        let message = format!("a spec file cannot be read here: '{word}'");
+        Err(trouble_at(Kind::Unsupported, text, file.start, message)
+            .hint("write the spec, or '/' and its hash"))
+    })
+}
+
+/// Where paths of spec files stand in the place of specs.
+pub fn files(text: &str, dialect: Dialect) -> Result<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    scan(text, dialect, |file| {
+        found.push(file);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn scan(
+    text: &str,
+    dialect: Dialect,
+    mut on_file: impl FnMut(Range<usize>) -> Result<()>,
+) -> Result<Vec<Placed<'_>>> {
     let mut out = Vec::new();
     let mut at = 0;
     // How far the text was looked at for paths: a long word must not be looked at again from each of its tokens.
@@ -78,7 +104,13 @@ pub fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Placed<'_>>> {
             continue;
         }
         if at >= looked {
-            looked = at + refuse_file(text, at, rest)?;
+            let (length, is_file) = path(rest);
+            looked = at + length;
+            if is_file {
+                on_file(at..looked)?;
+                at = looked;
+                continue;
+            }
         }
         let mut cursor = Cursor { rest, dialect };
         let Some(token) = cursor.token() else {
@@ -107,22 +139,13 @@ fn unexpected(text: &str, at: usize, rest: &str) -> Trouble {
     }
 }
 
-/// A path of a spec file instead of a spec; gives the length of the word that is none.
-fn refuse_file(text: &str, at: usize, rest: &str) -> Result<usize> {
+/// The length of the word that could be a path, and whether it is that of a spec file.
+fn path(rest: &str) -> (usize, bool) {
     let word = run(rest, |c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     let begins = word.starts_with(['.', '/']) || word.contains('/');
     let file = [".json", ".yaml"].iter().any(|end| word.ends_with(end));
     let key = rest.get(word.len()..).is_some_and(|tail| tail.starts_with(['=', ':']));
-    if begins && file && !key {
-        return Err(trouble_at(
-            Kind::Unsupported,
-            text,
-            at,
-            format!("spec files are not supported: '{word}'"),
-        )
-        .hint("write the spec, or '/' and its hash"));
-    }
-    Ok(word.len())
+    (word.len(), begins && file && !key)
 }
 
 fn run(text: &str, of: impl Fn(char) -> bool) -> &str {

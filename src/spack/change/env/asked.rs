@@ -94,7 +94,7 @@ async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>>
     for change in changes {
         if let Change::Replace { root, by } = change
             && !words.contains(by)
-            && !same(cx, scope, root, by)
+            && !same(scope, root, by)
         {
             words.push(by.clone());
         }
@@ -105,7 +105,7 @@ async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>>
 pub async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<ManifestChange> {
     let before = asked(cx, scope).await?;
     let (unchanged, changed): (Vec<String>, Vec<String>) =
-        specs.into_iter().partition(|s| before.iter().any(|b| same(cx, scope, b, s)));
+        specs.into_iter().partition(|s| before.iter().any(|b| same(scope, b, s)));
     if changed.is_empty() {
         return Ok(ManifestChange { changed, unchanged, specs: before });
     }
@@ -115,7 +115,7 @@ pub async fn put_in(cx: &Cx, scope: &Scope, specs: Vec<String>) -> Result<Manife
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
-    let asks = |s: &&String| after.iter().any(|a| same_written(cx, scope, a, s));
+    let asks = |s: &&String| after.iter().any(|a| same_written(scope, a, s));
     let lost: Vec<&str> = changed.iter().filter(|s| !asks(s)).map(String::as_str).collect();
     if !lost.is_empty() {
         return Err(not_done(&answer, &format!("the manifest does not ask for {}", lost.join(", "))));
@@ -230,7 +230,7 @@ async fn take_out(cx: &Cx, scope: &Scope, going: &[&UserSpec], force: bool) -> R
     failure::check(&*cx.world.eyes, &answer)?;
     replay::prove_file(&*cx.world.eyes, &scope.inside()?.manifest_file());
     let after = asked(cx, scope).await?;
-    let stays = |root: &&&UserSpec| after.iter().any(|text| same(cx, scope, text, &root.text));
+    let stays = |root: &&&UserSpec| after.iter().any(|text| same(scope, text, &root.text));
     let left: Vec<&str> = going.iter().filter(stays).map(|root| root.text.as_str()).collect();
     if left.is_empty() {
         return Ok(());

@@ -98,7 +98,7 @@ pub async fn guided(
         read(cx, scope, move |cx, scope| lock::changes(before.as_ref(), lock::text(cx, scope)?.as_ref()));
     let changes = changes.await?;
     let status = read(cx, scope, status_of).await?;
-    let behind = behind(cx, scope, &status);
+    let behind = behind(scope, &status);
     // Roots that only Spack can expand cannot be compared here.
     if !behind.is_empty() && status.not_understood.is_empty() {
         let message = format!(
@@ -122,10 +122,9 @@ pub async fn guided(
 
 /// The roots that the lock does not have although Spack has just solved the manifest, and those that it has still. Some
 /// are other roots to Spack as soon as it has written them down; it concretizes those again each time.
-fn behind<'s>(cx: &Cx, scope: &Scope, status: &'s Status) -> Vec<&'s str> {
+fn behind<'s>(scope: &Scope, status: &'s Status) -> Vec<&'s str> {
     let of = |state: RootState| status.roots.iter().filter(move |root| root.state == state);
-    let written =
-        |asked: &RootStatus, locked: &RootStatus| same_written(cx, scope, &asked.spec, &locked.spec);
+    let written = |asked: &RootStatus, locked: &RootStatus| same_written(scope, &asked.spec, &locked.spec);
     let missing = of(RootState::NotConcretized)
         .filter(|asked| !of(RootState::Stale).any(|locked| written(asked, locked)));
     let left = of(RootState::Stale)
