@@ -84,3 +84,61 @@ fn marks(eyes: &dyn Eyes, roots: &[PathBuf]) -> Option<Marks> {
     };
     roots.iter().map(mark).collect::<Option<_>>().map(Marks)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::world::fs::eyes::LiveEyes;
+
+    /// An index that was written long ago or just now, and Spack's mark of its writing.
+    fn write(root: &Path, long_ago: bool, verifier: &str) {
+        let folder = root.join(".spack-db");
+        fs::create_dir_all(&folder).unwrap();
+        let index = folder.join("index.json");
+        fs::write(&index, "{}").unwrap();
+        let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let when = if long_ago { past } else { SystemTime::now() };
+        fs::File::options().append(true).open(&index).unwrap().set_modified(when).unwrap();
+        fs::write(folder.join("index_verifier"), verifier).unwrap();
+    }
+
+    #[test]
+    fn a_store_is_read_again_once_somebody_may_have_written_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, upstream) = (folder.path().join("store"), folder.path().join("upstream"));
+        let release = Release::parse("1.2.0").unwrap();
+        let (kept, reads) = (KeptStores::default(), Cell::new(0));
+        let ask = |roots: &[&PathBuf]| {
+            let roots: Vec<PathBuf> = roots.iter().map(|root| (*root).clone()).collect();
+            let read = || {
+                reads.set(reads.get() + 1);
+                ReadStores::parse(roots.iter().map(|root| DatabaseText::empty(root)).collect(), release)
+            };
+            kept.get(&LiveEyes, &roots, read).unwrap();
+            reads.get()
+        };
+        write(&root, true, "a");
+        assert_eq!([ask(&[&root]), ask(&[&root]), ask(&[&root])], [1, 1, 1]);
+        // The same second and size, and another writing.
+        write(&root, true, "b");
+        assert_eq!([ask(&[&root]), ask(&[&root])], [2, 2]);
+        // Another writing would have the same time.
+        write(&root, false, "c");
+        assert_eq!([ask(&[&root]), ask(&[&root])], [3, 4]);
+        write(&root, true, "d");
+        write(&upstream, true, "a");
+        assert_eq!([ask(&[&root, &upstream]), ask(&[&root, &upstream])], [5, 5]);
+        write(&upstream, true, "b");
+        assert_eq!([ask(&[&root, &upstream]), ask(&[&root])], [6, 7]);
+        kept.forget();
+        assert_eq!(ask(&[&root]), 8);
+        // What is not there may come at any time.
+        fs::remove_file(upstream.join(".spack-db/index.json")).unwrap();
+        assert_eq!([ask(&[&root, &upstream]), ask(&[&root, &upstream])], [9, 10]);
+    }
+}

@@ -189,7 +189,7 @@ impl Asks {
                 Kind::Unsupported,
                 format!("the requirements of {file} cannot be changed so that all else stays"),
             )
-            .hint("write `packages` as a block, one key a line")
+            .hint("write the manifest as a block, one key a line, `packages` as well")
         };
         let mut changes: Vec<Change> = self.roots.iter().filter_map(RootChange::edit).collect();
         changes.dedup();
