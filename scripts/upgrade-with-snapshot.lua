@@ -289,7 +289,7 @@ return workflow{
   lock = { "env", "name" },
   options = {
     { name = "env", type = "string", positional = true, required = true, doc = "The environment, or the name of its generations." },
-    { name = "specs", type = "list", positional = true, doc = "What is asked for: a root newly, a version of a dependency, or a package that is not there." },
+    { name = "specs", type = "list", positional = true, doc = "What is asked for: a root newly, a version of a dependency, or a package that is not there; a name alone for its newest version." },
     { name = "all", type = "flag", doc = "Solve everything again, with the newest versions." },
     { name = "remove", type = "list", doc = "A package that is no longer asked for." },
     { name = "unask", type = "list", doc = "A dependency of which nothing is asked any more." },

@@ -369,13 +369,13 @@ function env.concretize(name, options) end
 
 ---@class (exact) env.upgrade.Arguments: env.upgrade.Options
 ---@field name string Name of the environment, or its folder.
----@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+---@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root. A name alone asks for the newest version that the rest allows, and requires nothing.
 
 ---Solves an environment so that it gets what is asked, and keeps all else where that is possible. Installs nothing.
 ---
 ---Changes the site. Example: `env.upgrade("next", { "zlib" }, { dependents = true })`
 ---@param name string Name of the environment, or its folder.
----@param specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+---@param specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root. A name alone asks for the newest version that the rest allows, and requires nothing.
 ---@param options? env.upgrade.Options
 ---@return Upgraded
 ---@overload fun(arguments: env.upgrade.Arguments): Upgraded

@@ -136,7 +136,7 @@ function generation.adopt(env, options) end
 ---@class (exact) generation.solve.Options
 ---@field from? string The environment to begin with: a name or folder. Left out, the generation that users are on, and without one the environment of that name.
 ---@field all? boolean Solve everything again, with the newest versions.
----@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+---@field specs? string[] What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root. A name alone asks for the newest version that the rest allows, and requires nothing.
 ---@field remove? string[] Roots that are no longer asked for.
 ---@field unask? string[] Packages of which nothing is required any more.
 ---@field dependents? boolean What needs the asked packages is to use the new ones, too. Where `unify` is `true` it always does.

@@ -11,6 +11,7 @@ use crate::spack::lock::diff::rows::PackageDiff;
 pub struct Asked {
     /// What is asked for. A spec of a root takes its place, keeping what else that root asks for; one of a package
     /// that is only a dependency becomes a requirement (`packages:NAME:require`); one of another package a new root.
+    /// A name alone asks for the newest version that the rest allows, and requires nothing.
     pub specs: Vec<String>,
     /// Roots that are no longer asked for.
     pub remove: Vec<String>,
