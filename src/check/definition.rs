@@ -101,7 +101,10 @@ pub fn unmet(cx: &Cx, view: &SiteView, needs: &[impl AsRef<str>]) -> Result<Opti
 fn no_store(cx: &Cx, view: &SiteView) -> Option<String> {
     match view.store() {
         Err(trouble) => Some(trouble.message().to_owned()),
-        Ok(root) if cx.world.eyes.is_folder(&root) => None,
-        Ok(root) => Some(format!("the store {} does not exist", root.display())),
+        Ok(root) => match cx.world.eyes.is_folder(&root) {
+            Ok(true) => None,
+            Ok(false) => Some(format!("the store {} does not exist", root.display())),
+            Err(trouble) => Some(trouble.message().to_owned()),
+        },
     }
 }

@@ -67,5 +67,5 @@ impl SiteView {
 
 /// A file that somebody may execute.
 pub fn is_executable(cx: &Cx, path: &Path) -> bool {
-    cx.world.eyes.is_file(path) && cx.world.eyes.stat(path).is_ok_and(|s| s.mode & 0o111 != 0)
+    cx.world.eyes.finds_file(path) && cx.world.eyes.stat(path).is_ok_and(|s| s.mode & 0o111 != 0)
 }

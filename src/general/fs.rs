@@ -183,7 +183,7 @@ pub async fn exists(cx: Cx, args: ExistsArgs) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(t) if t.is(Kind::NotFound) => Ok(false),
         // "Not a directory" in the middle of the path also means that nothing is there.
-        Err(t) if t.is(Kind::Io) && args.path.ancestors().skip(1).any(|p| cx.world.eyes.is_file(p)) => {
+        Err(t) if t.is(Kind::Io) && args.path.ancestors().skip(1).any(|p| cx.world.eyes.finds_file(p)) => {
             Ok(false)
         }
         Err(t) => Err(t),

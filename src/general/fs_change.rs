@@ -108,7 +108,7 @@ pub async fn rename(cx: Cx, args: MoveArgs) -> Result<()> {
 }
 
 fn free(cx: &Cx, to: &Path, replace: bool) -> Result<()> {
-    if !replace && !replay::was_begun() && cx.world.eyes.exists(to) {
+    if !replace && !replay::was_begun() && cx.world.eyes.exists(to)? {
         return Err(Trouble::new(Kind::Exists, format!("{} is there already", to.display()))
             .hint("replace = true replaces it")
             .fact("path", to.display().to_string()));
@@ -165,7 +165,7 @@ pub struct MkdirArgs {
 }
 
 pub async fn mkdir(cx: Cx, args: MkdirArgs) -> Result<()> {
-    if cx.world.eyes.is_folder(&args.path) {
+    if cx.world.eyes.is_folder(&args.path)? {
         return Ok(());
     }
     cx.world.perform(Action::MakeFolder { path: args.path }).await?;

@@ -106,7 +106,7 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
     let before = place.current(cx).unwrap_or(None);
     let target = place.target(number);
     if before != Some(number) {
-        if let Some(folder) = place.link.parent().filter(|folder| !cx.world.eyes.is_folder(folder)) {
+        if let Some(folder) = place.link.parent().filter(|folder| !cx.world.eyes.finds_folder(folder)) {
             cx.world.perform(Action::MakeFolder { path: folder.to_owned() }).await?;
             share::folders(cx, vec![folder.to_owned()]).await?;
         }
@@ -125,7 +125,7 @@ async fn point(cx: &Cx, ledger: &mut Ledger, number: u64) -> Result<Published> {
     }
     // What users see from now on, seen as they see it.
     let manifest = place.link.join("spack.yaml");
-    if place.current(cx)? != Some(number) || !cx.world.eyes.is_file(&manifest) {
+    if place.current(cx)? != Some(number) || !cx.world.eyes.is_file(&manifest)? {
         let message = format!("{} does not lead to generation {number}", place.link.display());
         return Err(Trouble::new(Kind::NotDone, message));
     }

@@ -106,7 +106,7 @@ fn guarded(cx: &Cx, ledger: &Ledger, number: u64, force: bool) -> Result<()> {
 fn plan(cx: &Cx, scope: &Scope, place: &Place, number: u64, keep: bool) -> Result<(Vec<Named>, Vec<Used>)> {
     let eyes = &*cx.world.eyes;
     let lock = place.generation(number).join("spack.lock");
-    if keep || !eyes.exists(&lock) {
+    if keep || !eyes.exists(&lock)? {
         return Ok((Vec::new(), Vec::new()));
     }
     let lock = LockContents::read(eyes, &lock)?;
@@ -209,7 +209,7 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
     let mut seen = BTreeSet::new();
     for (who, folder) in folders.into_iter().rev() {
         let lock = folder.join("spack.lock");
-        if seen.insert(folder) && eyes.exists(&lock) {
+        if seen.insert(folder) && eyes.exists(&lock)? {
             note(&who, &LockContents::read(eyes, &lock).map_err(|t| t.about(who.clone()))?);
         }
     }
@@ -229,7 +229,7 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
 pub async fn drop_folder(cx: &Cx, place: &Place, number: u64) -> Result<()> {
     untrack(cx, place, number).await?;
     let folder = place.generation(number);
-    if cx.world.eyes.exists(&folder) {
+    if cx.world.eyes.exists(&folder)? {
         cx.world.perform(Action::RemovePath { path: folder }).await?;
     }
     Ok(())

@@ -139,7 +139,7 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
     let eyes = &*cx.world.eyes;
     let text = eyes.read_text(&from.manifest_file())?;
     let manifest = permitted(cx, place, source, manifest(source, &text, &folder)?)?;
-    if !eyes.is_folder(&folder) {
+    if !eyes.is_folder(&folder)? {
         cx.world.perform(Action::MakeFolder { path: folder.clone() }).await?;
     }
     share::folders(cx, place.way_to(cx, number)).await?;
@@ -237,14 +237,14 @@ async fn copy_includes(cx: &Cx, source: &Scope, folder: &std::path::Path) -> Res
     for info in source.config.scopes.iter().filter(|s| s.exists) {
         let Some(path) = info.path.as_ref().filter(|path| **path != from.manifest_file()) else { continue };
         let Ok(relative) = path.strip_prefix(&from.path) else { continue };
-        let files = if eyes.is_folder(path) {
+        let files = if eyes.is_folder(path)? {
             eyes.list(path)?.into_iter().map(|name| relative.join(name)).collect()
         } else {
             vec![relative.to_owned()]
         };
-        for file in files.into_iter().filter(|file| eyes.is_file(&from.path.join(file))) {
+        for file in files.into_iter().filter(|file| eyes.finds_file(&from.path.join(file))) {
             let to = folder.join(&file);
-            if let Some(parent) = to.parent().filter(|parent| !eyes.is_folder(parent)) {
+            if let Some(parent) = to.parent().filter(|parent| !eyes.finds_folder(parent)) {
                 cx.world.perform(Action::MakeFolder { path: parent.to_owned() }).await?;
             }
             cx.world.perform(Action::write(to, eyes.read(&from.path.join(&file))?)).await?;

@@ -89,32 +89,45 @@ pub fn nearby(cx: &Cx, scope: &Scope, specs: &[&SpecRow]) -> Result<MirrorBinari
 /// What nobody has of the specs, looked for in a folder.
 fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked: &mut MirrorBinaries) {
     for row in specs {
-        if !looked.found.contains_key(&row.hash)
-            && let Some(found) = in_folder(&*cx.world.eyes, root, row, mirror)
-        {
-            looked.found.insert(row.hash.clone(), found);
+        if looked.found.contains_key(&row.hash) {
+            continue;
+        }
+        match in_folder(&*cx.world.eyes, root, row, mirror) {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                looked.found.insert(row.hash.clone(), found);
+            }
+            Err(trouble) => {
+                let message = trouble.message();
+                looked
+                    .not_looked
+                    .push(format!("what mirror {} holds cannot be told: {message}", mirror.name));
+                return;
+            }
         }
     }
 }
 
 /// A spec in a folder, with the size of its archive.
-fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Option<MirrorBinary> {
+fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Result<Option<MirrorBinary>> {
     let found = |bytes, is_signed| MirrorBinary {
         mirror: mirror.name.clone(),
         bytes,
         signature: Signature::of(is_signed, mirror),
     };
-    if let Ok(text) = eyes.read_text(&root.join(current_name(row))) {
+    let manifest = root.join(current_name(row));
+    if eyes.exists(&manifest)? {
+        let text = eyes.read_text(&manifest)?;
         let archive = archive(&text);
         // A manifest without its archive is of no use.
         let name = archive.as_ref().and_then(Blob::name).map(|name| root.join(name));
-        let whole = name.is_none_or(|blob| eyes.is_file(&blob));
-        return whole.then(|| found(archive.map(|blob| blob.content_length), text.starts_with(SIGNED)));
+        let whole = name.map_or(Ok(true), |blob| eyes.is_file(&blob))?;
+        return Ok(whole.then(|| found(archive.map(|blob| blob.content_length), text.starts_with(SIGNED))));
     }
-    let (spec, archive) = old_names(row)?;
-    let is_signed = eyes.is_file(&root.join(format!("{spec}.sig")));
-    let there = is_signed || eyes.is_file(&root.join(spec));
-    there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size), is_signed))
+    let Some((spec, archive)) = old_names(row) else { return Ok(None) };
+    let is_signed = eyes.is_file(&root.join(format!("{spec}.sig")))?;
+    let there = is_signed || eyes.is_file(&root.join(spec))?;
+    Ok(there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size), is_signed)))
 }
 
 async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut MirrorBinaries) {

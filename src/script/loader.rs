@@ -75,7 +75,7 @@ impl Loader {
         let relative = PathBuf::from(name.replace('.', "/")).with_extension("lua");
         for folder in &self.folders {
             let path = folder.join(&relative);
-            if self.eyes.is_file(&path) {
+            if self.eyes.finds_file(&path) {
                 return Ok(Source { name: path.display().to_string(), text: self.eyes.read(&path)? });
             }
         }
@@ -94,7 +94,7 @@ impl Loader {
         }
         for folder in &self.folders {
             let path = folder.join(name).with_extension("lua");
-            if self.eyes.is_file(&path) {
+            if self.eyes.finds_file(&path) {
                 return Ok(Source { name: path.display().to_string(), text: self.eyes.read(&path)? });
             }
         }
@@ -118,7 +118,7 @@ impl Loader {
             return MODULES.iter().find(|m| chunk_names::file(m.name) == chunk).map(|m| m.text.to_owned());
         }
         let path = PathBuf::from(chunk);
-        if self.eyes.is_file(&path) {
+        if self.eyes.finds_file(&path) {
             return self.eyes.read(&path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         }
         let name = chunk.strip_suffix(".lua")?;

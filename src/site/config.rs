@@ -124,7 +124,7 @@ impl Loaded {
             explicit.map(|p| (p.to_owned(), true)),
         ];
         for (path, required) in candidates.into_iter().flatten() {
-            if !required && !eyes.exists(&path) {
+            if !required && !eyes.exists(&path)? {
                 continue;
             }
             let text = eyes.read_text(&path).map_err(|t| {

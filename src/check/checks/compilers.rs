@@ -78,7 +78,7 @@ fn none_configured(look: &CheckContext, others: usize) -> Finding {
 /// compiler's. Whether it does exist is the externals' check.
 fn elsewhere(look: &CheckContext, compiler: &Compiler) -> Option<Finding> {
     let eyes = &*look.cx.world.eyes;
-    let prefix = compiler.prefix.as_ref().filter(|prefix| eyes.is_folder(prefix))?;
+    let prefix = compiler.prefix.as_ref().filter(|prefix| eyes.finds_folder(prefix))?;
     // The executable itself may be a link to elsewhere.
     let holds = |path: &Path| {
         is_within(eyes, path, prefix) || path.parent().is_some_and(|p| is_within(eyes, p, prefix))
@@ -100,7 +100,7 @@ async fn executable(look: &CheckContext, compiler: &Compiler, path: &Path) -> Re
         format!("correct {} (or: spack compiler remove {spec}; spack compiler find)", compiler.origin);
     let told = |finding: Finding| Ok(Some(finding.about(&subject)));
     if !is_executable(&look.cx, path) {
-        let how = if look.cx.world.eyes.exists(path) { "cannot be executed" } else { "does not exist" };
+        let how = if look.cx.world.eyes.exists(path)? { "cannot be executed" } else { "does not exist" };
         return told(Finding::fail(format!("{shown} of {spec} {how}{}", as_written(path))).fix(remove));
     }
     let recorded = recorded_version(spec);

@@ -31,7 +31,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let eyes = &*look.cx.world.eyes;
     let config = look.view.config()?;
     let tree = config.install_tree()?;
-    if !eyes.is_folder(&tree.root) {
+    if !eyes.is_folder(&tree.root)? {
         let message = format!("the store {} does not exist", tree.root.display());
         let fix = format!("if packages were installed, mount it; it is named at {}", tree.origin);
         return Ok(vec![Finding::warn(message).fix(fix)]);

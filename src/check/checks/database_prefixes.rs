@@ -25,7 +25,7 @@ fn missing(look: &CheckContext, database: &Database<'_>, holders: &[Holder]) -> 
         let Some(path) = record.path.as_deref().filter(|p| *p != "None") else { continue };
         let external = database.node(record)?.external.is_some();
         if external
-            || look.cx.world.eyes.is_folder(Path::new(path))
+            || look.cx.world.eyes.is_folder(Path::new(path))?
             || unregistered_prefixes::is_held(holders, record.hash)
         {
             continue;

@@ -76,7 +76,8 @@ fn uninstalled<'d>(
     // A deprecated prefix is a link to that of its replacement.
     let stands_in = |hash: &str| {
         records(hash).iter().any(|record| {
-            let link = record.path.as_deref().is_some_and(|path| eyes.is_folder(Path::new(path)));
+            let link =
+                record.path.as_deref().is_some_and(|path| eyes.is_folder(Path::new(path)).unwrap_or(true));
             link && record.deprecated_for.as_deref().is_some_and(&is_there)
         })
     };

@@ -33,7 +33,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     let mut volumes: BTreeMap<u64, Volume> = BTreeMap::new();
     for (name, path) in places(look)? {
         // A stage is made when it is first needed.
-        let Some(there) = path.ancestors().find(|p| look.cx.world.eyes.is_folder(p)) else { continue };
+        let Some(there) = path.ancestors().find(|p| look.cx.world.eyes.finds_folder(p)) else { continue };
         let device = look.cx.world.eyes.stat(there)?.device;
         let volume =
             volumes.entry(device).or_insert_with(|| Volume { names: Vec::new(), path: there.to_owned() });

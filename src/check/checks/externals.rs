@@ -107,7 +107,7 @@ async fn external(look: &CheckContext, external: &External, compiler: bool) -> R
     let Some(prefix) = &external.prefix else { return Ok(None) };
     let (spec, shown) = (&external.spec, prefix.display());
     let fix = format!("correct or remove the entry at {}", external.origin);
-    if !look.cx.world.eyes.is_folder(prefix) {
+    if !look.cx.world.eyes.is_folder(prefix)? {
         let mut message = format!("the prefix {shown} of {spec} does not exist");
         message.push_str(as_written(prefix));
         return Ok(Some(Finding::fail(message).about(format!("{spec} {shown}")).fix(fix)));

@@ -40,7 +40,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
                 .fix("set config:locks to true, unless only one Spack ever runs here"),
         );
     }
-    if !look.cx.world.eyes.is_folder(&folder) {
+    if !look.cx.world.eyes.is_folder(&folder)? {
         out.push(Finding::pass("no database yet, so nobody holds a lock"));
         return Ok(out);
     }
@@ -117,7 +117,7 @@ fn judge_holders(
 
 /// Locks of open files and of other machines state no process, so nothing can be said against them.
 fn is_alive(look: &CheckContext, pid: i32) -> bool {
-    pid <= 0 || look.cx.world.eyes.exists(Path::new(&format!("/proc/{pid}")))
+    pid <= 0 || look.cx.world.eyes.exists(Path::new(&format!("/proc/{pid}"))).unwrap_or(true)
 }
 
 fn describe(look: &CheckContext, holder: &Holder, database: Option<&Database<'_>>) -> String {

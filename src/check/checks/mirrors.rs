@@ -62,11 +62,15 @@ const LAYOUTS: &[(&str, &str)] = &[
 fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
     let shown = folder.display();
     let entry = &mirror.origin;
-    if !eyes.is_folder(folder) {
-        let fix = format!("mount or create it (spack mirror create -d {shown}), or correct {entry}");
-        return Finding::fail(format!("{shown} does not exist")).fix(fix);
-    }
-    if let Err(trouble) = eyes.list(folder) {
+    let looked = match eyes.is_folder(folder) {
+        Ok(false) => {
+            let fix = format!("mount or create it (spack mirror create -d {shown}), or correct {entry}");
+            return Finding::fail(format!("{shown} does not exist")).fix(fix);
+        }
+        Ok(true) => eyes.list(folder).map(drop),
+        Err(trouble) => Err(trouble),
+    };
+    if let Err(trouble) = looked {
         return Finding::fail(trouble.message())
             .kind(trouble.kind())
             .fix(format!("let this user read {shown}"));
@@ -74,8 +78,8 @@ fn folder_answer(eyes: &dyn Eyes, folder: &Path, mirror: &Mirror) -> Finding {
     if !mirror.binary {
         return Finding::pass(format!("{shown} can be read"));
     }
-    let used: Vec<_> = LAYOUTS.iter().filter(|(_, used)| eyes.is_folder(&folder.join(used))).collect();
-    match used.iter().find(|(index, _)| !eyes.is_file(&folder.join(index))) {
+    let used: Vec<_> = LAYOUTS.iter().filter(|(_, used)| eyes.finds_folder(&folder.join(used))).collect();
+    match used.iter().find(|(index, _)| !eyes.finds_file(&folder.join(index))) {
         Some((index, _)) => Finding::warn(format!("{shown} holds binaries, but no {index}"))
             .fix(format!("spack buildcache update-index {}", mirror.name)),
         None if used.is_empty() => Finding::pass(format!("{shown} can be read, and holds no binaries")),

@@ -23,7 +23,7 @@ fn judge(look: &CheckContext) -> Result<Vec<Finding>> {
     for system in ModuleSystem::ALL {
         let (name, variable) = (system.name(), system.variable());
         if let Some(named) = system.named(&look.cx) {
-            return Ok(vec![if look.cx.world.eyes.is_file(&named) {
+            return Ok(vec![if look.cx.world.eyes.finds_file(&named) {
                 Finding::pass(format!("{name} at {}", named.display()))
             } else {
                 Finding::warn(format!("{variable} names {}, which does not exist", named.display()))

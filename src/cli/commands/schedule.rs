@@ -224,7 +224,7 @@ fn variables(session: &Session) -> Result<BTreeMap<String, String>> {
 fn search_path(session: &Session) -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut seen = BTreeSet::new();
-    let there = |dir: &&str| dir.starts_with('/') && session.cx.world.eyes.exists(Path::new(dir));
+    let there = |dir: &&str| dir.starts_with('/') && session.cx.world.eyes.finds_folder(Path::new(dir));
     let folders: Vec<&str> = path.split(':').filter(there).filter(|dir| seen.insert(*dir)).collect();
     if folders.is_empty() { String::from("/usr/local/bin:/usr/bin:/bin") } else { folders.join(":") }
 }

@@ -173,7 +173,7 @@ async fn files(cx: &Cx, asked: &RunOptions, ended: &Ended) -> Result<()> {
 async fn write(cx: &Cx, path: &Path, text: String, what: &str) -> Result<()> {
     let path = std::path::absolute(path).map_err(|e| Trouble::io("find", path, e))?;
     // Whoever collects metrics is another user, and cron's umask may hide new files.
-    let mode = (what == "metrics" && !cx.world.eyes.exists(&path)).then_some(0o644);
+    let mode = (what == "metrics" && !cx.world.eyes.exists(&path)?).then_some(0o644);
     let write = Action::WriteFile { path, bytes: text.into_bytes(), mode, varies: true };
     cx.world.keep(write).await.map(drop)
 }

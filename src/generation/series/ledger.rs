@@ -232,7 +232,7 @@ impl Ledger {
         }
         self.kept.last = number;
         self.kept.generations.insert(number, entry);
-        if !cx.world.eyes.is_folder(&self.place.folder) {
+        if !cx.world.eyes.is_folder(&self.place.folder)? {
             cx.world.keep(Action::MakeFolder { path: self.place.folder.clone() }).await?;
         }
         self.save(cx).await?;

@@ -30,7 +30,7 @@ impl Place {
     pub fn names(cx: &Cx) -> Result<Vec<String>> {
         let root = cx.site.stack().join("generations");
         let eyes = &*cx.world.eyes;
-        if eyes.is_folder(&root) { eyes.list(&root) } else { Ok(Vec::new()) }
+        if eyes.is_folder(&root)? { eyes.list(&root) } else { Ok(Vec::new()) }
     }
 
     /// The folder of a generation: an environment.

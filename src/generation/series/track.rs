@@ -54,7 +54,7 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
     let invocation = Invocation { touches: vec![link.clone()], ..Invocation::changes(words) };
     let answer = invoke::run(cx, &outside, invocation).await?;
     failure::check(&*cx.world.eyes, &answer)?;
-    if cx.world.eyes.exists(&link) {
+    if cx.world.eyes.exists(&link)? {
         let message = format!("{} ended well, but {} is still there", answer.title, link.display());
         return Err(answer.about(Trouble::new(Kind::NotDone, message)));
     }
@@ -78,13 +78,13 @@ fn entry(outside: &Scope, place: &Place, number: u64) -> Result<(String, PathBuf
 /// Sees to it that the name can be had. What is left of a generation whose folder is gone is taken away; Spack, which
 /// does not list it, would fail at it with "File exists".
 async fn free(cx: &Cx, place: &Place, number: u64, name: &str, link: &Path) -> Result<()> {
-    if !cx.world.eyes.exists(link) {
+    if !cx.world.eyes.exists(link)? {
         return Ok(());
     }
     let target = environment::leads_to(&*cx.world.eyes, link);
     let ours = Path::new("generations").join(&place.name).join(number.to_string());
     match target {
-        Some(target) if !cx.world.eyes.exists(&target) && target.ends_with(&ours) => {
+        Some(target) if !cx.world.eyes.exists(&target)? && target.ends_with(&ours) => {
             cx.world.warn(format!(
                 "Spack's list had an entry '{name}' for {}, which is gone; the entry was taken away",
                 target.display()

@@ -45,7 +45,7 @@ pub async fn write(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
     let folder = place.generation(number);
     let modulefiles = folder.join("modulefiles");
     let named = |suffix: &str| modulefiles.join(format!("{}{suffix}", place.name));
-    if !cx.world.eyes.is_folder(&modulefiles) {
+    if !cx.world.eyes.is_folder(&modulefiles)? {
         cx.world.perform(Action::MakeFolder { path: modulefiles.clone() }).await?;
     }
     for (path, text) in [

@@ -131,7 +131,10 @@ impl Told {
                 (cause.unwrap_or(Cause::Library(library.clone())), words)
             }
             How::Nowhere(met) => {
-                let was = self.was(eyes, installed).get(&library).filter(|path| !eyes.is_file(path));
+                let was = self
+                    .was(eyes, installed)
+                    .get(&library)
+                    .filter(|path| eyes.is_file(path).is_ok_and(|there| !there));
                 if excused && was.is_none() {
                     return;
                 }

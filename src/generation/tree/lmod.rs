@@ -31,7 +31,7 @@ pub async fn cache(cx: &Cx, scope: &Scope, place: &Place, number: u64) -> Result
         Err(trouble) if trouble.is(Kind::Cancelled) => Err(trouble),
         Err(trouble) => {
             // An old one would hide what is new.
-            if cx.world.eyes.exists(&folder) {
+            if cx.world.eyes.exists(&folder)? {
                 cx.world.perform(Action::RemovePath { path: folder }).await?;
             }
             cx.world.warn(format!("generation {number} has no cache for Lmod: {}", trouble.message()));

@@ -47,7 +47,7 @@ impl ModuleFolders {
             folders = names.into_iter().map(|name| self.root.join(name)).collect();
         }
         let deeper = folders.into_iter().map(|folder| if self.core { folder.join("Core") } else { folder });
-        deeper.filter(|folder| eyes.is_folder(folder)).collect()
+        deeper.filter(|folder| eyes.finds_folder(folder)).collect()
     }
 }
 
@@ -132,7 +132,7 @@ pub fn look(eyes: &dyn Eyes, config: &Config, lock: &LockContents) -> Result<Mod
     let roots = lock.root_hashes();
     for set in config.module_sets()? {
         for (kind, root) in set.placed() {
-            if !lock.specs.is_empty() && !eyes.is_folder(root) {
+            if !lock.specs.is_empty() && !eyes.finds_folder(root) {
                 let place = root.display();
                 out.problems.push(format!("the {kind} modules of '{}' are not in {place}", set.name));
                 continue;
@@ -180,7 +180,9 @@ impl Known {
     fn has(&self, eyes: &dyn Eyes, name: &str) -> bool {
         let is_file = |folder: &PathBuf| {
             let path = folder.join(name);
-            eyes.exists(&path) || eyes.exists(&PathBuf::from(format!("{}.lua", path.display())))
+            let lua = PathBuf::from(format!("{}.lua", path.display()));
+            // Where it cannot be told, loading it will tell.
+            [path, lua].iter().any(|path| eyes.exists(path).unwrap_or(true))
         };
         self.names.contains(name) || self.folders.iter().any(is_file)
     }
@@ -191,7 +193,8 @@ fn known(eyes: &dyn Eyes, config: &Config, kind: &str) -> Result<Known> {
     for set in config.module_sets()? {
         for (_, root) in set.placed().filter(|(own, _)| *own == kind) {
             // An index goes on with files that are gone.
-            let there = index(eyes, root)?.into_values().filter(|file| eyes.exists(&file.path));
+            let there =
+                index(eyes, root)?.into_values().filter(|file| eyes.exists(&file.path).unwrap_or(true));
             names.extend(there.map(|file| file.name));
         }
     }

@@ -31,7 +31,7 @@ pub fn look(cx: &Cx, scope: &Scope, access: &Access, link: &Path) -> Result<Vec<
         more: 0,
     };
     reach.way(folder);
-    if let Some(above) = link.parent().filter(|above| reach.eyes.is_folder(above)) {
+    if let Some(above) = link.parent().filter(|above| reach.eyes.is_folder(above).unwrap_or(true)) {
         reach.way(above);
         reach.folder(above, reach.eyes.stat(above).ok());
     }

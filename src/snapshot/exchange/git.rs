@@ -29,7 +29,9 @@ pub async fn commit(cx: &Cx, kept: &StoredSnapshot, archive: &Archive, folder: &
     let open = repository.uncommitted(cx, &at).await?;
     let ours = |path: &PathBuf| match wanted.get(path) {
         Some(bytes) => cx.world.eyes.read(path).map_or_else(|t| t.is(Kind::NotFound), |now| now == *bytes),
-        None => path.starts_with(at.join(CONFIGURATION)) && !cx.world.eyes.exists(path),
+        None => {
+            path.starts_with(at.join(CONFIGURATION)) && cx.world.eyes.exists(path).is_ok_and(|there| !there)
+        }
     };
     if let Some(foreign) = open.iter().find(|path| !ours(path)) {
         let message = format!("{} has changes that are not committed", foreign.display());
@@ -43,7 +45,7 @@ pub async fn commit(cx: &Cx, kept: &StoredSnapshot, archive: &Archive, folder: &
             continue;
         }
         changed = true;
-        if let Some(parent) = path.parent().filter(|parent| !cx.world.eyes.is_folder(parent)) {
+        if let Some(parent) = path.parent().filter(|parent| !cx.world.eyes.finds_folder(parent)) {
             cx.world.perform(Action::MakeFolder { path: parent.to_owned() }).await?;
         }
         // The document has the time in it, and a run takes another snapshot than its plan.

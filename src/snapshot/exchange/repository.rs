@@ -38,10 +38,12 @@ impl Repository {
     /// The work tree that a folder is in. An empty one is made to be one.
     pub async fn at(cx: &Cx, folder: &Path) -> Result<Repository> {
         let eyes = &*cx.world.eyes;
-        if let Some(root) = folder.ancestors().find(|at| eyes.exists(&at.join(".git"))) {
-            return Ok(Repository { root: root.to_owned() });
+        for root in folder.ancestors() {
+            if eyes.exists(&root.join(".git"))? {
+                return Ok(Repository { root: root.to_owned() });
+            }
         }
-        if eyes.is_folder(folder) {
+        if eyes.is_folder(folder)? {
             if !eyes.list(folder)?.is_empty() {
                 let message = format!("{} is in no git work tree, and is not empty", folder.display());
                 return Err(Trouble::new(Kind::Refused, message)

@@ -141,10 +141,10 @@ fn pairs<'a>(
 
 fn side(cx: &Cx, text: &str) -> Result<Side> {
     let path = Path::new(text);
-    if cx.world.eyes.is_file(path) && path.extension().is_some_and(|e| e == "zst") {
+    if cx.world.eyes.is_file(path)? && path.extension().is_some_and(|e| e == "zst") {
         return exported(&archive::read(cx, path)?, text);
     }
-    if cx.world.eyes.is_file(path) {
+    if cx.world.eyes.is_file(path)? {
         let lock = LockfileText::read(&*cx.world.eyes, path)?;
         return Ok(Side { title: text.to_owned(), lock, manifest: None, configuration: None, env: None });
     }

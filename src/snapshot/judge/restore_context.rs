@@ -40,10 +40,10 @@ impl Ground {
         Stores::default().ground(cx, env)
     }
 
-    /// Whether a folder is there.
+    /// Whether a folder is there for this user.
     pub fn has(&self, cx: &Cx, folder: &Path) -> bool {
         let mut known = self.places.folders.borrow_mut();
-        *known.entry(folder.to_owned()).or_insert_with(|| cx.world.eyes.is_folder(folder))
+        *known.entry(folder.to_owned()).or_insert_with(|| cx.world.eyes.finds_folder(folder))
     }
 
     /// Digest of today's recipe.

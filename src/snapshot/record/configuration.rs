@@ -66,7 +66,7 @@ pub fn read(cx: &Cx, scope: &Scope) -> Result<Vec<ConfigurationFile>> {
 
 /// A scope is one file, or a folder with one for each section.
 fn files(eyes: &dyn Eyes, path: &Path) -> Result<Vec<PathBuf>> {
-    if !eyes.is_folder(path) {
+    if !eyes.is_folder(path)? {
         return Ok(vec![path.to_owned()]);
     }
     let names = eyes.list(path)?;

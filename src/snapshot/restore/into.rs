@@ -92,7 +92,7 @@ async fn target(cx: &Cx, into: &str) -> Result<Target> {
 
 /// An interrupted run may have begun it; nothing else may be there.
 fn refuse_existing(cx: &Cx, target: &Target) -> Result<()> {
-    if !cx.world.eyes.exists(&target.folder) || replay::was_begun() {
+    if !cx.world.eyes.exists(&target.folder)? || replay::was_begun() {
         return Ok(());
     }
     Err(Trouble::new(Kind::Exists, format!("{} is there already", target.folder.display()))
@@ -128,7 +128,7 @@ async fn write(cx: &Cx, folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(
     let eyes = &*cx.world.eyes;
     let parents = files.iter().filter_map(|(path, _)| path.parent());
     for parent in std::iter::once(folder).chain(parents) {
-        if !eyes.is_folder(parent) {
+        if !eyes.is_folder(parent)? {
             cx.world.perform(Action::MakeFolder { path: parent.to_owned() }).await?;
         }
     }
@@ -204,7 +204,7 @@ async fn move_views(cx: &Cx, inside: &Scope, kept: &StoredSnapshot) -> Result<St
 
 /// Nothing of it was there before. What was installed for it stays in the store, as after any failed installation.
 async fn take_away(cx: &Cx, folder: &Path) -> Result<()> {
-    if cx.world.eyes.exists(folder) {
+    if cx.world.eyes.exists(folder)? {
         cx.world.perform(Action::RemovePath { path: folder.to_owned() }).await?;
     }
     scope(cx, None).await?.spack.forget();

@@ -192,7 +192,7 @@ async fn put_back(cx: &Cx, scope: &Scope, old: Vec<(PathBuf, Option<Vec<u8>>)>) 
     for (path, bytes) in old {
         match bytes {
             Some(bytes) => cx.world.perform(Action::write(path, bytes)).await?,
-            None if cx.world.eyes.exists(&path) => cx.world.perform(Action::RemovePath { path }).await?,
+            None if cx.world.eyes.exists(&path)? => cx.world.perform(Action::RemovePath { path }).await?,
             None => continue,
         };
     }

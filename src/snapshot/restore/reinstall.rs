@@ -136,8 +136,11 @@ async fn again(cx: &Cx, name: &str, hashes: &[&str], options: &InstallOptions) -
     let inside = scope(cx, Some(name.to_owned())).await?;
     let store = installed::now(cx, &inside).await?;
     let prefix = |hash: &&str| store.get(*hash).and_then(|held| held.prefix.clone()).map(PathBuf::from);
-    let gone: Vec<PathBuf> =
-        hashes.iter().filter_map(prefix).filter(|path| !cx.world.eyes.exists(path)).collect();
+    let gone: Vec<PathBuf> = hashes
+        .iter()
+        .filter_map(prefix)
+        .filter(|path| cx.world.eyes.exists(path).is_ok_and(|there| !there))
+        .collect();
     // Spack before 1.2 moves the old prefix aside, and fails where there is none.
     for path in &gone {
         cx.world.perform(Action::MakeFolder { path: path.clone() }).await?;

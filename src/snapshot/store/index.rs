@@ -122,7 +122,7 @@ impl<'a> Shelf<'a> {
     pub fn all(cx: &'a Cx) -> Result<Vec<Shelf<'a>>> {
         let eyes = &*cx.world.eyes;
         let root = root(cx);
-        if !eyes.is_folder(&root) {
+        if !eyes.is_folder(&root)? {
             return Ok(Vec::new());
         }
         let mut out = Vec::new();
@@ -221,7 +221,7 @@ impl<'a> Shelf<'a> {
     /// The number of the last one that was marked as good and is still there.
     pub fn last_good(&self) -> Option<u64> {
         let good = self.ledger.marks.iter().filter(|(_, marks)| marks.good).map(|(number, _)| *number);
-        good.filter(|number| self.cx.world.eyes.is_file(&self.place(*number))).max()
+        good.filter(|number| self.cx.world.eyes.finds_file(&self.place(*number))).max()
     }
 
     /// Takes turns with everybody else who changes snapshots, whatever they are of: objects are shared. Gives the
@@ -263,7 +263,7 @@ impl<'a> Shelf<'a> {
         marks: Marks,
         what: String,
     ) -> Result<StoredSnapshot> {
-        if !self.cx.world.eyes.is_folder(&self.folder) {
+        if !self.cx.world.eyes.is_folder(&self.folder)? {
             self.cx.world.keep(Action::MakeFolder { path: self.folder.clone() }).await?;
         }
         self.ledger.last = number;
@@ -311,7 +311,7 @@ fn place(folder: &Path, number: u64) -> PathBuf {
 }
 
 fn numbers(eyes: &dyn Eyes, folder: &Path) -> Result<Vec<u64>> {
-    if !eyes.is_folder(folder) {
+    if !eyes.is_folder(folder)? {
         return Ok(Vec::new());
     }
     let number = |name: &String| name.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok());

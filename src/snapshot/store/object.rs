@@ -45,7 +45,7 @@ impl Objects<'_> {
         let place = self.place(&id);
         let file = packing::pack(&bytes, base.as_ref().map(|(bytes, id)| (id.as_str(), bytes.as_slice())))
             .map_err(|e| Trouble::io("pack", &place, e))?;
-        if let Some(folder) = place.parent().filter(|folder| !self.0.world.eyes.is_folder(folder)) {
+        if let Some(folder) = place.parent().filter(|folder| !self.0.world.eyes.finds_folder(folder)) {
             self.0.world.keep(Action::MakeFolder { path: folder.to_owned() }).await?;
         }
         self.0.world.keep(Action::WriteFile { path: place, bytes: file, mode: None, varies: false }).await?;
@@ -124,7 +124,7 @@ impl Objects<'_> {
             }
         }
         let mut freed = 0;
-        if !eyes.is_folder(&self.root()) {
+        if !eyes.is_folder(&self.root())? {
             return Ok(0);
         }
         for head in eyes.list(&self.root())? {

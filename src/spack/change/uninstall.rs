@@ -156,7 +156,7 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
     let after = installed::now(cx, scope).await?;
     let stays = |s: &&Named| {
         let prefix = s.prefix.as_deref().map(std::path::Path::new);
-        let on_disk = prefix.is_some_and(|p| cx.world.eyes.exists(p) && !is_shared(cx, p));
+        let on_disk = prefix.is_some_and(|p| cx.world.eyes.exists(p).unwrap_or(true) && !is_shared(cx, p));
         after.get(&s.hash).is_some_and(|h| h.installed) || on_disk
     };
     let left: Vec<&Named> = specs.iter().filter(stays).collect();
@@ -178,5 +178,5 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
 /// The prefix of an external package, or a link to what replaces a deprecated one, stays.
 fn is_shared(cx: &Cx, prefix: &std::path::Path) -> bool {
     let is_link = cx.world.eyes.lstat(prefix).is_ok_and(|s| s.kind == crate::world::fs::eyes::FileKind::Link);
-    is_link || !cx.world.eyes.exists(&prefix.join(".spack"))
+    is_link || cx.world.eyes.exists(&prefix.join(".spack")).is_ok_and(|there| !there)
 }

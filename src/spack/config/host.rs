@@ -67,7 +67,7 @@ fn tempdir(eyes: &dyn Eyes, vars: &Variables) -> PathBuf {
     named
         .chain(["/tmp", "/var/tmp", "/usr/tmp"])
         .map(|dir| super::paths::normal(Path::new(dir)))
-        .find(|dir| dir.is_absolute() && eyes.is_folder(dir))
+        .find(|dir| dir.is_absolute() && eyes.finds_folder(dir))
         .unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 

@@ -88,10 +88,10 @@ impl ScopeReader<'_> {
         optional: bool,
         entry: &Yaml,
     ) -> Result<Option<Scope>> {
-        if self.eyes.is_folder(path) {
+        if self.eyes.is_folder(path)? {
             return Ok(Some(self.folder(name, path, rank)));
         }
-        if self.eyes.is_file(path) {
+        if self.eyes.is_file(path)? {
             return self.file(name, path, None, rank).map(Some);
         }
         if optional {
@@ -128,7 +128,7 @@ impl ScopeReader<'_> {
             };
             let Some(path) = self.local_path(&written, scope, entry, false)? else { continue };
             let path = if path.is_absolute() { path } else { folder.join(path) };
-            let label = if self.eyes.is_folder(&path) {
+            let label = if self.eyes.is_folder(&path)? {
                 format!("{name}:{}", path.file_name().unwrap_or_default().to_string_lossy())
             } else {
                 format!("{name}:{}", path.display())
@@ -144,10 +144,10 @@ impl ScopeReader<'_> {
     pub fn push_extra(&mut self, index: usize, path: &Path) -> Result<()> {
         let path = self.sub.cwd.join(path);
         let name = format!("cmd_scope_{index}");
-        if self.eyes.is_file(&path.join("spack.yaml")) {
+        if self.eyes.is_file(&path.join("spack.yaml"))? {
             return self.push_environment(&format!("{name}:env:{}", path.display()), &path, Rank::Extra);
         }
-        if self.eyes.is_folder(&path) {
+        if self.eyes.is_folder(&path)? {
             return self.push_folder(&name, &path, Rank::Extra);
         }
         Err(crate::base::Trouble::new(

@@ -107,7 +107,7 @@ fn root_of(eyes: &dyn Eyes, path: &Path) -> Option<PathBuf> {
     }
     let script = follow(eyes, &path);
     let root = script.parent()?.parent()?.to_owned();
-    (eyes.is_file(&script) && script.ends_with("bin/spack") && is_root(eyes, &root)).then_some(root)
+    (eyes.finds_file(&script) && script.ends_with("bin/spack") && is_root(eyes, &root)).then_some(root)
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -115,7 +115,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn is_root(eyes: &dyn Eyes, path: &Path) -> bool {
-    eyes.is_file(&path.join("bin/spack")) && eyes.is_file(&path.join(VERSION_FILE))
+    eyes.finds_file(&path.join("bin/spack")) && eyes.finds_file(&path.join(VERSION_FILE))
 }
 
 const VERSION_FILE: &str = "lib/spack/spack/__init__.py";
@@ -177,7 +177,7 @@ pub fn commit_of(eyes: &dyn Eyes, folder: &Path) -> Option<String> {
 
 pub(in crate::spack) fn commit(eyes: &dyn Eyes, root: &Path) -> Option<String> {
     let mut git = root.join(".git");
-    if eyes.is_file(&git) {
+    if eyes.finds_file(&git) {
         let text = eyes.read_text(&git).ok()?;
         git = root.join(text.strip_prefix("gitdir:")?.trim());
     }
@@ -208,7 +208,7 @@ fn python(eyes: &dyn Eyes, search: &Search) -> Option<PathBuf> {
     if let Some(chosen) = &search.spack_python {
         return Some(chosen.clone());
     }
-    let runs = |path: &Path| eyes.is_file(path) && eyes.stat(path).is_ok_and(|s| s.mode & 0o111 != 0);
+    let runs = |path: &Path| eyes.finds_file(path) && eyes.stat(path).is_ok_and(|s| s.mode & 0o111 != 0);
     let dirs: Vec<&str> =
         search.path.as_deref().unwrap_or_default().split(':').filter(|d| !d.is_empty()).collect();
     ["python3", "python", "python2"]

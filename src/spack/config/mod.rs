@@ -354,6 +354,6 @@ fn split_marked(path: &str, mark: &Mark) -> Vec<Key> {
 }
 
 /// Whether a folder is one that Spack accepts as environment.
-pub fn is_environment(eyes: &dyn Eyes, folder: &Path) -> bool {
-    eyes.is_folder(folder) && eyes.is_file(&folder.join("spack.yaml"))
+pub fn is_environment(eyes: &dyn Eyes, folder: &Path) -> Result<bool> {
+    eyes.is_file(&folder.join("spack.yaml"))
 }

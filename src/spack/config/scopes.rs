@@ -88,7 +88,8 @@ impl<'a> ScopeReader<'a> {
 
     /// A folder with one file for each section. A folder that does not exist is an empty scope.
     pub fn folder(&mut self, name: &str, path: &Path, rank: Rank) -> Scope {
-        let exists = self.eyes.is_folder(path);
+        // Spack, too, takes a folder that it may not look into for none.
+        let exists = self.eyes.finds_folder(path);
         let mut parts = BTreeMap::new();
         if exists {
             for section in keys::sections(self.release) {

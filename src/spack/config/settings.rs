@@ -311,5 +311,5 @@ fn plain_key(name: &str, mark: &Mark) -> Key {
 
 /// The first stage candidate that exists, for measuring its file system.
 pub fn first_existing<'a>(eyes: &dyn Eyes, candidates: &'a [Located]) -> Option<&'a Located> {
-    candidates.iter().find(|candidate| eyes.is_folder(&candidate.path))
+    candidates.iter().find(|candidate| eyes.finds_folder(&candidate.path))
 }

@@ -274,7 +274,7 @@ pub fn check(eyes: &dyn Eyes, answer: &Answer) -> Result<(), Trouble> {
 
 /// The path of a log if it is there.
 pub fn existing(eyes: &dyn Eyes, log: Option<&str>) -> Option<PathBuf> {
-    log.map(PathBuf::from).filter(|path| eyes.is_file(path))
+    log.map(PathBuf::from).filter(|path| eyes.finds_file(path))
 }
 
 #[cfg(test)]

@@ -29,9 +29,10 @@ pub struct Held {
 }
 
 impl Held {
-    /// On record, and its prefix is there.
+    /// On record, and its prefix is seen there.
     pub fn exists(&self, eyes: &dyn Eyes) -> bool {
-        self.installed && self.prefix.as_deref().is_none_or(|prefix| eyes.exists(Path::new(prefix)))
+        let is_there = |prefix: &str| eyes.exists(Path::new(prefix)).unwrap_or(false);
+        self.installed && self.prefix.as_deref().is_none_or(is_there)
     }
 }
 

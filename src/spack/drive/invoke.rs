@@ -130,7 +130,7 @@ impl Answer {
 
     /// The log file, unless the command only ran for a plan: that writes none.
     pub fn written_log(&self) -> Option<&PathBuf> {
-        self.log.as_ref().filter(|log| LiveEyes.is_file(log))
+        self.log.as_ref().filter(|log| LiveEyes.finds_file(log))
     }
 
     /// The error of an invocation that a limit ended.
@@ -230,7 +230,7 @@ async fn start_log(
     env: &BTreeMap<String, String>,
 ) -> Result<PathBuf> {
     let folder = cx.site.logs();
-    if !cx.world.eyes.is_folder(&folder) {
+    if !cx.world.eyes.finds_folder(&folder) {
         cx.world.keep(Action::MakeFolder { path: folder.clone() }).await?;
     }
     let now = cx.world.clock.now();

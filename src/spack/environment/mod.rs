@@ -88,7 +88,7 @@ pub fn check_name(name: &str, release: Release) -> Result<()> {
 pub fn list(eyes: &dyn Eyes, config: &Config) -> Result<Vec<EnvironmentInfo>> {
     let root = config.environments_root()?.path;
     let mut out = Vec::new();
-    if eyes.is_folder(&root) {
+    if eyes.is_folder(&root)? {
         let nested = config.release.abilities().nested_env_names;
         let mut walk = Walk { eyes, release: config.release, nested, trail: Vec::new(), out: &mut out };
         walk.folder(&root, eyes.entries(&root)?, "")?;
@@ -119,7 +119,7 @@ impl Walk<'_> {
                 continue;
             }
             if !self.nested {
-                if is_environment(self.eyes, &path) {
+                if is_environment(self.eyes, &path).unwrap_or(true) {
                     self.out.push(describe(self.eyes, self.release, &name, &path));
                 }
                 continue;
@@ -143,7 +143,7 @@ impl Walk<'_> {
     fn has_manifest(&self, folder: &Path, entries: &[(String, FileKind)]) -> bool {
         entries.iter().any(|(name, kind)| match kind {
             FileKind::File => name == "spack.yaml",
-            FileKind::Link => name == "spack.yaml" && self.eyes.is_file(&folder.join(name)),
+            FileKind::Link => name == "spack.yaml" && self.eyes.is_file(&folder.join(name)).unwrap_or(true),
             FileKind::Folder | FileKind::Other => false,
         })
     }
@@ -187,8 +187,9 @@ fn info(
 ) -> EnvironmentInfo {
     EnvironmentInfo {
         name: name.to_owned(),
-        has_lock: eyes.is_file(&path.join("spack.lock")),
-        has_view: eyes.exists(&path.join(".spack-env/view")),
+        // One that cannot be looked at is told by who reads it.
+        has_lock: eyes.is_file(&path.join("spack.lock")).unwrap_or(true),
+        has_view: eyes.exists(&path.join(".spack-env/view")).unwrap_or(false),
         path,
         kind,
         release,
@@ -200,12 +201,12 @@ pub fn find(eyes: &dyn Eyes, config: &Config, name_or_folder: &str) -> Result<En
     let root = config.environments_root()?.path;
     if valid_name(name_or_folder, config.release) {
         let path = root.join(name_or_folder);
-        if is_environment(eyes, &path) {
+        if is_environment(eyes, &path)? {
             return Ok(describe(eyes, config.release, name_or_folder, &path));
         }
     }
     let folder = normal(&config.sub.cwd.join(config.sub.expand_home(name_or_folder)));
-    if is_environment(eyes, &folder) {
+    if is_environment(eyes, &folder)? {
         // A folder under the root is known by its name, however it was written.
         let known = list(eyes, config)?.into_iter().find(|known| is_same_path(eyes, &known.path, &folder));
         let shown = folder.display().to_string();

@@ -44,7 +44,7 @@ impl<'e> Files<'e> {
     pub fn of(&mut self, prefix: &Path) -> Held {
         let mut held = Held::default();
         let mut folders: Vec<PathBuf> = FOLDERS.iter().rev().map(|name| prefix.join(name)).collect();
-        folders.retain(|folder| self.eyes.is_folder(folder));
+        folders.retain(|folder| self.eyes.finds_folder(folder));
         while let Some(folder) = folders.pop() {
             let Ok(stat) = self.eyes.stat(&folder) else { continue };
             if !self.seen.insert((stat.device, stat.inode)) {

@@ -47,7 +47,7 @@ impl LockfileText {
     /// The same without a run around it.
     pub fn of_environment(eyes: &dyn Eyes, environment: &EnvironmentInfo) -> Result<Option<Self>> {
         let path = environment.lock_file();
-        if !eyes.exists(&path) {
+        if !eyes.exists(&path)? {
             return Ok(None);
         }
         let text = LockfileText::read(eyes, &path)?;

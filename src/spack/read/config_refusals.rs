@@ -77,7 +77,7 @@ pub async fn refusals(cx: &Cx, scope: &Scope, limit: Duration) -> Result<Vec<Ref
 async fn keep(cx: &Cx, path: PathBuf, kept: &Kept) -> Result<()> {
     let bytes = serde_json::to_vec(kept)
         .map_err(|e| Trouble::new(Kind::Internal, format!("an answer is no JSON: {e}")))?;
-    if !cx.world.eyes.is_folder(&cx.site.state) {
+    if !cx.world.eyes.finds_folder(&cx.site.state) {
         cx.world.keep(Action::MakeFolder { path: cx.site.state.clone() }).await?;
     }
     cx.world.keep(Action::WriteFile { path, bytes, mode: None, varies: true }).await.map(drop)
@@ -152,7 +152,7 @@ fn key(cx: &Cx, scope: &Scope) -> Result<String> {
 fn files(eyes: &dyn Eyes, scope: &Scope, path: &Path) -> Vec<PathBuf> {
     let sections = keys::sections(scope.config.release);
     let in_folder = sections.iter().map(|section| path.join(format!("{section}.yaml")));
-    in_folder.chain([path.to_owned()]).filter(|file| eyes.is_file(file)).collect()
+    in_folder.chain([path.to_owned()]).filter(|file| eyes.finds_file(file)).collect()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub async fn diff(cx: Cx, args: DiffArgs) -> Result<Vec<PackageDiff>> {
 
 fn lock_named(cx: &Cx, scope: &Scope, name: &str) -> Result<LockfileText> {
     let path = std::path::Path::new(name);
-    if cx.world.eyes.is_file(path) {
+    if cx.world.eyes.is_file(path)? {
         return LockfileText::read(&*cx.world.eyes, path);
     }
     let environment = environment::find(&*cx.world.eyes, &scope.config, name)?;

@@ -18,7 +18,7 @@ pub fn of_lmod(cx: &Cx, name: &str) -> Option<PathBuf> {
     };
     let within =
         |folder: &PathBuf| ["libexec", "", "lmod/libexec"].map(|below| folder.join(below).join(name));
-    folders.iter().flat_map(within).find(|path| cx.world.eyes.is_file(path))
+    folders.iter().flat_map(within).find(|path| cx.world.eyes.finds_file(path))
 }
 
 /// A module system.
@@ -67,13 +67,13 @@ impl ModuleSystem {
         match self {
             ModuleSystem::Lmod => of_lmod(cx, "lmod"),
             ModuleSystem::EnvironmentModules => {
-                Self::PLACES.iter().map(PathBuf::from).find(|path| cx.world.eyes.is_file(path))
+                Self::PLACES.iter().map(PathBuf::from).find(|path| cx.world.eyes.finds_file(path))
             }
         }
     }
 
     /// The program, as its variable names it or in one of its places.
     pub fn program(self, cx: &Cx) -> Option<PathBuf> {
-        self.named(cx).filter(|path| cx.world.eyes.is_file(path)).or_else(|| self.placed(cx))
+        self.named(cx).filter(|path| cx.world.eyes.finds_file(path)).or_else(|| self.placed(cx))
     }
 }

@@ -23,7 +23,7 @@ const DEPTH: usize = 8;
 pub fn partial_prefixes(cx: &Cx, scope: &Scope) -> Result<Vec<String>> {
     let root = scope.install_tree()?.root;
     let eyes = &*cx.world.eyes;
-    if !eyes.is_folder(&root) {
+    if !eyes.is_folder(&root)? {
         return Ok(Vec::new());
     }
     scope.with_stores(cx, |stores, _| Ok(among(eyes, &root, stores)))
@@ -71,7 +71,8 @@ pub fn strays<'r, 'a: 'r>(
         let shown = prefix.strip_prefix(&real_root).map_or_else(|_| prefix.clone(), |below| root.join(below));
         match hash.as_deref().and_then(|hash| installed.get(hash)) {
             Some(recorded) if is_one(eyes, recorded, &prefix) => {}
-            Some(recorded) if !eyes.exists(recorded) => out.moved.push(shown),
+            Some(recorded) if eyes.exists(recorded).is_err() => {}
+            Some(recorded) if eyes.exists(recorded).is_ok_and(|there| !there) => out.moved.push(shown),
             _ if hash.is_some_and(|hash| is_held(held, &hash)) => {}
             _ => out.unknown.push(shown),
         }
@@ -141,7 +142,7 @@ impl<'w> Walk<'w> {
             if !real || self.known.contains(path.as_path()) {
                 continue;
             }
-            if eyes.is_folder(&path.join(".spack")) {
+            if eyes.finds_folder(&path.join(".spack")) {
                 self.found.push(path);
             } else if self.above.contains(path.as_path()) || !self.parents.contains(folder) {
                 if depth > 1 {

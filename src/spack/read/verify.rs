@@ -90,13 +90,13 @@ fn verified(cx: &Cx, row: SpecRow) -> Verified {
     let mut error = None;
     let (verdict, differences) = if row.external.is_some() {
         (Verdict::NoManifest, Differences::new())
-    } else if !eyes.is_folder(&path) {
-        (Verdict::Gone, Differences::new())
     } else {
-        match compare(eyes, &path) {
-            Ok(None) => (Verdict::NoManifest, Differences::new()),
-            Ok(Some(found)) if found.is_empty() => (Verdict::Same, found),
-            Ok(Some(found)) => (Verdict::Changed, found),
+        let looked = eyes.is_folder(&path).and_then(|there| there.then(|| compare(eyes, &path)).transpose());
+        match looked {
+            Ok(None) => (Verdict::Gone, Differences::new()),
+            Ok(Some(None)) => (Verdict::NoManifest, Differences::new()),
+            Ok(Some(Some(found))) if found.is_empty() => (Verdict::Same, found),
+            Ok(Some(Some(found))) => (Verdict::Changed, found),
             Err(trouble) => {
                 error = Some(trouble.message().to_owned());
                 (Verdict::Unreadable, Differences::new())

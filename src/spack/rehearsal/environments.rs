@@ -114,7 +114,7 @@ pub fn track(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
         return Ok(ended(0, ""));
     };
     let link = command.scope.config.environments_root()?.path.join(name);
-    if command.cx.world.eyes.exists(&link) {
+    if command.cx.world.eyes.exists(&link)? {
         return Ok(ended(1, "Error: there is an environment of that name\n"));
     }
     if let Some(root) = link.parent() {
@@ -130,7 +130,7 @@ pub fn track(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
 pub fn untrack(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     for name in command.plain().skip(1) {
         let link = command.scope.config.environments_root()?.path.join(name);
-        if !command.cx.world.eyes.exists(&link) {
+        if !command.cx.world.eyes.exists(&link)? {
             return Ok(ended(1, "Error: there is no such environment\n"));
         }
         scene.overlay.remove(&link);
@@ -143,7 +143,7 @@ pub fn untrack(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
 pub fn delete(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
     for name in command.plain().skip(1) {
         let path = command.scope.config.environments_root()?.path.join(name);
-        if !command.cx.world.eyes.exists(&path) {
+        if !command.cx.world.eyes.exists(&path)? {
             return Ok(ended(1, "Error: there is no such environment\n"));
         }
         scene.overlay.remove(&path);

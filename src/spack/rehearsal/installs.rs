@@ -268,7 +268,7 @@ pub fn removed(scene: &PlanContext<'_>, command: &Command<'_>) -> Result<Ran> {
             seconds: None,
         });
         if let Some(prefix) = held.prefix.as_deref().map(Path::new)
-            && command.cx.world.eyes.exists(&prefix.join(".spack"))
+            && command.cx.world.eyes.exists(&prefix.join(".spack"))?
         {
             scene.overlay.remove(prefix);
         }

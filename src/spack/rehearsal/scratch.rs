@@ -82,7 +82,7 @@ pub fn environment_copy(scene: &PlanContext<'_>, cx: &Cx, path: &Path) -> Result
     })?;
     copy::write(&folder.join("spack.yaml"), bare.as_bytes())?;
     let (lock, copied) = (path.join("spack.lock"), folder.join("spack.lock"));
-    if eyes.exists(&lock) {
+    if eyes.exists(&lock)? {
         copy::write(&copied, &eyes.read(&lock)?)?;
     } else {
         copy::absent(&copied)?;

@@ -54,11 +54,13 @@ pub fn compare(eyes: &dyn Eyes, prefix: &Path) -> Result<Option<Differences>> {
 /// Why a prefix does not serve as it was installed. What was added to it, who owns it and who may read it does not
 /// count: Python adds byte code, and sites change groups and modes.
 pub fn damage(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Option<String> {
-    if !eyes.is_folder(prefix) {
-        return Some(format!("{} is gone", prefix.display()));
-    }
-    if !eyes.exists(&prefix.join(RECORD)) {
-        return Some(format!("{} has not what Spack writes into it", prefix.display()));
+    match (eyes.is_folder(prefix), eyes.exists(&prefix.join(RECORD))) {
+        (Ok(true), Ok(true)) => {}
+        (Ok(false), _) => return Some(format!("{} is gone", prefix.display())),
+        (Ok(true), Ok(false)) => {
+            return Some(format!("{} has not what Spack writes into it", prefix.display()));
+        }
+        (Err(trouble), _) | (_, Err(trouble)) => return Some(trouble.message().to_owned()),
     }
     let found = match differing(eyes, prefix, contents) {
         Ok(found) => found.unwrap_or_default(),
@@ -81,7 +83,7 @@ pub fn damage(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Option<Stri
 
 fn differing(eyes: &dyn Eyes, prefix: &Path, contents: Contents) -> Result<Option<Differences>> {
     let path = prefix.join(FILE);
-    if !eyes.exists(&path) {
+    if !eyes.exists(&path)? {
         return Ok(None);
     }
     let mut recorded: BTreeMap<String, Recorded> =

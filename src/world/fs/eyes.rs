@@ -89,16 +89,37 @@ pub trait Eyes: Send + Sync {
         })
     }
 
-    fn is_file(&self, path: &Path) -> bool {
-        self.stat(path).is_ok_and(|s| s.kind == FileKind::File)
+    /// Whether something has this name, be it a link that leads nowhere. An error where that cannot be told.
+    fn exists(&self, path: &Path) -> Result<bool> {
+        Ok(there(self.lstat(path))?.is_some())
     }
 
-    fn is_folder(&self, path: &Path) -> bool {
-        self.stat(path).is_ok_and(|s| s.kind == FileKind::Folder)
+    /// Whether a file is there, or a link to one. An error where that cannot be told.
+    fn is_file(&self, path: &Path) -> Result<bool> {
+        Ok(there(self.stat(path))?.is_some_and(|stat| stat.kind == FileKind::File))
     }
 
-    fn exists(&self, path: &Path) -> bool {
-        self.lstat(path).is_ok()
+    /// Whether a folder is there, or a link to one. An error where that cannot be told.
+    fn is_folder(&self, path: &Path) -> Result<bool> {
+        Ok(there(self.stat(path))?.is_some_and(|stat| stat.kind == FileKind::Folder))
+    }
+
+    /// For who chooses among places: one that cannot be looked at is passed by.
+    fn finds_file(&self, path: &Path) -> bool {
+        self.is_file(path).unwrap_or(false)
+    }
+
+    /// For who chooses among places: one that cannot be looked at is passed by.
+    fn finds_folder(&self, path: &Path) -> bool {
+        self.is_folder(path).unwrap_or(false)
+    }
+}
+
+/// None, where nothing has the name.
+fn there(looked: Result<Stat>) -> Result<Option<Stat>> {
+    match looked {
+        Err(trouble) if trouble.is(Kind::NotFound) => Ok(None),
+        other => other.map(Some),
     }
 }
 
@@ -173,6 +194,12 @@ impl LiveEyes {
     }
 }
 
+/// What would be below a file is not there.
+fn below_a_file(error: std::io::Error) -> std::io::Error {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    if error.kind() == NotADirectory { NotFound.into() } else { error }
+}
+
 impl Eyes for LiveEyes {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         read_whole(path).map_err(|e| Trouble::io("read", path, e))
@@ -210,11 +237,13 @@ impl Eyes for LiveEyes {
     fn lstat(&self, path: &Path) -> Result<Stat> {
         std::fs::symlink_metadata(path)
             .map(|m| Self::convert(&m))
-            .map_err(|e| Trouble::io("look at", path, e))
+            .map_err(|e| Trouble::io("look at", path, below_a_file(e)))
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
-        std::fs::metadata(path).map(|m| Self::convert(&m)).map_err(|e| Trouble::io("look at", path, e))
+        std::fs::metadata(path)
+            .map(|m| Self::convert(&m))
+            .map_err(|e| Trouble::io("look at", path, below_a_file(e)))
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {

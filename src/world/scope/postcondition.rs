@@ -38,9 +38,9 @@ impl Postcondition {
     pub fn holds(&self, eyes: &dyn Eyes) -> bool {
         match self {
             Postcondition::File { path, digest } => eyes.digest(path).is_ok_and(|now| now == *digest),
-            Postcondition::There { path } => eyes.exists(path),
+            Postcondition::There { path } => eyes.exists(path).is_ok_and(|there| there),
             Postcondition::Link { path, target } => eyes.read_link(path).is_ok_and(|now| now == *target),
-            Postcondition::Absent { path } => !eyes.exists(path),
+            Postcondition::Absent { path } => eyes.exists(path).is_ok_and(|there| !there),
         }
     }
 

@@ -99,10 +99,10 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
     match action {
         Action::WriteFile { path, bytes, mode, .. } => {
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            if !eyes.is_folder(folder) {
+            if !eyes.is_folder(folder)? {
                 return Err(missing("write", &path));
             }
-            if eyes.is_folder(&path) {
+            if eyes.is_folder(&path)? {
                 return Err(Trouble::io("write", &path, std::io::ErrorKind::IsADirectory.into()));
             }
             overlay.write(&path, bytes, mode);
@@ -111,7 +111,7 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
         Action::MakeFolder { path } => overlay.make_folder(&path),
         Action::MakeTempFolder { path } => {
             let within = path.parent().unwrap_or(Path::new("/"));
-            if !eyes.is_folder(within) {
+            if !eyes.is_folder(within)? {
                 return Err(missing("create", &path));
             }
             overlay.make_folder(&path);
@@ -130,7 +130,7 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
                 return Err(Trouble::new(Kind::Refused, message));
             }
             let folder = path.parent().unwrap_or(Path::new("/"));
-            if !eyes.is_folder(folder) {
+            if !eyes.is_folder(folder)? {
                 return Err(missing("point the link", &path));
             }
             overlay.point(&path, &target);

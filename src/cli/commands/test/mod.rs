@@ -75,12 +75,12 @@ fn find(session: &Session, paths: &[PathBuf]) -> Result<Vec<TestFile>> {
     let mut files: Vec<TestFile> = Vec::new();
     for path in paths {
         let mut found = Vec::new();
-        let folder = if eyes.is_folder(path) {
+        let folder = if eyes.is_folder(path)? {
             search(session, path, &mut found)?;
             path.clone()
         } else {
             // A file that is named may be called anything.
-            if !eyes.is_file(path) {
+            if !eyes.is_file(path)? {
                 let text = format!("test: there is no file or folder {}", path.display());
                 return Err(Trouble::usage(text));
             }
@@ -115,7 +115,7 @@ fn search(session: &Session, folder: &Path, found: &mut Vec<PathBuf>) -> Result<
         let path = if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) };
         match eyes.lstat(&path)?.kind {
             FileKind::Folder => search(session, &path, found)?,
-            _ if name.ends_with(ENDING) && eyes.is_file(&path) => found.push(path),
+            _ if name.ends_with(ENDING) && eyes.is_file(&path)? => found.push(path),
             _ => {}
         }
     }

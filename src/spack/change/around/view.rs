@@ -102,7 +102,7 @@ pub async fn mend_interrupted(cx: &Cx, scope: &Scope) -> Result<()> {
 pub async fn make_room(cx: &Cx, scope: &Scope) -> Result<()> {
     let _lock = locks::changing(cx, scope).await?;
     let eyes = &*cx.world.eyes;
-    for root in view_roots(cx, scope)?.iter().filter(|root| !eyes.exists(root) && eyes.exists(&trees(root))) {
+    for root in view_roots(cx, scope)?.iter().filter(|root| is_lost(eyes, root)) {
         clear(cx, root).await?;
     }
     Ok(())
@@ -122,10 +122,20 @@ fn half_made(cx: &Cx, root: &Path) -> Vec<PathBuf> {
 /// Spack looks only at the link: what is damaged behind it stays, and a tree without a link is an error to it.
 fn is_broken(cx: &Cx, root: &Path) -> bool {
     let eyes = &*cx.world.eyes;
-    if eyes.stat(root).is_err() {
-        return eyes.exists(root) || eyes.exists(&trees(root));
+    match eyes.stat(root) {
+        Ok(_) => !follow(eyes, root, 1).problems.is_empty(),
+        Err(trouble) if trouble.is(Kind::NotFound) => {
+            [root, &trees(root)].iter().any(|path| eyes.exists(path).unwrap_or(false))
+        }
+        // What cannot be told is not mended.
+        Err(_) => false,
     }
-    !follow(eyes, root, 1).problems.is_empty()
+}
+
+/// Its trees are there, and it is not.
+fn is_lost(eyes: &dyn Eyes, root: &Path) -> bool {
+    let is_there = |path: &Path, there: bool| eyes.exists(path).is_ok_and(|found| found == there);
+    is_there(root, false) && is_there(&trees(root), true)
 }
 
 /// What was met in a view.
@@ -196,7 +206,7 @@ async fn clear(cx: &Cx, root: &Path) -> Result<()> {
 
 fn dangles(cx: &Cx, root: &Path) -> bool {
     let eyes = &*cx.world.eyes;
-    eyes.exists(root) && eyes.stat(root).is_err()
+    eyes.exists(root).unwrap_or(false) && eyes.stat(root).is_err_and(|trouble| trouble.is(Kind::NotFound))
 }
 
 /// Roots of the views that the manifest asks for.

@@ -145,7 +145,7 @@ async fn drop_it(cx: &Cx, scope: &Scope) -> Result<()> {
     let environment = scope.inside()?;
     if environment.kind == EnvironmentKind::Independent {
         for file in [environment.manifest_file(), environment.lock_file()] {
-            if cx.world.eyes.exists(&file) {
+            if cx.world.eyes.exists(&file)? {
                 cx.world.perform(crate::world::Action::RemovePath { path: file }).await?;
             }
         }

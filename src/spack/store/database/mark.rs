@@ -11,7 +11,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// Nothing, where nothing has the name; what has it and cannot be read is an error.
 pub(super) fn if_there<T>(path: &Path, eyes: &dyn Eyes, read: Result<T>) -> Result<Option<T>> {
     match read {
-        Err(trouble) if trouble.is(Kind::NotFound) && !eyes.exists(path) => Ok(None),
+        Err(trouble) if trouble.is(Kind::NotFound) && !eyes.exists(path)? => Ok(None),
         other => other.map(Some),
     }
 }

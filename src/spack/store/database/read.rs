@@ -79,7 +79,7 @@ impl UpstreamText {
             Ok(text) => Ok(UpstreamText::Read(text)),
             Err(trouble)
                 if matches!(trouble.kind(), Kind::NotFound | Kind::Permission | Kind::Io)
-                    || !eyes.exists(&index) =>
+                    || !eyes.exists(&index)? =>
             {
                 Ok(UpstreamText::Unreachable(trouble))
             }
@@ -97,7 +97,7 @@ fn without_index(eyes: &dyn Eyes, root: &Path, index: &Path) -> Result<DatabaseT
     }
     let Some(prefix) = some_prefix(eyes, root)? else { return Ok(DatabaseText::empty(index)) };
     let nested = prefix.ancestors().skip(1).take_while(|at| *at != root);
-    if let Some(store) = nested.filter(|at| eyes.is_file(&at.join(".spack-db/index.json"))).last() {
+    if let Some(store) = nested.filter(|at| eyes.finds_file(&at.join(".spack-db/index.json"))).last() {
         let (index, store) = (index.display().to_string(), store.display().to_string());
         return Err(Trouble::new(Kind::Corrupt, format!("{index} is missing; the packages below it are those of {store}"))
             .hint("the store was padded when they were installed: name that folder as the install_tree, or give the padded_length that it had")
@@ -123,7 +123,8 @@ fn some_prefix(eyes: &dyn Eyes, root: &Path) -> Result<Option<PathBuf>> {
                 continue;
             }
             let hidden = path.join(".spack");
-            if ["spec.json", "spec.yaml"].iter().any(|name| eyes.is_file(&hidden.join(name))) {
+            if ["spec.json", "spec.yaml"].iter().any(|name| eyes.is_file(&hidden.join(name)).unwrap_or(true))
+            {
                 return Ok(Some(path));
             }
             looked += 1;

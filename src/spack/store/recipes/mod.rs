@@ -89,7 +89,7 @@ pub fn recipe_of(eyes: &dyn Eyes, repository: &Path, package: &str) -> Option<Pa
         .iter()
         .skip(usual)
         .map(|name| repository.join("packages").join(name).join("package.py"))
-        .find(|path| eyes.is_file(path))
+        .find(|path| eyes.finds_file(path))
 }
 
 impl Recipes for RepositoryRecipes<'_> {

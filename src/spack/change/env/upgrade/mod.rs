@@ -111,7 +111,7 @@ async fn write(cx: &Cx, scope: &Scope, manifest: &str, lock: Option<&str>) -> Re
     if eyes.read_text(&manifest_file)? != manifest {
         cx.world.perform(Action::write(manifest_file, manifest.as_bytes().to_vec())).await?;
     }
-    let now = if eyes.exists(&lock_file) { Some(eyes.read_text(&lock_file)?) } else { None };
+    let now = if eyes.exists(&lock_file)? { Some(eyes.read_text(&lock_file)?) } else { None };
     match lock {
         Some(text) if now.as_deref() != Some(text) => {
             cx.world.perform(Action::write(lock_file, text.as_bytes().to_vec())).await?;
