@@ -57,18 +57,63 @@ end
 
 local function facts_of(e) return type(e) == "userdata" and e.facts or nil end
 
--- Runs programs of a view; one that does not run is found before users find it. A plan has no view yet.
-local function try(o, view)
-  if run.id() == 0 then return end
+-- A program of an environment's views. `at` is how users come to the environment.
+local function program(views, name, folder, at)
+  for _, view in ipairs(views) do
+    local root = view.root
+    if root:sub(1, #folder) == folder then root = at .. root:sub(#folder + 1) end
+    if fs.exists(root .. "/bin/" .. name) then return root .. "/bin/" .. name end
+  end
+  fail("not_done", "'" .. name .. "' is in the bin of no view")
+end
+
+-- Runs programs of the views; one that does not run is found before users find it. A plan has no views yet.
+local function try(o, folder, at)
+  if #o.try == 0 or run.id() == 0 then return end
+  local views = env.show(folder).manifest.views
   for _, command in ipairs(o.try) do
     local argv = text.split(command)
-    argv[1] = view .. "/bin/" .. argv[1]
+    argv[1] = program(views, argv[1], folder, at or folder)
     local ok, e = pcall(process.run, argv, { reads = true, timeout = "1m" })
     if not ok then
       if is_cancel(e) then error(e, 0) end
       fail("not_done", "'" .. command .. "' does not run: " .. reason(e), facts_of(e))
     end
   end
+end
+
+-- The packages of an environment, by name.
+local function known_in(at)
+  local names = {}
+  for _, row in ipairs(env.specs(at)) do names[row.name] = true end
+  return names
+end
+
+-- What guards nothing is a mistake, found before anything is begun.
+local function check_guards(o, at)
+  local known = known_in(at)
+  for _, name in ipairs(o.keep) do
+    if not known[name] then fail("usage", "--keep " .. name .. ": there is no package of that name in " .. o.env) end
+  end
+  local checks = {}
+  for _, row in ipairs(check.list()) do checks[#checks + 1] = row.name end
+  for _, name in ipairs(o.checks) do
+    if not contains(checks, name) then fail("usage", "check '" .. name .. "' does not exist", nil, "the checks are " .. table.concat(checks, ", ")) end
+  end
+  if #o.try > 0 and #env.show(at).manifest.views == 0 then fail("usage", "--try: " .. o.env .. " has no view") end
+end
+
+-- The packages that were there before and are not installed as they are now.
+local function to_build(at, known)
+  local names, seen = {}, {}
+  for _, row in ipairs(env.specs(at)) do
+    if known[row.name] and not (row.installed or row.external or seen[row.name]) then
+      seen[row.name] = true
+      names[#names + 1] = row.name
+    end
+  end
+  table.sort(names)
+  return names
 end
 
 -- What the candidate may not do.
@@ -102,7 +147,7 @@ end
 
 -- What is to be known of a solution before anything is built.
 local function show(o, solved)
-  say(o, lines_of(solved.changes))
+  say(o, #solved.changes > 0 and lines_of(solved.changes) or "only the manifest changes")
   for _, what in ipairs(solved.gave_up or {}) do say(o, "  ! " .. what) end
   local names = {}
   for _, row in ipairs(solved.stays or {}) do names[#names + 1] = row.name .. " on " .. row.on end
@@ -137,8 +182,18 @@ local function by_generation(o)
     return "adopted"
   end)
   -- A run that goes on after publishing must come back to what users were on before, not to what they are on now.
-  local current = run.step("begin", { needs = { "adopt" } }, function()
+  local current = run.step("begin", { needs = { "adopt" }, inputs = o.number }, function()
     local found = generation.show(line)
+    check_guards(o, found.path)
+    if o.number then
+      local approved = generation.show(line, o.number)
+      if approved.current then fail("refused", "users are on generation " .. o.number .. " already") end
+      local base = math.tointeger(approved.from:match("/(%d+)$"))
+      if base and base ~= found.number and not o.force then
+        fail("refused", "generation " .. o.number .. " was solved from generation " .. base .. ", and users are on " .. found.number
+          .. " now: what came between would be taken back", nil, "ask for the upgrade again, or say --force")
+      end
+    end
     return { number = found.number, path = found.path, link = found.link }
   end)
   local taken = run.step("snapshot", { needs = { "adopt" }, inputs = current.number }, function()
@@ -148,9 +203,17 @@ local function by_generation(o)
   local asked = { o.all, o.specs, o.remove, o.unask, o.dependents, o.number }
   local solved = run.step("solve", { needs = { "snapshot" }, inputs = asked }, function()
     if o.number then
-      local approved = generation.show(line, o.number)
-      if approved.current then fail("refused", "users are on generation " .. o.number .. " already") end
-      return { number = o.number, path = approved.path, changed = true, changes = generation.diff(line, current.number, o.number) }
+      local found = {
+        number = o.number, path = generation.show(line, o.number).path, changed = true,
+        changes = generation.diff(line, current.number, o.number),
+      }
+      found.rebuilds = to_build(found.path, known_in(current.path))
+      local why = over_budget(o, found)
+      if why then
+        snapshot.unpin(taken)
+        fail("refused", "the upgrade was refused and nothing was changed: " .. why, { changes = found.changes })
+      end
+      return found
     end
     local ok, found = pcall(generation.solve, line, {
       all = o.all, specs = o.specs, remove = o.remove, unask = o.unask, dependents = o.dependents, description = o.description,
@@ -195,7 +258,7 @@ local function by_generation(o)
     local ok, e = pcall(function()
       local proof = generation.prove(line, { number = number, deep = o.deep })
       if not proof.ok then fail("not_done", "it is not whole: " .. proof.problems[1], { problems = proof.problems }) end
-      try(o, solved.path .. "/view")
+      try(o, solved.path)
       return proof.specs
     end)
     if ok then return e end
@@ -204,6 +267,12 @@ local function by_generation(o)
     fail(kind_of(e), stays .. "; generation " .. number .. " was not published: " .. reason(e), facts_of(e), advice(o, e))
   end)
   run.step("publish", { needs = { "prove" }, inputs = number }, function()
+    -- A run that goes on later may meet a newer upgrade.
+    local now = generation.show(line).number
+    if now ~= before and now ~= number and not o.force then
+      fail("refused", "generation " .. number .. " was solved from generation " .. before .. ", and users are on " .. now
+        .. " now: what came between would be taken back", nil, "ask for the upgrade again, or say --force")
+    end
     return generation.publish(line, { number = number }).number
   end)
   run.step("look again", { needs = { "publish" }, inputs = { number, o.checks } }, function()
@@ -211,7 +280,7 @@ local function by_generation(o)
       local proof = generation.prove(line, { number = number })
       if not proof.ok then fail("not_done", "it is not whole: " .. proof.problems[1], { problems = proof.problems }) end
       gate(o.checks, "after publishing")
-      try(o, current.link .. "/view")
+      try(o, solved.path, current.link)
     end)
     if ok then return true end
     if is_cancel(e) then error(e, 0) end
@@ -233,6 +302,7 @@ end
 local function in_place(o)
   -- Nobody else may meet it half changed.
   env.hold(o.env)
+  check_guards(o, o.env)
   local taken = run.step("snapshot", { inputs = { o.all, o.specs, o.remove, o.unask, o.dependents } }, function()
     return snapshot.create(o.env, { description = "before upgrade-with-snapshot", tags = { "before-upgrade" }, pin = true }).snapshot
   end)
@@ -251,23 +321,19 @@ local function in_place(o)
         .. taken .. "` takes it back")
     end)
     local ok, result = pcall(function()
+      local known = known_in(o.env)
       local found = env.upgrade(o.env, o.specs, {
         all = o.all, remove = o.remove, unask = o.unask, dependents = o.dependents,
       })
-      show(o, found)
-      local rebuilds = {}
-      for _, row in ipairs(found.changes) do
-        if row.change == "changed" then rebuilds[#rebuilds + 1] = row.name end
-      end
-      local why = over_budget(o, { changes = found.changes, rebuilds = rebuilds })
+      if found.changed then show(o, found) else say(o, "nothing to upgrade in " .. o.env) end
+      local why = over_budget(o, { changes = found.changes, rebuilds = to_build(o.env, known) })
       if why then fail("refused", why, { changes = found.changes }) end
       env.install(o.env, nil, { only_concrete = true, jobs = o.jobs, cache_only = o.cache_only })
       env.refresh(o.env)
       local status = env.status(o.env)
-      if not status.ok then fail("not_done", "not everything of " .. o.env .. " is installed") end
+      if status.installed < status.locked then fail("not_done", "not everything of " .. o.env .. " is installed") end
       gate(o.checks, "after the upgrade")
-      local views = env.show(o.env).manifest.views
-      if #views > 0 then try(o, views[1].root) end
+      try(o, env.show(o.env).path)
       return { changed = found.changed, changes = found.changes }
     end)
     interrupted = false
@@ -303,6 +369,7 @@ return workflow{
     { name = "try", type = "list", doc = "A program of the view that must run, with its arguments: \"gmx --version\"." },
     { name = "deep", type = "flag", doc = "Compare every installed file before publishing." },
     { name = "approve", type = "flag", doc = "Stop when it is known what would change." },
+    { name = "force", type = "flag", doc = "Publish what was solved from an older generation than users are on." },
     { name = "number", type = "integer", doc = "Go on with a generation that was solved before, exactly as it was." },
     { name = "jobs", type = "integer", doc = "Processes of one build." },
     { name = "attempts", type = "integer", default = 2, doc = "How often what may pass by itself is tried." },
@@ -321,6 +388,7 @@ return workflow{
     if o.number and (asks or o.approve or o.mode == "in-place") then
       fail("usage", "--number goes on with what was solved before; it takes nothing to solve, and needs generations")
     end
+    if o.mode == "in-place" and o.approve then fail("usage", "--approve needs generations: moonstack plan upgrade-with-snapshot shows what an upgrade in place would change") end
     gate(o.gate, "the site is not fit for an upgrade")
     local result
     if o.mode == "in-place" then result = in_place(o) else result = by_generation(o) end

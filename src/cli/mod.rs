@@ -60,7 +60,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(code) => code,
         Err(trouble) if printer.is_closed() || ClosedPipe::is(&trouble) => 0,
         Err(trouble) => {
-            printer.trouble(&trouble, &source_text);
+            printer.trouble(&trouble, &|name| source_text(name, &trouble));
             trouble.kind().exit_code()
         }
     }
@@ -84,9 +84,13 @@ fn printer(global: &Global, summary: bool) -> Printer {
     printer
 }
 
-/// The text that an error points into: a bundled script, or a file.
-fn source_text(name: &str) -> Option<String> {
+/// The text that an error points into: a bundled script, or a file. What a bundled script says of the site is not to
+/// be looked for in its text.
+fn source_text(name: &str, trouble: &Trouble) -> Option<String> {
     let bundled = SCRIPTS.iter().find(|s| name == format!("{}.lua", s.name));
+    if bundled.is_some() && !matches!(trouble.kind(), Kind::Script | Kind::UnknownName | Kind::Internal) {
+        return None;
+    }
     bundled.map(|s| s.text.to_owned()).or_else(|| std::fs::read_to_string(name).ok())
 }
 

@@ -245,3 +245,64 @@ fn of_several_roots_of_one_name_none_is_lost() {
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     assert!(written("twice").contains("zlib@1.2.13"), "{}", written("twice"));
 }
+
+#[test]
+fn a_guard_that_guards_nothing_is_refused_before_anything_is_begun() {
+    let bed = Bed::practice();
+    upgrade(&bed, &["fftw@3.3.9"]);
+    let tree = bed.tree();
+    for (args, says) in [
+        (&["--keep", "hdf55"] as &[&str], "--keep hdf55: there is no package of that name"),
+        (&["--keep", "hdf5@1.14"], "--keep hdf5@1.14: there is no package of that name"),
+        (&["--checks", "nosuch"], "check 'nosuch' does not exist"),
+        (&["--mode", "in-place", "--approve"], "--approve needs generations"),
+        (&["--mode", "in-place", "--keep", "hdf55"], "--keep hdf55"),
+    ] {
+        let words = [&["-q", "run", "upgrade-with-snapshot", "science", "netcdf-c@4.9.0"], args].concat();
+        let (said, code) = refused(&bed, &words);
+        assert_eq!(code, 3, "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+        // Of a bundled script nobody needs the lines to understand what is said of the site.
+        assert!(!said.contains("^^^"), "{said}");
+        assert_eq!(bed.tree(), tree, "{args:?} left something");
+    }
+}
+
+#[test]
+fn what_was_approved_on_an_older_generation_takes_nothing_back_without_a_word() {
+    let bed = Bed::practice();
+    upgrade(&bed, &["fftw@3.3.9"]);
+    let words = ["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "--approve"];
+    assert_eq!(bed.run(&words).status.code(), Some(1));
+    upgrade(&bed, &["zlib-ng@2.1"]);
+    let again = ["-q", "run", "upgrade-with-snapshot", "science", "--number", "3"];
+    let (said, code) = refused(&bed, &again);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("generation 3 was solved from generation 2, and users are on 4 now"), "{said}");
+    let pinned = bed.json(&["snapshot", "list"]);
+    assert!(pinned.as_array().unwrap().iter().all(|row| row["pinned"] == false), "{pinned}");
+    bed.ok(&[&again as &[&str], &["--force"]].concat());
+    assert!(manifest(&bed).contains("hdf5@1.12"), "{}", manifest(&bed));
+}
+
+#[test]
+fn what_a_root_asks_for_stays_and_its_file_as_well() {
+    let bed = Bed::practice();
+    let file = bed.root.join("site/environments/science/spack.yaml");
+    let kept = bed.root.join("kept.yaml");
+    std::fs::rename(&file, &kept).unwrap();
+    std::os::unix::fs::symlink(&kept, &file).unwrap();
+    let in_place = |spec: &str| upgrade(&bed, &[spec, "--mode", "in-place"]);
+    in_place("fftw@3.3.9");
+    let text = || std::fs::read_to_string(&kept).unwrap();
+    assert!(text().contains("fftw@3.3.9"), "{}", text());
+    in_place("fftw~mpi");
+    assert!(text().contains("fftw@3.3.9 ~mpi") || text().contains("fftw@3.3.9~mpi"), "{}", text());
+    let broken =
+        ["-q", "run", "upgrade-with-snapshot", "science", "practice-broken@2.0", "--mode", "in-place"];
+    let before = text();
+    let (said, code) = refused(&bed, &broken);
+    assert!(code == 2 && said.contains("is back as it was"), "{said}");
+    assert_eq!(text(), before);
+    assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink(), "the link is gone");
+}

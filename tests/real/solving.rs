@@ -187,6 +187,38 @@ impl Bed<'_> {
         nodes(&self.folder("forced")).map(Some)
     }
 
+    /// An environment of these roots, and the lock after an upgrade of it.
+    fn upgraded(&self, roots: &[&str], unify: &Value, script: &str) -> Result<Nodes, Failed> {
+        let roots: Vec<String> = roots.iter().map(|root| (*root).to_owned()).collect();
+        let case = Case { roots, unify: unify.clone(), reuse: json!(false), asked: String::new() };
+        self.write("shape", &case, &case.roots, &json!({}))?;
+        self.site.spack(&["-e", "shape", "concretize"])?;
+        self.site.json(&["eval", script])?;
+        nodes(&self.folder("shape"))
+    }
+
+    /// Where each root is solved by itself, dependents are taken along when that is asked for.
+    fn roots_by_themselves(&self) -> Done {
+        let script = r#"return env.upgrade("shape", { "lab-hdf5@1.12.3" }, { dependents = true })"#;
+        let after = self.upgraded(&["lab-netcdf@4.9.0", "lab-hdf5@1.14.3"], &json!(false), script)?;
+        let versions: Vec<&str> =
+            after.values().filter(|n| text(n, "name") == "lab-hdf5").map(|n| text(n, "version")).collect();
+        if versions == ["1.12.3"] { Ok(()) } else { Err(format!("lab-hdf5 at {versions:?}").into()) }
+    }
+
+    /// A provider that is asked for takes the place of the one that the root asked for.
+    fn another_provider(&self) -> Done {
+        let script = r#"return env.upgrade("shape", { "lab-solver ^lab-openmpi" })"#;
+        let roots = ["lab-hdf5@1.12.3~mpi", "lab-solver@2.4 ^lab-mpich"];
+        let after = self.upgraded(&roots, &json!(true), script)?;
+        let has = |name: &str| after.values().any(|node| text(node, "name") == name);
+        let manifest = fs::read_to_string(self.folder("shape").join("spack.yaml"))?;
+        if has("lab-openmpi") && !has("lab-mpich") && manifest.contains("lab-solver@2.4 ^lab-openmpi") {
+            return Ok(());
+        }
+        Err(format!("the provider is not another: {manifest}").into())
+    }
+
     fn try_one(&self, dice: &mut Dice, separately: bool) -> Done {
         let (case, before) = self.begun(dice, separately)?;
         let forced = self.forced(&case)?;
@@ -260,6 +292,10 @@ fn solves(release: &'static str, root: &Path) -> Done {
         site.spack(&["install", "--fake", spec])?;
     }
     let bed = Bed { release, site: &site, known: LAB };
+    if release == "1.2" {
+        bed.roots_by_themselves()?;
+        bed.another_provider()?;
+    }
     for _ in 0..count {
         // Before it solves roots side by side, Spack 0.23 indexes all of its packages.
         bed.try_one(&mut dice, count > 2 || release != "0.23")?;

@@ -26,6 +26,7 @@ const SIGNS: &[(Kind, &[&str])] = &[
         &[
             "failed to concretize",
             "cannot concretize",
+            "concretizer internal error",
             "No version exists that satisfies",
             "No matching version for constraint",
             "cannot match any known version",

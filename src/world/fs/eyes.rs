@@ -104,6 +104,19 @@ pub trait Eyes: Send + Sync {
         Ok(there(self.stat(path))?.is_some_and(|stat| stat.kind == FileKind::Folder))
     }
 
+    /// Where what is read under this name really is. Who writes there leaves the links that lead to it.
+    fn behind(&self, path: &Path) -> Result<PathBuf> {
+        let mut at = path.to_owned();
+        for _ in 0..LINKS {
+            if there(self.lstat(&at))?.is_none_or(|stat| stat.kind != FileKind::Link) {
+                return Ok(at);
+            }
+            let target = self.read_link(&at)?;
+            at = at.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+        }
+        Err(Trouble::new(Kind::Io, format!("too many links lead on from {}", path.display())))
+    }
+
     /// For who chooses among places: one that cannot be looked at is passed by.
     fn finds_file(&self, path: &Path) -> bool {
         self.is_file(path).unwrap_or(false)
@@ -114,6 +127,9 @@ pub trait Eyes: Send + Sync {
         self.is_folder(path).unwrap_or(false)
     }
 }
+
+/// As many as Linux follows.
+const LINKS: usize = 40;
 
 /// None, where nothing has the name.
 fn there(looked: Result<Stat>) -> Result<Option<Stat>> {

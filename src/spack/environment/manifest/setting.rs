@@ -59,6 +59,7 @@ fn put(text: &str, path: &[&str], value: &Value) -> String {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let Some(mut at) = top(&lines) else { return text.to_owned() };
     let mut missing = Vec::new();
+    let (mut place, mut remark) = (None, String::new());
     let mut indent = child_indent(&lines, at);
     for (depth, key) in path.iter().enumerate() {
         let is_last = depth + 1 == path.len();
@@ -66,7 +67,9 @@ fn put(text: &str, path: &[&str], value: &Value) -> String {
         match found {
             // What was said before is said again.
             Some(line) if is_last => {
+                remark = remark_of(&lines, line, indent);
                 cut(&mut lines, line, indent);
+                place = Some(line);
                 missing.push(*key);
             }
             Some(line) => {
@@ -91,10 +94,10 @@ fn put(text: &str, path: &[&str], value: &Value) -> String {
                     block.push_str(&format!("{lead}  {key}: {value}\n"));
                 }
             }
-            None => block.push_str(&format!("{lead}{key}: {value}\n")),
+            None => block.push_str(&format!("{lead}{key}: {value}{remark}\n")),
         }
     }
-    lines.insert(at + 1, block);
+    lines.insert(place.unwrap_or(at + 1), block);
     lines.concat()
 }
 
@@ -134,6 +137,29 @@ fn cut(lines: &mut Vec<String>, line: usize, indent: usize) {
     let end = end_of(lines, line, indent);
     let own = lines.get(line..end).unwrap_or_default().iter().rposition(|l| says_something(l));
     lines.drain(line..=(line + own.unwrap_or_default()));
+}
+
+/// What is remarked, after blanks, behind a value that stands on the line of its key.
+fn remark_of(lines: &[String], line: usize, indent: usize) -> String {
+    let text = lines.get(line).map_or("", |line| line.trim_end());
+    let inside = lines.get(line + 1..end_of(lines, line, indent)).unwrap_or_default();
+    if inside.iter().any(|line| says_something(line)) {
+        return String::new();
+    }
+    let mut quote = None;
+    let mut blank = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '#') if blank.is_some() => {
+                return text.get(blank.unwrap_or(at)..).unwrap_or_default().to_owned();
+            }
+            _ => {}
+        }
+        blank = c.is_whitespace().then(|| blank.unwrap_or(at));
+    }
+    String::new()
 }
 
 fn top(lines: &[String]) -> Option<usize> {
@@ -183,6 +209,24 @@ mod tests {
     use super::*;
 
     const PATH: [&str; 3] = ["packages", "zlib", "require"];
+
+    #[test]
+    fn a_remark_behind_a_value_stays_with_the_next_one() {
+        for (old, kept) in [
+            ("'@1.2'   # site wide", "   # site wide"),
+            ("\"@1.2 # no remark\"", ""),
+            ("['@1.2']  # \"quoted\"", "  # \"quoted\""),
+            ("+pic", ""),
+        ] {
+            let text =
+                format!("spack:\n  packages:\n    zlib:\n      require: {old}\n      variants: +pic\n");
+            let new = with_setting(&text, &PATH, Some(&json!(["@1.3"]))).unwrap_or_else(|| panic!("{text}"));
+            assert!(
+                new.contains(&format!("      require: [\"@1.3\"]{kept}\n      variants: +pic\n")),
+                "{new}"
+            );
+        }
+    }
 
     #[test]
     fn a_setting_is_put_in_changed_and_taken_out_and_all_else_stays() {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::args::Asked;
-use super::requirements::{required, requirement};
+use super::requirements::{own, required, requirement};
+use super::rivals;
 use crate::base::{Kind, Result, Trouble};
 use crate::spack::config::Config;
 use crate::spack::environment::manifest::Manifest;
@@ -15,6 +16,7 @@ use crate::spack::environment::manifest::setting::with_setting;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::spec::replace::{agree, replaced};
 use crate::spack::spec::{Dialect, Spec};
+use crate::spack::store::recipes::Recipes;
 
 /// A root of the manifest in the place of another, or newly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Asks {
     pub requirements: BTreeMap<String, Vec<Value>>,
     /// Packages of which nothing is required any more.
     pub unasked: Vec<String>,
+    /// What the manifest required so far and does no longer, in words.
+    pub gave_way: Vec<String>,
 }
 
 /// What the manifest and the lock say now.
@@ -55,6 +59,7 @@ pub struct Present<'a> {
     pub lock: &'a LockContents,
     pub config: &'a Config,
     pub dialect: Dialect,
+    pub recipes: &'a (dyn Recipes + Sync),
 }
 
 impl Asks {
@@ -120,6 +125,11 @@ impl Asks {
             match present.lock.specs.values().find(|row| row.name == name).filter(|_| !was_root) {
                 Some(row) => {
                     let list = requirement(spec, row, present.text, present.config, present.dialect)?;
+                    let before = own(present.text, name);
+                    self.gave_way.extend(before.iter().filter(|item| !list.contains(item)).map(|item| {
+                        let item = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                        format!("{name} is no longer required to be '{item}'")
+                    }));
                     self.requirements.insert(name.to_owned(), list);
                 }
                 None => self.roots.push(RootChange { from: None, to: Some(text.to_owned()) }),
@@ -145,11 +155,11 @@ impl Asks {
         // Each root as it is and as it will be.
         let mut fates: Vec<(&Spec, Spec)> = Vec::new();
         for (root, parsed) in &chosen {
-            let new = replaced(parsed, spec);
+            let new = rivals::without(replaced(parsed, spec), parsed, spec, present.lock, present.recipes)?;
             // What is asked for so already keeps its words; that it is looked at again is the wish.
             let to = if new == *parsed {
                 (*root).to_owned()
-            } else if same.len() == 1 && is_bare_of_variants(parsed) {
+            } else if new == *spec {
                 text.to_owned()
             } else {
                 new.to_string()
@@ -220,7 +230,8 @@ fn named(text: &str, dialect: Dialect) -> Result<Spec> {
     let spec = Spec::parse(text, dialect)?;
     match &spec.name {
         Some(_) => Ok(spec),
-        None => Err(Trouble::usage(format!("'{text}' names no package"))),
+        None => Err(Trouble::usage(format!("'{text}' names no package"))
+            .hint("a spec with blanks is one word: 'hdf5@1.14 +mpi' in quotes")),
     }
 }
 
@@ -237,9 +248,4 @@ fn roots<'a>(present: &'a Present<'_>) -> impl Iterator<Item = (&'a str, Spec)> 
 /// It is a name and nothing else.
 pub fn is_bare(spec: &Spec) -> bool {
     *spec == Spec { name: spec.name.clone(), ..Spec::default() }
-}
-
-/// It asks for a version at most.
-fn is_bare_of_variants(spec: &Spec) -> bool {
-    *spec == Spec { name: spec.name.clone(), versions: spec.versions.clone(), ..Spec::default() }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::asks::{Asks, is_bare};
-use super::requirements::of_all;
+use super::requirements::{of_all, requirement};
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::change::around::requests;
@@ -32,6 +32,9 @@ pub struct Guidance<'a> {
     /// Hashes that cannot stay as they are.
     pub touched: &'a BTreeSet<String>,
     pub fresh: Option<bool>,
+    /// What needs the asked packages is to use the new ones.
+    pub dependents: bool,
+    pub manifest: &'a str,
 }
 
 impl Guidance<'_> {
@@ -66,6 +69,16 @@ impl Guidance<'_> {
                 list.extend(of_all(&self.scope.config, "prefer", row, self.scope.spack.dialect())?);
             }
             packages.insert(name.to_owned(), json!({ "prefer": list }));
+        }
+        for (name, spec) in self.asks.specs.iter().filter(|(_, spec)| self.dependents && !is_bare(spec)) {
+            // Solved by itself, a root would go on with what it has; a requirement of the manifest is there already.
+            let row = self.lock.specs.values().find(|row| row.name == *name);
+            if let Some(row) = row.filter(|_| !self.asks.requirements.contains_key(name)) {
+                let (config, dialect) = (&self.scope.config, self.scope.spack.dialect());
+                let required = requirement(spec, row, self.manifest, config, dialect)?;
+                let entry = packages.entry(name.clone()).or_insert_with(|| json!({}));
+                entry["require"] = required.into();
+            }
         }
         for (name, provider) in self.providers() {
             packages.insert(name.to_owned(), json!({ "prefer": [provider] }));
@@ -103,12 +116,42 @@ impl Guidance<'_> {
         if asked.is_none_or(|spec| spec.compiler.is_none() && !spec.dependencies.iter().any(|e| e.direct)) {
             list.extend(self.compilers(rows));
         }
+        list.extend(self.below(rows));
         let target = first.arch.target.as_ref().filter(|target| {
             asked.is_none_or(|spec| spec.target.is_none())
                 && others.iter().all(|row| row.arch.target.as_ref() == Some(target))
         });
         list.extend(target.map(|target| format!("target={target}")));
         list.into_iter().map(Value::from).collect()
+    }
+
+    /// Of several packages of one name below it: the version and the variants of the one that it has.
+    fn below(&self, rows: &[&SpecRow]) -> Vec<String> {
+        let [first, others @ ..] = rows else { return Vec::new() };
+        let named = |name: &str| self.lock.specs.values().filter(|row| row.name == name).collect::<Vec<_>>();
+        let mut out = Vec::new();
+        for edge in first.dependencies.iter().filter(|edge| self.touched.contains(&edge.hash)) {
+            let same = others.iter().all(|row| row.dependencies.iter().any(|other| other.hash == edge.hash));
+            let (all, is_asked) = (named(&edge.name), self.asks.specs.contains_key(&edge.name));
+            let Some(own) = self.lock.specs.get(&edge.hash).filter(|_| same && !is_asked && all.len() > 1)
+            else {
+                continue;
+            };
+            let mut text = format!("^{}", own.name);
+            if all.iter().any(|row| row.version != own.version) {
+                text.push_str(&format!("@={}", own.version));
+            }
+            for (name, value) in own.variants.iter().filter(|(name, _)| name.as_str() != "patches") {
+                let other = |row: &&&SpecRow| !row.variants.iter().any(|(n, v)| n == name && v == value);
+                if all.iter().any(|row| other(&row)) {
+                    text.push_str(&format!(" {}", variant(name, value)));
+                }
+            }
+            if text.contains(['@', ' ']) {
+                out.push(text);
+            }
+        }
+        out
     }
 
     fn compilers(&self, rows: &[&SpecRow]) -> Vec<String> {

@@ -16,8 +16,12 @@ pub fn helped(eyes: &dyn Eyes, scope: &Scope, asks: &Asks, trouble: Trouble) -> 
     let folders = scope.config.recipe_folders(eyes);
     let Some(folders) = folders.ok().filter(|_| trouble.is(Kind::Concretization)) else { return trouble };
     asks.specs.iter().fold(trouble, |trouble, (name, spec)| {
-        if folders.iter().any(|folder| recipe_of(eyes, folder, name).is_some()) {
-            return if spec.versions.is_any() {
+        if let Some(recipe) = folders.iter().find_map(|folder| recipe_of(eyes, folder, name)) {
+            let text = eyes.read_text(&recipe).unwrap_or_default();
+            let asked = spec.versions.to_string();
+            let version = asked.trim_start_matches('=');
+            // A range, and a version that the recipe names, may well be known.
+            return if spec.versions.is_any() || asked.contains([':', ',']) || text.contains(version) {
                 trouble
             } else {
                 trouble

@@ -5,7 +5,7 @@
 //! solves.
 //!
 //! ```text
-//! { guidance, help } → asks → requirements → why → { args, unlock }
+//! { guidance, help } → asks → { requirements, rivals } → why → { args, unlock }
 //! ```
 
 mod args;
@@ -13,6 +13,7 @@ mod asks;
 mod guidance;
 mod help;
 mod requirements;
+mod rivals;
 mod unlock;
 mod why;
 
@@ -32,6 +33,7 @@ use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::manifest::Manifest;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
+use crate::spack::store::recipes::{Recipes, RepositoryRecipes};
 use crate::world::Action;
 use crate::world::scope::cancel::Cancel;
 
@@ -43,10 +45,15 @@ pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
     let _hold = cancel.hold();
     warn_of_upgrade(&cx, &scope)?;
     let before = Before::read(&cx, &scope)?;
-    let present = before.present(&scope);
+    let eyes = &*cx.world.eyes;
+    let recipes = RepositoryRecipes::new(eyes, scope.config.recipe_folders(eyes)?, scope.spack.dialect());
+    let present = before.present(&scope, &recipes);
     let asks = Asks::of(&args.asked, &present)?;
-    let solved = Solving { cx: &cx, scope: &scope, args: &args, before: &before, asks: &asks }.run().await;
-    let (done, solves, gave_up) = match solved {
+    let solved =
+        Solving { cx: &cx, scope: &scope, args: &args, before: &before, present: &present, asks: &asks }
+            .run()
+            .await;
+    let (done, solves, mut gave_up) = match solved {
         Ok(solved) => solved,
         Err(trouble) => {
             return Err(match before.put_back(&cx, &scope).await {
@@ -56,12 +63,13 @@ pub async fn upgrade(cx: Cx, args: UpgradeArgs) -> Result<Upgraded> {
         }
     };
     let after = Before::read(&cx, &scope.as_now(&cx).await?)?;
+    gave_up.extend(asks.gave_way.iter().cloned());
     let asked = asks.names();
     let mut changes = lock::changes(before.lock_text.as_ref(), after.lock_text.as_ref())?;
     why::explain(&mut changes.packages, &asked, &before.lock, &after.lock);
     let outcome = Outcome {
         changed: !changes.is_empty() || before.manifest_text != after.manifest_text,
-        stays: why::staying(&asked, &before.lock, &after.lock),
+        stays: why::staying(&asks.specs, &before.lock, &after.lock, scope.spack.dialect()),
         changes: changes.packages,
         solves,
         gave_up,
@@ -89,13 +97,14 @@ impl Before {
         })
     }
 
-    fn present<'a>(&'a self, scope: &'a Scope) -> Present<'a> {
+    fn present<'a>(&'a self, scope: &'a Scope, recipes: &'a (dyn Recipes + Sync)) -> Present<'a> {
         Present {
             text: &self.manifest_text,
             manifest: &self.manifest,
             lock: &self.lock,
             config: &scope.config,
             dialect: scope.spack.dialect(),
+            recipes,
         }
     }
 
@@ -109,12 +118,12 @@ async fn write(cx: &Cx, scope: &Scope, manifest: &str, lock: Option<&str>) -> Re
     let (eyes, environment) = (&*cx.world.eyes, scope.inside()?);
     let (manifest_file, lock_file) = (environment.manifest_file(), environment.lock_file());
     if eyes.read_text(&manifest_file)? != manifest {
-        cx.world.perform(Action::write(manifest_file, manifest.as_bytes().to_vec())).await?;
+        cx.world.perform(Action::write(eyes.behind(&manifest_file)?, manifest.as_bytes().to_vec())).await?;
     }
     let now = if eyes.exists(&lock_file)? { Some(eyes.read_text(&lock_file)?) } else { None };
     match lock {
         Some(text) if now.as_deref() != Some(text) => {
-            cx.world.perform(Action::write(lock_file, text.as_bytes().to_vec())).await?;
+            cx.world.perform(Action::write(eyes.behind(&lock_file)?, text.as_bytes().to_vec())).await?;
         }
         None if now.is_some() => {
             cx.world.perform(Action::RemovePath { path: lock_file }).await?;
@@ -133,13 +142,14 @@ struct Solving<'a> {
     scope: &'a Scope,
     args: &'a UpgradeArgs,
     before: &'a Before,
+    present: &'a Present<'a>,
     asks: &'a Asks,
 }
 
 impl Solving<'_> {
     /// The solution, how many times it was looked for, and what was given up for it.
     async fn run(&self) -> Result<Solution> {
-        let written = self.asks.written(&self.before.present(self.scope))?;
+        let written = self.asks.written(self.present)?;
         let asked = &self.args.asked;
         let lock = self.before.lock_text.as_ref().map(LockfileText::text).filter(|_| !asked.all);
         let Some(lock) = lock else {
@@ -164,6 +174,8 @@ impl Solving<'_> {
             asks: self.asks,
             touched: &touched,
             fresh: self.args.asked.fresh,
+            dependents: self.args.asked.dependents,
+            manifest: &self.before.manifest_text,
         };
         let guidance = guidance.written(self.cx, folder).await?;
         let locked = unlock::without_roots(lock, |spec, hash| !self.is_anew(spec, hash, &touched))?;
@@ -186,7 +198,7 @@ impl Solving<'_> {
             let (Some(kept), Some(given)) = (&kept.to, &given.to) else { continue };
             gave_up.push(format!("'{kept}' has no solution, so it asks for '{given}'"));
         }
-        let written = literal.written(&self.before.present(self.scope))?;
+        let written = literal.written(self.present)?;
         match self.again(&written, self.args.asked.fresh).await {
             Ok(done) => Ok((done, solves + 1, gave_up)),
             // A Spack that does not say what it failed of is no better reason than the one before.
@@ -226,5 +238,6 @@ impl Solving<'_> {
 
 /// Nothing satisfies everything at once. What names something that does not exist is not helped by letting go of more.
 fn is_unsatisfiable(trouble: &Trouble) -> bool {
-    trouble.is(Kind::Concretization) && trouble.message().contains("failed to concretize")
+    let told = |words: &str| trouble.message().contains(words);
+    trouble.is(Kind::Concretization) && (told("failed to concretize") || told("concretizer internal error"))
 }

@@ -19,6 +19,15 @@ pub fn required(text: &str, name: &str) -> Option<Value> {
     get(&manifest, &["packages", name, "require"]).cloned()
 }
 
+/// The same as a list.
+pub fn own(text: &str, name: &str) -> Vec<Value> {
+    match required(text, name) {
+        None => Vec::new(),
+        Some(Value::Array(list)) => list,
+        Some(one) => vec![one],
+    }
+}
+
 /// What is required of the package from now on: what the manifest requires already as far as it can stay, and what is
 /// asked. A requirement of its own takes a package out of what `packages:all` requires, so that is said again.
 pub fn requirement(
@@ -29,15 +38,12 @@ pub fn requirement(
     dialect: Dialect,
 ) -> Result<Vec<Value>> {
     let name = row.name.as_str();
-    let asked = Spec { name: None, ..spec.clone() };
+    // Its namespace is that of the package in any case; what requires it is not satisfied by a name without it.
+    let namespace = spec.namespace.clone().filter(|namespace| row.namespace.as_ref() != Some(namespace));
+    let asked = Spec { name: None, namespace, ..spec.clone() };
     let mut out = Vec::new();
     let mut is_said = false;
-    let own = match required(manifest, name) {
-        None => Vec::new(),
-        Some(Value::Array(list)) => list,
-        Some(one) => vec![one],
-    };
-    for item in own {
+    for item in own(manifest, name) {
         let Some(old) = item.as_str().and_then(|text| Spec::parse(text, dialect).ok()) else {
             out.push(item);
             continue;

@@ -6,6 +6,9 @@ use super::args::Stays;
 use super::unlock::dependents;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::diff::rows::{Change, PackageDiff};
+use crate::spack::spec::version::list::VersionList;
+use crate::spack::spec::{Dialect, Spec};
+use crate::spack::store::row::SpecRow;
 
 /// Says of each change why it is: `asked`, `depends on …`, `required by …`, `no longer needed`, `chosen by the solver`.
 pub fn explain(
@@ -43,14 +46,26 @@ pub fn explain(
     }
 }
 
-/// Who needs, to link or run, what an asked package was before.
-pub fn staying(asked: &BTreeSet<&str>, before: &LockContents, after: &LockContents) -> Vec<Stays> {
+/// Who needs, to link or run, what an asked package was before and is not asked to be.
+pub fn staying(
+    asked: &BTreeMap<String, Spec>,
+    before: &LockContents,
+    after: &LockContents,
+    dialect: Dialect,
+) -> Vec<Stays> {
+    let serves = |row: &SpecRow| {
+        let version = VersionList::concrete(&row.version, dialect);
+        asked.get(&row.name).is_some_and(|spec| {
+            !spec.versions.is_any()
+                && version.is_ok_and(|own| own.satisfies(&spec.versions))
+                && spec.variants.is_empty()
+        })
+    };
     let is_replaced = |hash: &str| {
         after.specs.get(hash).filter(|row| {
-            let newer = |other: &&crate::spack::store::row::SpecRow| {
-                other.name == row.name && !before.specs.contains_key(&other.hash)
-            };
-            asked.contains(row.name.as_str())
+            let newer = |other: &&SpecRow| other.name == row.name && !before.specs.contains_key(&other.hash);
+            asked.contains_key(&row.name)
+                && !serves(row)
                 && before.specs.contains_key(hash)
                 && after.specs.values().any(|o| newer(&o))
         })
