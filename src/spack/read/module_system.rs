@@ -9,12 +9,11 @@ const LMOD: &[&str] = &["/usr/share/lmod/lmod", "/opt/apps/lmod/lmod", "/usr/loc
 
 /// A program of Lmod: in the folder that the site file names, else where Lmod's own variables say or in a usual place.
 pub fn of_lmod(cx: &Cx, name: &str) -> Option<PathBuf> {
-    let folders: Vec<PathBuf> = match &cx.site.loaded.config.lmod {
-        Some(folder) => vec![folder.clone()],
-        None => {
-            let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(|name| cx.site.variables.get(name));
-            told.map(PathBuf::from).chain(LMOD.iter().map(PathBuf::from)).collect()
-        }
+    let folders: Vec<PathBuf> = if let Some(folder) = &cx.site.loaded.config.lmod {
+        vec![folder.clone()]
+    } else {
+        let told = ["LMOD_PKG", "LMOD_DIR"].into_iter().filter_map(|name| cx.site.variables.get(name));
+        told.map(PathBuf::from).chain(LMOD.iter().map(PathBuf::from)).collect()
     };
     let within =
         |folder: &PathBuf| ["libexec", "", "lmod/libexec"].map(|below| folder.join(below).join(name));
