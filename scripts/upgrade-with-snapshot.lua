@@ -92,6 +92,7 @@ end
 -- What guards nothing is a mistake, found before anything is begun.
 local function check_guards(o, at)
   local known = known_in(at)
+  for _, spec in ipairs(o.specs) do known[spec:match("^[%w_][%w_-]*") or ""] = true end
   for _, name in ipairs(o.keep) do
     if not known[name] then fail("usage", "--keep " .. name .. ": there is no package of that name in " .. o.env) end
   end

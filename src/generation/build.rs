@@ -207,7 +207,8 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
         && !trouble.is(Kind::Cancelled)
     {
         // Nobody is on it, and an environment that Spack tracks for nothing would only be in the way.
-        let gone = RemoveArgs { name, number, keep_specs: true, dry_run: false, force: true };
+        let gone =
+            RemoveArgs { name, number, keep_specs: true, dry_run: false, force: true, without: Vec::new() };
         if let Err(other) = remove(cx.clone(), gone).await {
             cx.world.warn(format!("generation {number} is left behind: {}", other.message()));
         }

@@ -65,6 +65,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
                 keep_specs: args.keep_specs,
                 dry_run: args.dry_run,
                 force: false,
+                without: Vec::new(),
             };
             match remove(cx.clone(), asked).await {
                 Ok(removed) => out.removed.push(removed),

@@ -2,7 +2,7 @@
 //! the site names, no other generation, no snapshot. What that is, is said first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct RemoveArgs {
     /// Although users were on it within the grace period: nothing runs from it any more.
     #[serde(default)]
     pub force: bool,
+    /// Folders of environments that cannot be looked at, and that are taken to need nothing.
+    #[serde(default)]
+    pub without: Vec<PathBuf>,
 }
 
 /// A spec that stays because somebody uses it.
@@ -70,8 +73,8 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
     let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
     guarded(&cx, &ledger, args.number, args.force)?;
     let outside = scope(&cx, None).await?;
-    let (again, within, keep) = (outside.clone(), place.clone(), args.keep_specs);
-    let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, args.number, keep)).await?;
+    let (again, within, asked) = (outside.clone(), place.clone(), args.clone());
+    let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, &asked)).await?;
     let removed =
         Removed { name: place.name.clone(), number: args.number, specs, kept, dry_run: args.dry_run };
     if args.dry_run {
@@ -103,14 +106,15 @@ fn guarded(cx: &Cx, ledger: &Ledger, number: u64, force: bool) -> Result<()> {
 }
 
 /// What of a generation's lock goes, and what stays for whom.
-fn plan(cx: &Cx, scope: &Scope, place: &Place, number: u64, keep: bool) -> Result<(Vec<Named>, Vec<Used>)> {
+fn plan(cx: &Cx, scope: &Scope, place: &Place, args: &RemoveArgs) -> Result<(Vec<Named>, Vec<Used>)> {
     let eyes = &*cx.world.eyes;
-    let lock = place.generation(number).join("spack.lock");
-    if keep || !eyes.exists(&lock)? {
+    let folder = place.generation(args.number);
+    let lock = folder.join("spack.lock");
+    if args.keep_specs || !eyes.exists(&lock)? {
         return Ok((Vec::new(), Vec::new()));
     }
     let lock = LockContents::read(eyes, &lock)?;
-    let users = users(cx, scope, &place.generation(number))?;
+    let users = users(cx, scope, &folder, &args.without)?;
     let roots = lock.root_hashes();
     scope.with_stores(cx, |stores, _| {
         let mut by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -181,8 +185,13 @@ fn stay_for_dependents(
     }
 }
 
-/// Hash → who has it in a lock. A lock that cannot be read is an error: that nobody needs it must be known.
-fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
+/// Hash → who has it in a lock. What cannot be looked at is refused: that nobody needs it must be known.
+fn users(
+    cx: &Cx,
+    scope: &Scope,
+    but: &Path,
+    without: &[PathBuf],
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let eyes = &*cx.world.eyes;
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut note = |who: &str, lock: &LockContents| {
@@ -190,12 +199,27 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
             out.entry(hash.clone()).or_default().insert(who.to_owned());
         }
     };
-    let mut folders: Vec<(String, std::path::PathBuf)> = Vec::new();
+    let is_left_out = |path: &Path| without.iter().any(|one| one == path || is_same_path(eyes, one, path));
+    let mut folders: Vec<(String, PathBuf)> = Vec::new();
     for info in environment::list(eyes, &scope.config)? {
         folders.push((format!("environment {}", info.name), info.path));
     }
     for folder in &cx.site.loaded.config.environments {
-        folders.push((format!("environment {}", folder.display()), folder.clone()));
+        let who = format!("environment {}", folder.display());
+        // One that the site names is somewhere, be it not mounted today.
+        if !eyes.is_file(&folder.join("spack.yaml")).unwrap_or(false) && !is_left_out(folder) {
+            return Err(unknown(&who, folder));
+        }
+        folders.push((who, folder.clone()));
+    }
+    let generations = cx.site.stack().join("generations");
+    for entry in environment::unseen(eyes, &scope.config)? {
+        let target = environment::leads_to(eyes, &entry).unwrap_or_else(|| entry.clone());
+        // What is left of a generation that was removed needs nothing.
+        let is_ours = target.starts_with(&generations) && eyes.exists(&target).is_ok_and(|there| !there);
+        if !is_ours && ![&target, &entry].into_iter().any(|path| is_left_out(path)) {
+            return Err(unknown(&format!("environment {}", entry.display()), &target));
+        }
     }
     for name in Place::names(cx)? {
         let ledger = Ledger::read(cx, Place::of(cx, &name)?)?;
@@ -208,21 +232,37 @@ fn users(cx: &Cx, scope: &Scope, but: &Path) -> Result<BTreeMap<String, BTreeSet
     folders.retain(|(_, folder)| !is_same_path(eyes, folder, but));
     let mut seen = BTreeSet::new();
     for (who, folder) in folders.into_iter().rev() {
+        if is_left_out(&folder) || !seen.insert(folder.clone()) {
+            continue;
+        }
         let lock = folder.join("spack.lock");
-        if seen.insert(folder) && eyes.exists(&lock)? {
-            note(&who, &LockContents::read(eyes, &lock).map_err(|t| t.about(who.clone()))?);
+        let known =
+            eyes.exists(&lock).and_then(|there| there.then(|| LockContents::read(eyes, &lock)).transpose());
+        match known {
+            Ok(known) => known.iter().for_each(|lock| note(&who, lock)),
+            Err(trouble) => return Err(unknown(&who, &folder).hint(trouble.message())),
         }
     }
     for shelf in Shelf::all(cx)? {
         for number in shelf.numbers()? {
             let kept = shelf.read(number)?;
-            // A snapshot of the generation that goes is its record, and no reason to keep it.
-            if !is_same_path(eyes, &kept.snapshot.env.path, but) {
+            // A snapshot of the generation that goes is its record, and no reason to keep it, unless somebody says so.
+            if shelf.marks(number).pinned || !is_same_path(eyes, &kept.snapshot.env.path, but) {
                 note(&format!("snapshot {}", kept.snapshot.title()), &verify::lock(cx, &kept)?);
             }
         }
     }
     Ok(out)
+}
+
+fn unknown(who: &str, folder: &Path) -> Trouble {
+    let place = folder.display();
+    Trouble::new(
+        Kind::Refused,
+        format!("nothing was removed: {place} cannot be looked at, so what {who} needs is not known"),
+    )
+    .hint(format!("mount it or let this user read it; `--without {place}` goes on as if it needed nothing"))
+    .fact("path", place.to_string())
 }
 
 /// Untracks a generation and removes its folder.

@@ -277,6 +277,7 @@ function generation.diff(name, from, to) end
 ---@field keep_specs? boolean Uninstall nothing.
 ---@field dry_run? boolean Only tell what would go.
 ---@field force? boolean Although users were on it within the grace period: nothing runs from it any more.
+---@field without? string[] Folders of environments that cannot be looked at, and that are taken to need nothing.
 
 ---@class (exact) generation.remove.Arguments: generation.remove.Options
 ---@field name string Name of the generations.

@@ -279,3 +279,51 @@ fn a_removal_never_takes_what_others_use() {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_looked_at_keeps_what_it_may_need() {
+    let mut bed = Bed::practice();
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "practice-upgrade@1.0"]);
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "practice-upgrade@1.1"]);
+    let away = bed.root.join("not-mounted/env");
+    let managed = bed.root.join("site/environments");
+    let before = installed(&bed);
+    let remove = |bed: &Bed, more: &[&str]| {
+        let words = [&["generation", "remove", "science", "2", "--force"] as &[&str], more].concat();
+        let output = bed.run(&words);
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+    };
+    let refused = |bed: &Bed, what: &str| {
+        let (said, code) = remove(bed, &[]);
+        assert_eq!(code, Some(4), "{what}: {said}");
+        assert!(said.contains(what) && said.contains("--without"), "{said}");
+        assert_eq!(installed(bed), before, "{what}");
+    };
+    // A tracked one whose folder is away, and a link that leads in a circle.
+    std::os::unix::fs::symlink(&away, managed.join("away")).unwrap();
+    refused(&bed, &away.display().to_string());
+    std::fs::remove_file(managed.join("away")).unwrap();
+    std::os::unix::fs::symlink("round", managed.join("round")).unwrap();
+    refused(&bed, "environments/round");
+    std::fs::remove_file(managed.join("round")).unwrap();
+    // One whose lock is none, and one of the site file.
+    std::fs::create_dir(managed.join("torn")).unwrap();
+    std::fs::write(managed.join("torn/spack.yaml"), "spack: {specs: []}\n").unwrap();
+    std::fs::write(managed.join("torn/spack.lock"), "{").unwrap();
+    refused(&bed, "environments/torn");
+    std::fs::remove_dir_all(managed.join("torn")).unwrap();
+    bed.use_site_file(&format!("environments = ['{}']\n", away.display()));
+    refused(&bed, &away.display().to_string());
+    // A snapshot that somebody pinned.
+    let path = bed.state().join("generations/science/2").display().to_string();
+    let taken = bed.json(&["snapshot", "create", &path, "--pin"])["snapshot"].clone();
+    let without = ["--without", away.to_str().unwrap()];
+    let dry = bed.json(
+        &[&["generation", "remove", "science", "2", "--force", "--dry-run"], &without as &[_]].concat(),
+    );
+    assert!(dry["specs"].as_array().unwrap().is_empty(), "{dry}");
+    bed.ok(&["snapshot", "unpin", taken.as_str().unwrap()]);
+    let (said, code) = remove(&bed, &without);
+    assert_eq!(code, Some(0), "{said}");
+    assert_ne!(installed(&bed), before);
+}

@@ -209,6 +209,14 @@ fn who_interrupts_an_upgrade_in_place_is_told_the_ways_out() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{}", bed.said());
     let said = bed.said();
     assert!(said.contains("runs resume") && said.contains("snapshot restore science@1"), "{said}");
+    // Who goes one way and then the other gets the upgrade, and not the word that it was done.
+    bed.env.pop();
+    bed.ok(&["-q", "snapshot", "restore", "science@1"]);
+    let asks = || std::fs::read_to_string(lock.with_file_name("spack.yaml")).unwrap().contains("hdf5@1.12");
+    assert!(!asks(), "the restore is not there");
+    bed.ok(&["-q", "runs", "resume", "1"]);
+    assert!(asks(), "the resumed run says that it is done, and nothing is");
+    assert_eq!(bed.json(&["env", "status", "science"])["ok"], true);
 }
 
 #[test]

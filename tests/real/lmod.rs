@@ -86,14 +86,13 @@ fn unloadable() {
     for file in walkdir::WalkDir::new(&root).into_iter().flatten() {
         if file.path().extension().is_some_and(|extension| extension == "lua") {
             let text = std::fs::read_to_string(file.path()).unwrap();
-            std::fs::write(file.path(), format!("{text}\nload(\"no-such-compiler/13\")\n")).unwrap();
+            std::fs::write(file.path(), format!("{text}\nthis is not Lua\n")).unwrap();
         }
     }
     let output = bed.run(&["--json", "generation", "prove", "science"]);
     assert_eq!(output.status.code(), Some(1));
     let proof: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let told = proof["problems"].to_string();
-    assert!(told.contains("loads no-such-compiler/13, which is in no folder"), "{proof}");
     assert!(told.contains("does not load in Lmod"), "{proof}");
 }
 

@@ -138,6 +138,8 @@ pub fn look(eyes: &dyn Eyes, config: &Config, lock: &LockContents) -> Result<Mod
                 continue;
             }
             let known = known(eyes, config, kind)?;
+            let entered: BTreeSet<PathBuf> =
+                folders(eyes, config, kind)?.iter().flat_map(|folders| folders.now(eyes)).collect();
             let own: Vec<(String, ModuleFile)> =
                 index(eyes, root)?.into_iter().filter(|(hash, _)| lock.specs.contains_key(hash)).collect();
             let mut best: Option<(bool, usize, String)> = None;
@@ -158,6 +160,10 @@ pub fn look(eyes: &dyn Eyes, config: &Config, lock: &LockContents) -> Result<Mod
                          [variables] of the site file)",
                         file.name
                     ));
+                }
+                // Deeper in a hierarchy a module is loaded after the compiler or the MPI that leads to it.
+                if !file.folder().is_some_and(|folder| entered.contains(&folder)) {
+                    continue;
                 }
                 let is_root = roots.contains(&hash);
                 let rank = (is_root, loads.len(), file.name);
@@ -229,6 +235,9 @@ pub async fn load(cx: &Cx, place: &Place, number: u64, trials: &[Trial]) -> Resu
         let Some((system, program)) = systems.iter().find_map(|s| Some((*s, s.program(cx)?))) else {
             continue;
         };
+        if system == ModuleSystem::Lmod && is_hidden_from_root(cx, place, number) {
+            continue;
+        }
         if let Some(why) = fails(cx, &program, place, number, trial).await? {
             problems.push(format!(
                 "the {} module {} does not load in {}: {why}",
@@ -239,6 +248,13 @@ pub async fn load(cx: &Cx, place: &Place, number: u64, trials: &[Trial]) -> Resu
         }
     }
     Ok(problems)
+}
+
+/// Run by root, Lmod takes module files for none that not everybody may read.
+fn is_hidden_from_root(cx: &Cx, place: &Place, number: u64) -> bool {
+    let entering = place.generation(number).join("modulefiles").join(&place.name);
+    let for_all = cx.world.eyes.stat(&entering).is_ok_and(|stat| stat.mode & 0o004 != 0);
+    nix::unistd::geteuid().is_root() && !for_all
 }
 
 /// Variables of a shell that say how its `module` works, and nothing of what is loaded in it.

@@ -86,15 +86,26 @@ pub fn check_name(name: &str, release: Release) -> Result<()> {
 
 /// All environments that `spack env list` shows, sorted by name.
 pub fn list(eyes: &dyn Eyes, config: &Config) -> Result<Vec<EnvironmentInfo>> {
+    Ok(look(eyes, config)?.0)
+}
+
+/// Entries among the environments that lead nowhere, or into what cannot be looked at: Spack does not list them, and
+/// what they need is not known.
+pub fn unseen(eyes: &dyn Eyes, config: &Config) -> Result<Vec<PathBuf>> {
+    Ok(look(eyes, config)?.1)
+}
+
+fn look(eyes: &dyn Eyes, config: &Config) -> Result<(Vec<EnvironmentInfo>, Vec<PathBuf>)> {
     let root = config.environments_root()?.path;
-    let mut out = Vec::new();
+    let (mut out, mut unseen) = (Vec::new(), Vec::new());
     if eyes.is_folder(&root)? {
         let nested = config.release.abilities().nested_env_names;
-        let mut walk = Walk { eyes, release: config.release, nested, trail: Vec::new(), out: &mut out };
+        let (release, trail) = (config.release, Vec::new());
+        let mut walk = Walk { eyes, release, nested, trail, out: &mut out, unseen: &mut unseen };
         walk.folder(&root, eyes.entries(&root)?, "")?;
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
+    Ok((out, unseen))
 }
 
 struct Walk<'a> {
@@ -104,6 +115,7 @@ struct Walk<'a> {
     /// The folders above, so that a link to one of them ends the walk.
     trail: Vec<PathBuf>,
     out: &'a mut Vec<EnvironmentInfo>,
+    unseen: &'a mut Vec<PathBuf>,
 }
 
 impl Walk<'_> {
@@ -115,7 +127,13 @@ impl Walk<'_> {
             let path = folder.join(&entry);
             let name = if prefix.is_empty() { entry } else { format!("{prefix}/{entry}") };
             // Nothing below a folder whose name is not valid has a valid name.
-            if !valid_name(&name, self.release) || !self.leads_on(&path, kind) {
+            if !valid_name(&name, self.release) {
+                continue;
+            }
+            if !self.leads_on(&path, kind) {
+                if kind == FileKind::Link && self.eyes.stat(&path).is_err() {
+                    self.unseen.push(path);
+                }
                 continue;
             }
             if !self.nested {
@@ -132,7 +150,9 @@ impl Walk<'_> {
                     self.folder(&path, below, &name)?;
                 }
                 // A folder that may not be read hides what is in it, from Spack as well.
-                Err(trouble) if trouble.is(Kind::Permission) || trouble.is(Kind::NotFound) => {}
+                Err(trouble) if trouble.is(Kind::Permission) || trouble.is(Kind::NotFound) => {
+                    self.unseen.push(path);
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -247,7 +267,9 @@ mod tests {
         let names = |release: &str| {
             let (release, mut out) = (Release::parse(release).unwrap(), Vec::new());
             let nested = release.abilities().nested_env_names;
-            let mut walk = Walk { eyes: &LiveEyes, release, nested, trail: Vec::new(), out: &mut out };
+            let (trail, mut unseen) = (Vec::new(), Vec::new());
+            let mut walk =
+                Walk { eyes: &LiveEyes, release, nested, trail, out: &mut out, unseen: &mut unseen };
             walk.folder(root, LiveEyes.entries(root).unwrap(), "").unwrap();
             out.into_iter().map(|found| found.name).collect::<Vec<_>>()
         };

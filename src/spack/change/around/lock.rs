@@ -48,7 +48,8 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The files of an environment that a command in it may change.
+/// The files of an environment that a command may change which changes what it asks for. What only solves or installs
+/// leaves the manifest as it is; a resumed run must be able to tell that somebody else has changed it.
 pub fn touched(scope: &Scope) -> Result<Vec<PathBuf>> {
     let environment = scope.inside()?;
     Ok(vec![environment.manifest_file(), environment.lock_file()])

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
-use crate::spack::change::around::lock::{self, touched, warn_of_upgrade};
+use crate::spack::change::around::lock::{self, warn_of_upgrade};
 use crate::spack::change::around::view::mend_interrupted;
 use crate::spack::change::install::args::TestScope;
 use crate::spack::drive::invocation::Invocation;
@@ -82,7 +82,7 @@ pub async fn guided(
     }
     let mut invocation = Invocation {
         timeout: args.timeout.map(|s| s.0),
-        touches: touched(scope)?,
+        touches: vec![scope.inside()?.lock_file()],
         ..Invocation::changes(words)
     };
     if let Some(folder) = guidance {

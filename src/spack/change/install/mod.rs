@@ -90,7 +90,12 @@ async fn inside(cx: &Cx, scope: &Scope, specs: &[String], args: &InstallOptions)
     can_be_installed(cx, &cx.blocking(move |cx| from_lock(&cx, &again, &asked)).await?, &now)?;
     let invocation = Invocation {
         specs: specs.to_vec(),
-        touches: touched(scope)?,
+        touches: match (args.add, args.only_concrete) {
+            (true, _) => touched(scope)?,
+            (false, false) => vec![scope.inside()?.lock_file()],
+            // What is concretized already is installed as it is.
+            (false, true) => Vec::new(),
+        },
         ..Invocation::changes(words(args, specs.iter().cloned()))
     };
     let _store = locks::store(cx, scope).await?;
