@@ -82,9 +82,10 @@ local function try(o, folder, at)
   end
 end
 
--- The packages of an environment, by name.
+-- The packages of an environment, by name. One that was never concretized has none.
 local function known_in(at)
   local names = {}
+  if not env.show(at).lock then return names end
   for _, row in ipairs(env.specs(at)) do names[row.name] = true end
   return names
 end

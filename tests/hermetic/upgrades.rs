@@ -301,6 +301,13 @@ fn what_a_root_asks_for_stays_and_its_file_as_well() {
     std::fs::rename(&file, &kept).unwrap();
     std::os::unix::fs::symlink(&kept, &file).unwrap();
     let in_place = |spec: &str| upgrade(&bed, &[spec, "--mode", "in-place"]);
+    // One that was never concretized has nothing to come back to.
+    let (lock, away) = (file.with_file_name("spack.lock"), bed.root.join("spack.lock"));
+    std::fs::rename(&lock, &away).unwrap();
+    let words = ["-q", "run", "upgrade-with-snapshot", "science", "fftw@3.3.9", "--mode", "in-place"];
+    let (said, code) = refused(&bed, &words);
+    assert!(code == 4 && said.contains("concretize it first"), "{said}");
+    std::fs::rename(&away, &lock).unwrap();
     in_place("fftw@3.3.9");
     let text = || std::fs::read_to_string(&kept).unwrap();
     assert!(text().contains("fftw@3.3.9"), "{}", text());
