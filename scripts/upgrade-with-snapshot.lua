@@ -158,6 +158,13 @@ local function show(o, solved)
   end
 end
 
+-- Users have moved on from what a candidate was solved from.
+local function outdated(o, number, base, now)
+  if o.force then return end
+  fail("refused", "generation " .. number .. " was solved from generation " .. base .. ", and users are on " .. now
+    .. " now: what came between would be taken back", nil, "ask for the upgrade again, or say --force")
+end
+
 -- In generations: build beside, prove, publish, look again.
 local function by_generation(o)
   local line = o.name or generation.named(o.env)
@@ -191,10 +198,7 @@ local function by_generation(o)
       local approved = generation.show(line, o.number)
       if approved.current then fail("refused", "users are on generation " .. o.number .. " already") end
       local base = math.tointeger(approved.from:match("/(%d+)$"))
-      if base and base ~= found.number and not o.force then
-        fail("refused", "generation " .. o.number .. " was solved from generation " .. base .. ", and users are on " .. found.number
-          .. " now: what came between would be taken back", nil, "ask for the upgrade again, or say --force")
-      end
+      if base and base ~= found.number then outdated(o, o.number, base, found.number) end
     end
     return { number = found.number, path = found.path, link = found.link }
   end)
@@ -271,10 +275,7 @@ local function by_generation(o)
   run.step("publish", { needs = { "prove" }, inputs = number }, function()
     -- A run that goes on later may meet a newer upgrade.
     local now = generation.show(line).number
-    if now ~= before and now ~= number and not o.force then
-      fail("refused", "generation " .. number .. " was solved from generation " .. before .. ", and users are on " .. now
-        .. " now: what came between would be taken back", nil, "ask for the upgrade again, or say --force")
-    end
+    if now ~= before and now ~= number then outdated(o, number, before, now) end
     return generation.publish(line, { number = number }).number
   end)
   run.step("look again", { needs = { "publish" }, inputs = { number, o.checks } }, function()

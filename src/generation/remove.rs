@@ -201,7 +201,8 @@ fn users(
     };
     let is_left_out = |path: &Path| without.iter().any(|one| one == path || is_same_path(eyes, one, path));
     let mut folders: Vec<(String, PathBuf)> = Vec::new();
-    for info in environment::list(eyes, &scope.config)? {
+    let (listed, unseen) = environment::survey(eyes, &scope.config)?;
+    for info in listed {
         folders.push((format!("environment {}", info.name), info.path));
     }
     for folder in &cx.site.loaded.config.environments {
@@ -213,7 +214,7 @@ fn users(
         folders.push((who, folder.clone()));
     }
     let generations = cx.site.stack().join("generations");
-    for entry in environment::unseen(eyes, &scope.config)? {
+    for entry in unseen {
         let target = environment::leads_to(eyes, &entry).unwrap_or_else(|| entry.clone());
         // What is left of a generation that was removed needs nothing.
         let is_ours = target.starts_with(&generations) && eyes.exists(&target).is_ok_and(|there| !there);

@@ -299,6 +299,12 @@ fn what_cannot_be_looked_at_keeps_what_it_may_need() {
         assert!(said.contains(what) && said.contains("--without"), "{said}");
         assert_eq!(installed(bed), before, "{what}");
     };
+    // What dangles within an environment is none.
+    let inside = managed.join("next/view");
+    std::fs::create_dir_all(&inside).unwrap();
+    std::os::unix::fs::symlink(&away, inside.join("gone")).unwrap();
+    let (said, code) = remove(&bed, &["--dry-run"]);
+    assert_eq!(code, Some(0), "{said}");
     // A tracked one whose folder is away, and a link that leads in a circle.
     std::os::unix::fs::symlink(&away, managed.join("away")).unwrap();
     refused(&bed, &away.display().to_string());

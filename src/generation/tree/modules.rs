@@ -132,14 +132,12 @@ pub fn look(eyes: &dyn Eyes, config: &Config, lock: &LockContents) -> Result<Mod
     let roots = lock.root_hashes();
     for set in config.module_sets()? {
         for (kind, root) in set.placed() {
-            if !lock.specs.is_empty() && !eyes.finds_folder(root) {
+            if !lock.specs.is_empty() && !eyes.is_folder(root)? {
                 let place = root.display();
                 out.problems.push(format!("the {kind} modules of '{}' are not in {place}", set.name));
                 continue;
             }
             let known = known(eyes, config, kind)?;
-            let entered: BTreeSet<PathBuf> =
-                folders(eyes, config, kind)?.iter().flat_map(|folders| folders.now(eyes)).collect();
             let own: Vec<(String, ModuleFile)> =
                 index(eyes, root)?.into_iter().filter(|(hash, _)| lock.specs.contains_key(hash)).collect();
             let mut best: Option<(bool, usize, String)> = None;
@@ -162,7 +160,7 @@ pub fn look(eyes: &dyn Eyes, config: &Config, lock: &LockContents) -> Result<Mod
                     ));
                 }
                 // Deeper in a hierarchy a module is loaded after the compiler or the MPI that leads to it.
-                if !file.folder().is_some_and(|folder| entered.contains(&folder)) {
+                if !file.folder().is_some_and(|folder| known.folders.contains(&folder)) {
                     continue;
                 }
                 let is_root = roots.contains(&hash);

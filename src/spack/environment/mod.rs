@@ -86,23 +86,19 @@ pub fn check_name(name: &str, release: Release) -> Result<()> {
 
 /// All environments that `spack env list` shows, sorted by name.
 pub fn list(eyes: &dyn Eyes, config: &Config) -> Result<Vec<EnvironmentInfo>> {
-    Ok(look(eyes, config)?.0)
+    Ok(survey(eyes, config)?.0)
 }
 
-/// Entries among the environments that lead nowhere, or into what cannot be looked at: Spack does not list them, and
-/// what they need is not known.
-pub fn unseen(eyes: &dyn Eyes, config: &Config) -> Result<Vec<PathBuf>> {
-    Ok(look(eyes, config)?.1)
-}
-
-fn look(eyes: &dyn Eyes, config: &Config) -> Result<(Vec<EnvironmentInfo>, Vec<PathBuf>)> {
+/// The same, and the entries beside them that lead nowhere, or into what cannot be looked at: Spack does not list
+/// those, and what they need is not known.
+pub fn survey(eyes: &dyn Eyes, config: &Config) -> Result<(Vec<EnvironmentInfo>, Vec<PathBuf>)> {
     let root = config.environments_root()?.path;
     let (mut out, mut unseen) = (Vec::new(), Vec::new());
     if eyes.is_folder(&root)? {
         let nested = config.release.abilities().nested_env_names;
         let (release, trail) = (config.release, Vec::new());
         let mut walk = Walk { eyes, release, nested, trail, out: &mut out, unseen: &mut unseen };
-        walk.folder(&root, eyes.entries(&root)?, "")?;
+        walk.folder(&root, eyes.entries(&root)?, "", false)?;
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((out, unseen))
@@ -121,7 +117,13 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Where environments nest, a walk goes through everything below, also the views and modules of tracked ones
     /// with their thousands of links: it looks only at what can be in a name.
-    fn folder(&mut self, folder: &Path, entries: Vec<(String, FileKind)>, prefix: &str) -> Result<()> {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        entries: Vec<(String, FileKind)>,
+        prefix: &str,
+        within: bool,
+    ) -> Result<()> {
         self.trail.push(folder.to_owned());
         for (entry, kind) in entries {
             let path = folder.join(&entry);
@@ -131,7 +133,8 @@ impl Walk<'_> {
                 continue;
             }
             if !self.leads_on(&path, kind) {
-                if kind == FileKind::Link && self.eyes.stat(&path).is_err() {
+                // Links within an environment are those of its views.
+                if kind == FileKind::Link && !within && self.eyes.stat(&path).is_err() {
                     self.unseen.push(path);
                 }
                 continue;
@@ -144,14 +147,17 @@ impl Walk<'_> {
             }
             match self.eyes.entries(&path) {
                 Ok(below) => {
-                    if self.has_manifest(&path, &below) {
+                    let is_one = self.has_manifest(&path, &below);
+                    if is_one {
                         self.out.push(describe(self.eyes, self.release, &name, &path));
                     }
-                    self.folder(&path, below, &name)?;
+                    self.folder(&path, below, &name, within || is_one)?;
                 }
                 // A folder that may not be read hides what is in it, from Spack as well.
                 Err(trouble) if trouble.is(Kind::Permission) || trouble.is(Kind::NotFound) => {
-                    self.unseen.push(path);
+                    if !within {
+                        self.unseen.push(path);
+                    }
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -270,7 +276,7 @@ mod tests {
             let (trail, mut unseen) = (Vec::new(), Vec::new());
             let mut walk =
                 Walk { eyes: &LiveEyes, release, nested, trail, out: &mut out, unseen: &mut unseen };
-            walk.folder(root, LiveEyes.entries(root).unwrap(), "").unwrap();
+            walk.folder(root, LiveEyes.entries(root).unwrap(), "", false).unwrap();
             out.into_iter().map(|found| found.name).collect::<Vec<_>>()
         };
         assert_eq!(names("0.23.0"), ["a", "d"]);

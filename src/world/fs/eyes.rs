@@ -210,10 +210,14 @@ impl LiveEyes {
     }
 }
 
-/// What would be below a file is not there.
-fn below_a_file(error: std::io::Error) -> std::io::Error {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    if error.kind() == NotADirectory { NotFound.into() } else { error }
+/// What would be below a file, or have a name that nothing can have, is not there.
+fn absent(error: std::io::Error) -> std::io::Error {
+    use std::io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    if matches!(error.kind(), NotADirectory | InvalidFilename | InvalidInput) {
+        NotFound.into()
+    } else {
+        error
+    }
 }
 
 impl Eyes for LiveEyes {
@@ -253,13 +257,13 @@ impl Eyes for LiveEyes {
     fn lstat(&self, path: &Path) -> Result<Stat> {
         std::fs::symlink_metadata(path)
             .map(|m| Self::convert(&m))
-            .map_err(|e| Trouble::io("look at", path, below_a_file(e)))
+            .map_err(|e| Trouble::io("look at", path, absent(e)))
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
         std::fs::metadata(path)
             .map(|m| Self::convert(&m))
-            .map_err(|e| Trouble::io("look at", path, below_a_file(e)))
+            .map_err(|e| Trouble::io("look at", path, absent(e)))
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
