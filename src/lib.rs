@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main → cli → repl → { script, term } → reference → api →
-//! { general, check, notify, schedule, practice, [queue], [bundle] → generation → snapshot → mirror } →
+//! { general, notify, schedule, practice, [queue], { check, [bundle] } → generation → snapshot → mirror } →
 //! runs → plan → spack → site → { policy, world } → base
 //! ```
 //!

@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::generation::series::named;
-use crate::generation::{build, pin, prove, prune, publish, remove, show, solve};
+use crate::generation::{build, claim, pin, prove, prune, publish, remove, show, solve};
 use crate::world::Effect::{Changes, Reads};
 
 /// What every example stands on.
@@ -74,6 +74,7 @@ pub fn declare(reg: &mut Registry) {
         ),
         remove::remove,
     );
+    reg.add("generation.claim", Changes, &["name"], adopted!(r#"generation.claim("science")"#), claim::claim);
     reg.add(
         "generation.pin",
         Changes,

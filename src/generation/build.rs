@@ -9,9 +9,11 @@ use super::remove::{RemoveArgs, remove};
 use super::solve::{SolveArgs, solve};
 use crate::base::argument::Span;
 use crate::base::{Kind, Result, Trouble};
-use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress};
+use crate::generation::series::entry::{LedgerEntry, Progress};
+use crate::generation::series::ledger::Ledger;
 use crate::generation::series::named::{self, NamedArgs};
 use crate::generation::series::place::Place;
+use crate::generation::series::track::track;
 use crate::generation::tree::{activation, lmod};
 use crate::site::Cx;
 use crate::spack::change::around::share;
@@ -62,12 +64,21 @@ pub struct Built {
 
 pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
     let begun = std::time::Instant::now();
-    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
+    let ledger = Ledger::ours(&cx, Place::of(&cx, &args.name)?)?;
     let number = chosen(&ledger, args.number)?;
     let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
     // It may have been removed while somebody else had it.
-    let ledger = Ledger::read(&cx, ledger.place)?;
+    let (mut ledger, turn) = Ledger::locked(&cx, &args.name).await?;
     chosen(&ledger, Some(number))?;
+    // One that was removed in part is put together again.
+    if ledger.entry(number)?.removing.is_some() {
+        let brought_back = |entry: &mut LedgerEntry| {
+            entry.removing = None;
+            entry.progress = Progress::Solved;
+        };
+        ledger.change(&cx, number, brought_back).await?;
+    }
+    drop(turn);
     let path = ledger.place.generation(number);
     let name = path.display().to_string();
     let options = InstallOptions {
@@ -81,6 +92,7 @@ pub async fn build(cx: Cx, args: BuildArgs) -> Result<Built> {
         ..InstallOptions::default()
     };
     let done = async {
+        track(&cx, &ledger.place, number).await?;
         // A Spack that was killed while it made a view cannot make it again over what it has left.
         let inside = scope(&cx, Some(name.clone())).await?;
         mend(&cx, &view_roots(&cx, &inside)?).await?;
@@ -169,7 +181,7 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
         Some(name) => name,
         None => named::named(cx.clone(), NamedArgs { env: args.env.clone() }).await?,
     };
-    let ledger = Ledger::read(&cx, Place::of(&cx, &name)?)?;
+    let ledger = Ledger::ours(&cx, Place::of(&cx, &name)?)?;
     // What an adoption left that failed is no generation that anybody could have meant.
     let whole =
         |(_, entry): &(&u64, &LedgerEntry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);

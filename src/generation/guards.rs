@@ -17,6 +17,9 @@ pub struct Guard {
 pub fn guard(cx: &Cx, ledger: &Ledger, number: u64) -> Result<Option<Guard>> {
     let entry = ledger.entry(number)?;
     let current = ledger.place.current(cx)?;
+    if entry.removing.is_some() && current != Some(number) {
+        return Ok(None);
+    }
     let firm = |why: &str| Some(Guard { why: why.to_owned(), grace: false });
     Ok(if current == Some(number) {
         firm("users are on it")

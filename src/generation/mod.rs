@@ -3,10 +3,11 @@
 //! business of snapshots.
 //!
 //! ```text
-//! build → { solve, prune } → remove → guards → publish → { prove, pin } → { tree, show } → series
+//! { build → { solve, prune } → remove → guards → publish, claim } → { prove, pin } → { tree, show } → series
 //! ```
 
 pub mod build;
+pub mod claim;
 pub mod guards;
 pub mod pin;
 pub mod prove;

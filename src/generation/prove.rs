@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble};
-use crate::generation::series::ledger::{Ledger, Progress};
+use crate::generation::series::entry::Progress;
+use crate::generation::series::ledger::Ledger;
 use crate::generation::series::place::Place;
 use crate::generation::tree::linkage::{self, Installed};
 use crate::generation::tree::{modules, readability, views};
@@ -64,7 +65,7 @@ pub enum Depth {
 }
 
 pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
-    let ledger = Ledger::read(&cx, Place::of(&cx, &args.name)?)?;
+    let ledger = Ledger::ours(&cx, Place::of(&cx, &args.name)?)?;
     let number = match args.number {
         Some(number) => number,
         None => ledger.newest(Progress::Built).ok_or_else(|| {
@@ -74,6 +75,14 @@ pub async fn prove(cx: Cx, args: ProveArgs) -> Result<Proof> {
     let depth = if args.deep { Depth::Files } else { Depth::Linkage };
     let _work = Ledger::work_on(&cx, &ledger.place, number).await?;
     let ledger = Ledger::read(&cx, ledger.place)?;
+    if let Some(since) = &ledger.entry(number)?.removing {
+        let name = &ledger.place.name;
+        let message = format!("generation {number} of '{name}' has been in removal since {since}");
+        return Err(Trouble::new(Kind::Refused, message).hint(format!(
+            "`moonstack generation remove {name} {number}` ends it, `moonstack generation build {name} --number \
+             {number}` brings it back"
+        )));
+    }
     let proof = look(&cx, &ledger, number, depth).await?;
     let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
     let current = ledger.place.current(&cx)? == Some(number);

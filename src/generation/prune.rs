@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::guards;
 use super::remove::{RemoveArgs, Removed, remove};
 use crate::base::{Kind, Result};
-use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress};
+use crate::generation::series::entry::{LedgerEntry, Progress};
+use crate::generation::series::ledger::Ledger;
 use crate::generation::series::place::Place;
 use crate::policy::slots::{self, Keep};
 use crate::site::Cx;
@@ -48,11 +49,22 @@ pub struct Pruned {
 
 pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
     let names = match &args.name {
-        Some(name) => vec![Ledger::existing(&cx, name)?.place.name],
+        Some(name) => {
+            Ledger::existing(&cx, name)?;
+            vec![Ledger::ours(&cx, Place::of(&cx, name)?)?.place.name]
+        }
         None => Place::names(&cx)?,
     };
     let mut out = Pruned { removed: Vec::new(), kept: Vec::new(), dry_run: args.dry_run };
     for name in names {
+        // Those of another Spack are for that one to prune.
+        match Ledger::ours(&cx, Place::of(&cx, &name)?) {
+            Err(trouble) if trouble.is(Kind::Refused) => {
+                cx.world.say(format!("left alone: {}", trouble.message()));
+                continue;
+            }
+            other => other.map(drop)?,
+        }
         for (number, why) in judged(&cx, &name, args.keep.unwrap_or(5).max(1))? {
             let spared = |why| Spared { name: name.clone(), number, why };
             if let Some(why) = why {
@@ -86,6 +98,11 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
     let mut out = Vec::new();
     let mut rank = 0;
     for (place, (number, entry)) in ledger.entries().iter().rev().enumerate() {
+        // What is left of it is of no use to anybody.
+        if entry.removing.is_some() {
+            out.push((*number, None));
+            continue;
+        }
         if place > 0 && came_to_nothing(&ledger, *number, entry) {
             out.push((*number, guards::guard(cx, &ledger, *number)?.map(|guard| guard.why)));
             continue;

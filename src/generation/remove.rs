@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::guards;
+use super::prove::{self, Depth};
 use crate::base::{Kind, Result, Trouble};
 use crate::generation::series::ledger::Ledger;
 use crate::generation::series::place::Place;
-use crate::generation::series::track::untrack;
+use crate::generation::series::ready;
+use crate::generation::series::track::{track, untrack};
 use crate::site::Cx;
 use crate::snapshot::judge::verify;
 use crate::snapshot::store::index::Shelf;
@@ -69,27 +71,93 @@ pub struct Removed {
 
 pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
     let place = Place::of(&cx, &args.name)?;
-    let _work = Ledger::work_on(&cx, &place, args.number).await?;
-    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
-    guarded(&cx, &ledger, args.number, args.force)?;
-    let outside = scope(&cx, None).await?;
-    let (again, within, asked) = (outside.clone(), place.clone(), args.clone());
+    let number = args.number;
+    let _work = Ledger::work_on(&cx, &place, number).await?;
+    {
+        let (ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+        guarded(&cx, &ledger, number, args.force)?;
+    }
+    let own = own_store(&cx, &place, number).await?;
+    // What goes is found while nobody else can install what would need it.
+    let _store = if args.dry_run { None } else { locks::store(&cx, &own).await? };
+    let (again, within, asked) = (own.clone(), place.clone(), args.clone());
     let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, &asked)).await?;
-    let removed =
-        Removed { name: place.name.clone(), number: args.number, specs, kept, dry_run: args.dry_run };
+    let removed = Removed { name: place.name.clone(), number, specs, kept, dry_run: args.dry_run };
     if args.dry_run {
         return Ok(removed);
     }
-    untrack(&cx, &place, args.number).await?;
-    if !removed.specs.is_empty() {
-        let _store = locks::store(&cx, &outside).await?;
-        let words = ["uninstall", "-y"].map(str::to_owned).into_iter();
-        let hashes = removed.specs.iter().map(|s| format!("/{}", s.hash));
-        uninstall::remove(&cx, &outside, words.chain(hashes).collect(), &removed.specs).await?;
+    mark(&cx, &args).await?;
+    let outcome = async {
+        untrack(&cx, &place, number).await?;
+        if !removed.specs.is_empty() {
+            uninstall::remove_from_store(&cx, &own, &["uninstall", "-y"], &removed.specs).await?;
+        }
+        ready::drop(&cx, &place, number).await;
+        drop_folder(&cx, &place, number).await
+    };
+    if let Err(trouble) = outcome.await {
+        return Err(remains(&cx, &place, number, trouble).await);
     }
-    drop_folder(&cx, &place, args.number).await?;
-    ledger.forget(&cx, args.number).await?;
+    let (mut ledger, _turn) = Ledger::locked(&cx, &args.name).await?;
+    ledger.forget(&cx, number).await?;
     Ok(removed)
+}
+
+/// Where its packages are: a generation may have a store of its own. One without a manifest has what the site has.
+async fn own_store(cx: &Cx, place: &Place, number: u64) -> Result<Scope> {
+    let folder = place.generation(number);
+    if cx.world.eyes.is_file(&folder.join("spack.yaml"))? {
+        scope(cx, Some(folder.display().to_string())).await
+    } else {
+        scope(cx, None).await
+    }
+}
+
+/// Says on disk that it goes, and only then looks once more at where users are: who moves them looks for the mark after
+/// the move, so that one of the two sees the other. The lock is given back, for users must be able to go elsewhere
+/// however long it takes.
+async fn mark(cx: &Cx, args: &RemoveArgs) -> Result<()> {
+    let (mut ledger, _turn) = Ledger::locked(cx, &args.name).await?;
+    let since = cx.world.clock.now().to_string();
+    ledger.change(cx, args.number, |entry| entry.removing = Some(since)).await?;
+    let checked = guarded(cx, &ledger, args.number, args.force);
+    if checked.is_err() {
+        ledger.change(cx, args.number, |entry| entry.removing = None).await?;
+    }
+    checked
+}
+
+/// What is left after a removal that failed: all of it, and then it is no removal any more, or a part.
+async fn remains(cx: &Cx, place: &Place, number: u64, trouble: Trouble) -> Trouble {
+    let note = async {
+        let (mut ledger, _turn) = Ledger::locked(cx, &place.name).await?;
+        let is_whole = prove::look(cx, &ledger, number, Depth::Places).await.is_ok_and(|proof| proof.ok);
+        let why = trouble.message().to_owned();
+        ledger
+            .change(cx, number, |entry| {
+                entry.removing = entry.removing.take().filter(|_| !is_whole);
+                entry.why = (!is_whole).then_some(why);
+            })
+            .await?;
+        // What it still has is spared by Spack's garbage collection as before.
+        if cx.world.eyes.is_file(&place.generation(number).join("spack.yaml"))? {
+            track(cx, place, number).await?;
+        }
+        Ok::<_, Trouble>(is_whole)
+    };
+    let (name, is_whole) = (&place.name, note.await);
+    match is_whole {
+        Ok(true) => trouble.hint(format!("generation {number} of '{name}' is whole")),
+        other => {
+            if let Err(other) = other {
+                cx.world.warn(format!("generation {number} of {name}: {}", other.message()));
+            }
+            trouble.hint(format!(
+                "generation {number} of '{name}' was removed in part: `moonstack generation remove {name} {number}` goes \
+                 on, `moonstack generation build {name} --number {number}` brings it back"
+            ))
+        }
+    }
 }
 
 fn guarded(cx: &Cx, ledger: &Ledger, number: u64, force: bool) -> Result<()> {

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Result;
-use crate::generation::series::ledger::{Ledger, LedgerEntry, Progress, Publication};
+use crate::generation::series::entry::{LedgerEntry, Progress, Publication};
+use crate::generation::series::ledger::Ledger;
+use crate::generation::series::owner::Owner;
 use crate::generation::series::place::Place;
 use crate::site::Cx;
 use crate::spack::lock::diff::rows::PackageDiff;
@@ -41,6 +43,12 @@ pub struct GenerationRow {
     /// Why it is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Since when it is being removed (RFC 3339), where that did not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removing: Option<String>,
+    /// The Spack that it is of, where that is not the one which is used now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<PathBuf>,
 }
 
 pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<GenerationRow>> {
@@ -56,11 +64,19 @@ pub async fn list(cx: Cx, args: ListArgs) -> Result<Vec<GenerationRow>> {
         for ledger in &ledgers {
             // A broken link is told of by `show`; the list is still worth seeing.
             let current = ledger.place.current(&cx).unwrap_or(None);
-            out.extend(ledger.entries().iter().map(|(number, entry)| row(ledger, *number, current, entry)));
+            let of = foreign(&cx, ledger);
+            let rows = ledger.entries().iter().map(|(number, entry)| row(ledger, *number, current, entry));
+            out.extend(rows.map(|row| GenerationRow { of: of.clone(), ..row }));
         }
         Ok(out)
     })
     .await
+}
+
+/// The Spack that they are of, unless it is this one. A list is worth seeing where there is no Spack at all.
+fn foreign(cx: &Cx, ledger: &Ledger) -> Option<PathBuf> {
+    let owner = ledger.owner()?;
+    (!owner.is_here(cx).unwrap_or(true)).then(|| owner.spack.clone())
 }
 
 pub fn row(ledger: &Ledger, number: u64, current: Option<u64>, entry: &LedgerEntry) -> GenerationRow {
@@ -75,6 +91,8 @@ pub fn row(ledger: &Ledger, number: u64, current: Option<u64>, entry: &LedgerEnt
         left: ledger.left(number).map(str::to_owned),
         description: entry.description.clone(),
         why: entry.why.clone(),
+        removing: entry.removing.clone(),
+        of: None,
     }
 }
 
@@ -98,6 +116,9 @@ pub struct GenerationDetails {
     pub link: PathBuf,
     /// What it was made from.
     pub from: String,
+    /// The Spack and the store that it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
     pub user: String,
     pub host: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,10 +135,11 @@ pub async fn show(cx: Cx, args: ShowArgs) -> Result<GenerationDetails> {
         let number = args.number.or(current).or(ledger.newest(Progress::Begun)).unwrap_or(1);
         let entry = ledger.entry(number)?;
         Ok(GenerationDetails {
-            row: row(&ledger, number, current, entry),
+            row: GenerationRow { of: foreign(&cx, &ledger), ..row(&ledger, number, current, entry) },
             path: place.generation(number),
             link: place.link.clone(),
             from: entry.from.clone(),
+            owner: ledger.owner().cloned(),
             user: entry.user.clone(),
             host: entry.host.clone(),
             run: entry.run,

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble};
-use crate::generation::series::ledger::{Ledger, Progress};
+use crate::generation::series::entry::Progress;
+use crate::generation::series::ledger::Ledger;
 use crate::generation::series::place::Place;
-use crate::generation::series::track::track;
 use crate::site::Cx;
 use crate::spack::change::around::share;
 use crate::spack::change::around::view::{mend, view_roots};
@@ -106,7 +106,9 @@ fn begun(cx: &Cx, ledger: &Ledger) -> Option<u64> {
     cx.site.journal.replay()?;
     let (run, call) = (cx.site.journal.number()?, replay::current()?);
     let (number, entry) = ledger.entries().iter().next_back()?;
-    let same = entry.run == Some(run) && entry.call.as_ref() == Some(&call.key);
+    let same = entry.run == Some(run)
+        && entry.state.as_ref().is_none_or(|state| *state == cx.site.state)
+        && entry.call.as_ref() == Some(&call.key);
     (same && entry.progress <= Progress::Solved).then_some(*number)
 }
 
@@ -149,7 +151,6 @@ async fn prepare(cx: &Cx, place: &Place, number: u64, source: &Scope, args: &Sol
         let lock = eyes.read(&from.lock_file())?;
         cx.world.perform(Action::write(folder.join("spack.lock"), lock)).await?;
     }
-    track(cx, place, number).await?;
     let name = folder.display().to_string();
     if args.as_is {
         return solved(cx, place, number, from, &name, Outcome::default()).await;

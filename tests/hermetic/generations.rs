@@ -3,7 +3,9 @@
 //! `MOONSTACK_KILLS=200 cargo test --test hermetic generations::` is the long proof, `MOONSTACK_SEED` another sequence.
 
 mod listing;
+mod owners;
 mod retention;
+mod way_back;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -13,6 +13,7 @@ mod database_records;
 mod disk;
 mod externals;
 mod failures;
+mod generations;
 mod git;
 mod gpu;
 mod locks;
@@ -40,5 +41,6 @@ pub const ALL: &[Check] = &[
     disk::CHECK,
     mirrors::CHECK,
     modules::CHECK,
+    generations::CHECK,
     gpu::CHECK,
 ];

@@ -3,84 +3,29 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::entry::{LedgerEntry, Progress, Publication};
+use super::owner::{self, Owner};
+use super::place::{FILE, Place};
+use super::unlisted;
 use crate::base::nearest::nearest;
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::locks;
-use crate::world::scope::replay;
+use crate::world::Action;
 use crate::world::state::own_lock::OwnLock;
-use crate::world::{Action, who};
-
-const FILE: &str = "generations.json";
-
-/// How far a generation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Progress {
-    /// Its folder is there, its lock is not yet.
-    Begun,
-    /// Its lock says what it will be.
-    Solved,
-    /// Everything is installed, views and modules are made.
-    Built,
-    /// All of that was looked at.
-    Proven,
-    /// It could not be built or proven.
-    Broken,
-}
-
-/// What is known of one generation.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct LedgerEntry {
-    pub progress: Progress,
-    /// When it was begun (RFC 3339).
-    pub created: String,
-    pub user: String,
-    pub host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<i64>,
-    /// The call of the run, as its journal names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<String>,
-    /// What it was made from: an environment, or another generation.
-    pub from: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// It is never removed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub pinned: bool,
-    /// It was proven while users were on it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub good: bool,
-    /// Why it is broken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
-/// One time that users were moved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Publication {
-    pub number: u64,
-    /// What they were on before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-    /// When (RFC 3339).
-    pub at: String,
-    pub user: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<i64>,
-}
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct LedgerFile {
     #[serde(default)]
     format: u32,
     last: u64,
+    /// Whose they are. Format 1 did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
     /// The environment that the first one was made from, also when that one is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<PathBuf>,
@@ -90,9 +35,13 @@ struct LedgerFile {
     publications: Vec<Publication>,
 }
 
-const FORMAT: u32 = 1;
+/// Format 2 says whose generations they are, and which are being removed.
+const FORMAT: u32 = 2;
 /// Older ones say nothing that anybody asks for.
 const PUBLICATIONS: usize = 1000;
+
+/// How long those wait for the lock who must not wait.
+const SOON: Duration = Duration::from_secs(2);
 
 /// The generations of one line.
 pub struct Ledger {
@@ -101,18 +50,27 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// As it is now; an empty one if there are none.
+    /// As it is now; an empty one if there are none. What has a folder and is not in the file, because that was lost or
+    /// an older one was put back, is taken from the folder.
     pub fn read(cx: &Cx, place: Place) -> Result<Ledger> {
+        let mut kept = Ledger::file(cx, &place)?.unwrap_or_default();
+        for found in unlisted::generations(cx, &place, &kept.generations)? {
+            kept.last = kept.last.max(found.number);
+            kept.generations.insert(found.number, LedgerEntry::of_folder(&found));
+        }
+        Ok(Ledger { place, kept })
+    }
+
+    fn file(cx: &Cx, place: &Place) -> Result<Option<LedgerFile>> {
         let path = place.folder.join(FILE);
         let bytes = match cx.world.eyes.read(&path) {
-            Err(trouble) if trouble.is(Kind::NotFound) => {
-                return Ok(Ledger { place, kept: LedgerFile { format: FORMAT, ..LedgerFile::default() } });
-            }
+            Err(trouble) if trouble.is(Kind::NotFound) => return Ok(None),
             other => other?,
         };
         let kept: LedgerFile = serde_json::from_slice(&bytes).map_err(|e| {
             Trouble::new(Kind::Corrupt, format!("{} is damaged: {e}", path.display()))
-                .hint("restore it from a backup; what users are on does not depend on it")
+                .hint("restore it from a backup, or move it away: what can be known is taken from the folders then")
+                .hint("what users are on does not depend on it")
                 .fact("path", path.display().to_string())
         })?;
         if kept.format > FORMAT {
@@ -122,7 +80,7 @@ impl Ledger {
                 Trouble::new(Kind::UnknownFormat, message).hint("use the newer moonstack that wrote it")
             );
         }
-        Ok(Ledger { place, kept })
+        Ok(Some(kept))
     }
 
     /// One that must be there.
@@ -145,11 +103,76 @@ impl Ledger {
             .hint(format!("moonstack generation adopt {name} makes an environment the first one"))
     }
 
-    /// Takes turns with everybody else who works on these generations, and reads how they are then.
+    /// What is locked by those who take a turn.
+    pub fn turn(name: &str) -> String {
+        format!("generations of {name}")
+    }
+
+    /// Takes turns with everybody else who works on these generations, and reads how they are then. Those of another
+    /// Spack are refused, and a move of users that is not on record is recorded.
     pub async fn locked(cx: &Cx, name: &str) -> Result<(Ledger, Option<OwnLock>)> {
         let place = Place::of(cx, name)?;
-        let lock = locks::named(cx, &format!("generations {}", place.folder.display())).await?;
-        Ok((Ledger::read(cx, place)?, lock))
+        let lock = locks::named(cx, &Ledger::turn(name)).await?;
+        let mut ledger = Ledger::ours(cx, place)?;
+        ledger.notice(cx).await;
+        Ok((ledger, lock))
+    }
+
+    /// The same for those who cannot wait: whoever holds the lock, or a folder in which nothing can be written, must not
+    /// keep users from going back. Without the lock nothing may be recorded.
+    pub async fn locked_soon(cx: &Cx, name: &str) -> Result<(Ledger, Option<OwnLock>)> {
+        let place = Place::of(cx, name)?;
+        match locks::named_within(cx, &Ledger::turn(name), SOON).await {
+            Ok(lock) => {
+                let mut ledger = Ledger::ours(cx, place)?;
+                ledger.notice(cx).await;
+                Ok((ledger, lock))
+            }
+            Err(trouble) if trouble.is(Kind::Cancelled) => Err(trouble),
+            Err(trouble) => {
+                cx.world.warn(format!("going on without the lock: {}", trouble.message()));
+                Ok((Ledger::ours(cx, place)?, None))
+            }
+        }
+    }
+
+    /// Those of this Spack and store; others are refused.
+    pub fn ours(cx: &Cx, place: Place) -> Result<Ledger> {
+        let ledger = Ledger::read(cx, place)?;
+        ledger.check_owner(cx)?;
+        Ok(ledger)
+    }
+
+    fn check_owner(&self, cx: &Cx) -> Result<()> {
+        if self.kept.generations.is_empty() {
+            return Ok(());
+        }
+        let folders: Vec<PathBuf> = self.kept.generations.keys().map(|n| self.place.generation(*n)).collect();
+        owner::check(cx, &self.place.name, self.kept.owner.as_ref(), &folders)
+    }
+
+    /// Whose they are, where that is on record.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.kept.owner.as_ref()
+    }
+
+    /// Users were moved and nobody could record it: a process was killed, the disk was full. Their time on what they were
+    /// on before ends now, as far as anybody knows.
+    async fn notice(&mut self, cx: &Cx) {
+        // A link that leads elsewhere is told of where somebody looks at it.
+        let Ok(Some(current)) = self.place.current(cx) else { return };
+        let last = self.kept.publications.last().map(|p| p.number);
+        if last == Some(current) || cx.world.hands.pretends() {
+            return;
+        }
+        let moved = Publication { noticed: true, ..Publication::now(cx, current, last) };
+        self.kept.publications.push(moved);
+        if let Err(trouble) = self.save(cx).await {
+            cx.world.warn(format!(
+                "that users are on generation {current} is not recorded: {}",
+                trouble.message()
+            ));
+        }
     }
 
     /// The last number that was given away; none was before the first.
@@ -160,12 +183,13 @@ impl Ledger {
     /// Lets others at the generations of the line while this one is worked on, which may take hours: users must be able
     /// to go back meanwhile. Gives the turn at this generation.
     pub async fn work_on(cx: &Cx, place: &Place, number: u64) -> Result<Option<OwnLock>> {
-        locks::named(cx, &format!("generation {}", place.generation(number).display())).await
+        locks::named(cx, &format!("generation {number} of {}", place.name)).await
     }
 
     /// The folder of the environment that these are the generations of.
     pub fn origin(&self) -> Option<&Path> {
-        let first = || self.kept.generations.values().next().map(|entry| Path::new(&entry.from));
+        let first = self.kept.generations.values().next().map(|entry| Path::new(&entry.from));
+        let first = || first.filter(|from| !from.as_os_str().is_empty());
         self.kept.origin.as_deref().or_else(first)
     }
 
@@ -211,22 +235,14 @@ impl Ledger {
         Some(&last.at)
     }
 
-    /// Takes the next number.
+    /// Takes the next number: one that nothing has had that can still be seen.
     pub async fn begin(&mut self, cx: &Cx, from: String, description: Option<String>) -> Result<u64> {
-        let number = self.kept.last.max(self.kept.generations.keys().last().copied().unwrap_or(0)) + 1;
-        let entry = LedgerEntry {
-            progress: Progress::Begun,
-            created: cx.world.clock.now().to_string(),
-            user: who::user(),
-            host: who::host(),
-            run: cx.site.journal.number(),
-            call: replay::current().map(|call| call.key.clone()),
-            from,
-            description,
-            pinned: false,
-            good: false,
-            why: None,
-        };
+        let taken = self.kept.last.max(unlisted::highest_number(cx, &self.place)?);
+        let number = taken.checked_add(1).filter(|number| *number < u64::MAX).ok_or_else(|| {
+            Trouble::new(Kind::Refused, format!("'{}' has no number left after {taken}", self.place.name))
+                .hint("--name begins another series")
+        })?;
+        let entry = LedgerEntry::begun(cx, from, description);
         if self.kept.origin.is_none() {
             self.kept.origin = self.origin().map(Path::to_owned).or_else(|| Some(PathBuf::from(&entry.from)));
         }
@@ -253,15 +269,14 @@ impl Ledger {
     }
 
     pub async fn published(&mut self, cx: &Cx, number: u64, before: Option<u64>) -> Result<()> {
-        self.kept.publications.push(Publication {
-            number,
-            before,
-            at: cx.world.clock.now().to_string(),
-            user: who::user(),
-            run: cx.site.journal.number(),
-        });
-        let surplus = self.kept.publications.len().saturating_sub(PUBLICATIONS);
-        self.kept.publications.drain(..surplus);
+        let moved = Publication::now(cx, number, before);
+        self.kept.publications.push(moved);
+        self.save(cx).await
+    }
+
+    /// Takes them as those of the Spack that is used now.
+    pub async fn claim(&mut self, cx: &Cx) -> Result<()> {
+        self.kept.owner = Some(Owner::here(cx)?);
         self.save(cx).await
     }
 
@@ -270,7 +285,13 @@ impl Ledger {
         self.save(cx).await
     }
 
-    async fn save(&self, cx: &Cx) -> Result<()> {
+    async fn save(&mut self, cx: &Cx) -> Result<()> {
+        self.kept.format = FORMAT;
+        if self.kept.owner.is_none() {
+            self.kept.owner = Some(Owner::here(cx)?);
+        }
+        let surplus = self.kept.publications.len().saturating_sub(PUBLICATIONS);
+        self.kept.publications.drain(..surplus);
         let bytes = serde_json::to_vec_pretty(&self.kept)
             .map_err(|e| Trouble::new(Kind::Internal, format!("generations: {e}")))?;
         let path = self.place.folder.join(FILE);

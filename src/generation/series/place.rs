@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 
+/// The ledger's file within the folder of a series.
+pub const FILE: &str = "generations.json";
+
 /// The folders of one line of generations.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -40,7 +43,7 @@ impl Place {
 
     /// The folders that lead to a generation and that are ours: a folder in which others have something is not.
     pub fn way_to(&self, cx: &Cx, number: u64) -> Vec<PathBuf> {
-        let (stack, own) = (cx.site.stack(), ["generations", "current"]);
+        let (stack, own) = (cx.site.stack(), ["generations", "current", "locks"]);
         let names = cx.world.eyes.list(&stack).unwrap_or_default();
         let is_ours = stack == cx.site.state || names.iter().all(|name| own.contains(&name.as_str()));
         let generations = stack.join(own[0]);

@@ -41,7 +41,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
         deleted.snapshots = goes.iter().map(|kept| kept.snapshot.title()).collect();
         return Ok(deleted);
     }
-    let _turn = locks::named(&cx, "snapshots").await?;
+    let _turn = locks::of_state(&cx, "snapshots").await?;
     for kept in goes {
         let mut shelf = Shelf::of(&cx, &kept.snapshot.env)?;
         // Somebody may have pinned or deleted it since.

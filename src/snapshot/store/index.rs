@@ -227,7 +227,7 @@ impl<'a> Shelf<'a> {
     /// Takes turns with everybody else who changes snapshots, whatever they are of: objects are shared. Gives the
     /// shelf as it is then.
     pub async fn locked(cx: &'a Cx, env: &Subject) -> Result<(Shelf<'a>, Option<OwnLock>)> {
-        let lock = locks::named(cx, "snapshots").await?;
+        let lock = locks::of_state(cx, "snapshots").await?;
         Ok((Shelf::of(cx, env)?, lock))
     }
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::uninstall::{Removal, remove};
+use super::uninstall::{Removal, remove, remove_from_store};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::installed::{self, Named};
+use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::{self, EnvironmentInfo};
@@ -61,13 +62,10 @@ pub async fn gc(cx: Cx, args: GcArgs) -> Result<Removal> {
     }
     words.extend(args.query.as_deref().map(crate::spack::read::concretize::word).transpose()?);
     let log = if exactly {
-        remove(&cx, &scope, words, &specs).await?
+        remove(&cx, &scope, Invocation::changes(words), &specs).await?
     } else {
         // Spack's collection does not spare what environments include; it is told what goes, one by one.
-        let words = ["uninstall", "-y", "--force"].map(str::to_owned).into_iter();
-        let words = words.chain(specs.iter().map(|spec| format!("/{}", spec.hash))).collect();
-        let outside = Scope { environment: None, ..scope.clone() };
-        remove(&cx, &outside, words, &specs).await?
+        remove_from_store(&cx, &scope, &["uninstall", "-y", "--force"], &specs).await?
     };
     let after = installed::now(&cx, &scope).await?;
     let planned: BTreeSet<&str> = specs.iter().map(|s| s.hash.as_str()).collect();

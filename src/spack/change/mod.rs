@@ -2,7 +2,7 @@
 //! what was done.
 //!
 //! ```text
-//! env → { install, gc } → { around, exec, uninstall, mark }
+//! env → { install, gc } → { exec, uninstall, mark } → around
 //! ```
 
 pub mod around;

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
+use crate::spack::change::around::requests;
 use crate::spack::drive::installed::{self, Named};
 use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::{Scope, scope};
@@ -15,6 +17,7 @@ use crate::spack::read::find::{UserRow, users_of};
 use crate::spack::read::select::{chosen, dependents};
 use crate::spack::store::database::State;
 use crate::spack::store::query::short;
+use crate::world::fs::real::is_same_path;
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 
@@ -80,7 +83,7 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
         Some(_) => locks::store(&cx, &scope).await?,
         None => None,
     };
-    let log = remove(&cx, &scope, words, &removal.specs).await?;
+    let log = remove(&cx, &scope, Invocation::changes(words), &removal.specs).await?;
     Ok(Removal { log, ..removal })
 }
 
@@ -144,12 +147,12 @@ fn shown(words: &[String], specs: &[Named]) -> Vec<String> {
 }
 
 /// Runs a command that removes `specs` and reads back that they are gone.
-pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named]) -> Result<Option<String>> {
+pub async fn remove(cx: &Cx, scope: &Scope, command: Invocation, specs: &[Named]) -> Result<Option<String>> {
     let invocation = Invocation {
         removes: specs.iter().map(|s| s.hash.clone()).collect(),
         touches: specs.iter().filter_map(|s| s.prefix.clone()).map(Into::into).collect(),
-        shown: Some(shown(&words, specs)),
-        ..Invocation::changes(words)
+        shown: Some(shown(&command.words, specs)),
+        ..command
     };
     let answer = invoke::run(cx, scope, invocation).await?;
     let log = answer.log.as_ref().map(|log| log.display().to_string());
@@ -173,6 +176,32 @@ pub async fn remove(cx: &Cx, scope: &Scope, words: Vec<String>, specs: &[Named])
             format!("{} ended well, but is still there: {}", answer.title, names.join(", ")),
         ))
         .fact("not_removed", serde_json::to_value(&left).unwrap_or_default()))
+}
+
+/// Removes from the store of the scope by hash, outside of its environment: within it Spack would take the specs out of
+/// the environment as well. Of a store that is not the site's Spack has to be told.
+pub async fn remove_from_store(
+    cx: &Cx,
+    inside: &Scope,
+    verb: &[&str],
+    specs: &[Named],
+) -> Result<Option<String>> {
+    let hashes = specs.iter().map(|s| format!("/{}", s.hash));
+    let words = verb.iter().map(|&word| word.to_owned()).chain(hashes);
+    let outside = scope(cx, None).await?;
+    let (tree, sites) = (inside.install_tree()?, outside.install_tree()?);
+    if is_same_path(&*cx.world.eyes, &tree.root, &sites.root) {
+        return remove(cx, &outside, Invocation::changes(words), specs).await;
+    }
+    let folder = requests::folder(cx);
+    let tree = json!({ "root": tree.unpadded_root, "padded_length": tree.padded_length.unwrap_or(0) });
+    let settings = json!({ "config": { "install_tree": tree } }).to_string();
+    requests::write(cx, vec![(folder.join("config.yaml"), settings)]).await?;
+    let words = ["-C".to_owned(), folder.display().to_string()].into_iter().chain(words);
+    let command = Invocation { outside: true, ..Invocation::changes(words) };
+    let done = remove(cx, inside, command, specs).await;
+    requests::remove(cx, folder).await?;
+    done
 }
 
 /// The prefix of an external package, or a link to what replaces a deprecated one, stays.

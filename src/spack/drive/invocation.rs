@@ -23,6 +23,8 @@ pub struct Invocation {
     pub touches: Vec<PathBuf>,
     /// The words to show, where the real ones name files that are made anew each time.
     pub shown: Option<Vec<String>>,
+    /// Outside of the environment that the scope has, although its configuration and store are meant.
+    pub outside: bool,
     /// Further variables to pass, by name.
     pub variables: Vec<String>,
     pub timeout: Option<Duration>,
@@ -39,6 +41,7 @@ impl Invocation {
             removes: Vec::new(),
             touches: Vec::new(),
             shown: None,
+            outside: false,
             variables: Vec::new(),
             timeout: None,
             silence: None,

@@ -13,7 +13,7 @@ use super::session::Scope;
 use crate::base::{Kind, Result, Trouble, redact, words};
 use crate::site::Cx;
 use crate::spack::drive::invocation::Invocation;
-use crate::spack::environment::EnvironmentKind;
+use crate::spack::environment::{EnvironmentInfo, EnvironmentKind};
 use crate::world::fs::eyes::{Eyes as _, LiveEyes};
 use crate::world::proc::program::{Ended, Gentle, Listener, Program, Ran, Stdin, Tail};
 use crate::world::scope::event::Underway;
@@ -68,8 +68,9 @@ pub async fn run(cx: &Cx, scope: &Scope, invocation: Invocation) -> Result<Answe
     let title = invocation.title();
     scope.config.named.all_set()?;
     let env = variables(cx, scope, &invocation.variables);
-    let argv = argv(scope, &invocation.words);
-    let shown = invocation.shown.as_ref().map(|words| self::argv(scope, words));
+    let inside = scope.environment.as_ref().filter(|_| !invocation.outside);
+    let argv = argv(scope, inside, &invocation.words);
+    let shown = invocation.shown.as_ref().map(|words| self::argv(scope, inside, words));
     let (effect, rehearsal) = (invocation.effect, Some((Handed::of(cx)?.rehearse)(cx, scope, &invocation)));
     let log = match invocation.effect {
         Effect::Changes => Some(start_log(cx, scope, &argv, &env).await?),
@@ -181,10 +182,10 @@ fn without_noise(argv: &[String]) -> Vec<String> {
     std::iter::once("spack".to_owned()).chain(words).collect()
 }
 
-fn argv(scope: &Scope, words: &[String]) -> Vec<String> {
+fn argv(scope: &Scope, inside: Option<&EnvironmentInfo>, words: &[String]) -> Vec<String> {
     let mut argv = vec![scope.spack.installation.spack_exe.display().to_string()];
     argv.extend(["--color", "never"].map(String::from));
-    match &scope.environment {
+    match inside {
         None => argv.push("-E".to_owned()),
         Some(e) if e.kind == EnvironmentKind::Independent => {
             argv.extend(["-D".to_owned(), e.path.display().to_string()]);

@@ -61,6 +61,8 @@ pub enum Action {
     PointLink {
         path: PathBuf,
         target: PathBuf,
+        /// A link to the same target that stands ready and takes its place: nothing has to be made then.
+        ready: Option<PathBuf>,
     },
     /// Gives files and folders the group and the modes that the site file says. That something belongs to somebody
     /// else and stays as it is, is told and no error.
@@ -149,7 +151,7 @@ impl Action {
             | Action::RemovePath { path } => path.display().to_string(),
             Action::WriteRecord { what, .. } => what.clone(),
             Action::MovePath { from, to } => format!("{} -> {}", from.display(), to.display()),
-            Action::PointLink { path, target } => format!("{} -> {}", path.display(), target.display()),
+            Action::PointLink { path, target, .. } => format!("{} -> {}", path.display(), target.display()),
             Action::Share(what) => {
                 let paths: Vec<String> = what.paths.iter().map(|p| p.display().to_string()).collect();
                 format!("{} ({})", paths.join(" "), what.access)

@@ -46,7 +46,10 @@ impl LiveHands {
     }
 
     async fn change(&self, world: &World, action: Action) -> Result<Outcome> {
-        self.ready().await?;
+        match self.ready().await {
+            Err(t) if goes_unrecorded(&action) => world.warn(format!("journal: {t}")),
+            other => other?,
+        }
         let Some(journal) = self.journal.as_deref() else { return act(world, action, &self.temporary).await };
         let identity = self.naming.identity(&action);
         if let Some(expected) = &self.expected {
@@ -55,8 +58,8 @@ impl LiveHands {
         let subjects = action.subjects();
         let row = match journal.intend(&identity, &subjects) {
             Ok(row) => row,
-            // A full disk is what somebody should be told of; it must not keep it from them.
-            Err(t) if matches!(action, Action::Notify { .. }) => {
+            // A full disk is what somebody should be told of, and what users must be able to go back on.
+            Err(t) if goes_unrecorded(&action) => {
                 world.warn(format!("journal: {t}"));
                 return act(world, action, &self.temporary).await;
             }
@@ -113,6 +116,11 @@ impl Hands for LiveHands {
             own_lock::own(&path, what, patience).await.map(Some)
         })
     }
+}
+
+/// What is done all the same where it cannot be put on record.
+fn goes_unrecorded(action: &Action) -> bool {
+    matches!(action, Action::Notify { .. } | Action::PointLink { .. })
 }
 
 /// What an action of a kind leaves behind at its paths.
@@ -180,7 +188,9 @@ async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Res
             blocking(move || std::fs::rename(&from, &to).map_err(|e| Trouble::io("move", &from, e))).await
         }
         Action::RemovePath { path } => blocking(move || remove(&path)).await,
-        Action::PointLink { path, target } => blocking(move || link::point(&path, &target)).await,
+        Action::PointLink { path, target, ready } => {
+            blocking(move || link::point(&path, &target, ready.as_deref())).await
+        }
         Action::Share(what) => {
             let world = world.clone();
             blocking(move || shared(&world, &what)).await

@@ -124,7 +124,7 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             eyes.lstat(&path).map_err(|_| missing("remove", &path))?;
             overlay.remove(&path);
         }
-        Action::PointLink { path, target } => {
+        Action::PointLink { path, target, .. } => {
             if eyes.lstat(&path).is_ok_and(|stat| stat.kind != FileKind::Link) {
                 let message = format!("{} is there and is no link", path.display());
                 return Err(Trouble::new(Kind::Refused, message));

@@ -1,6 +1,6 @@
 //! The order that a picture draws. `a → b` says that `a` may use `b` and everything after it; what stands together in
 //! braces may not use each other, but for a chain with arrows of its own; `a ↔ b` may. What is in square brackets is
-//! not there yet: its place is kept.
+//! not there yet: its place is kept. A link of a chain may be braces of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,14 +35,24 @@ pub fn read(drawn: &str) -> Picture {
         for chain in chains {
             let mut lower = below.clone();
             for link in split(&chain, '→').into_iter().rev() {
-                let names: BTreeSet<String> =
-                    link.split('↔').map(|name| plain(name, &mut picture.planned)).collect();
-                lower.extend(names.iter().cloned());
-                for name in &names {
-                    let twice = picture.may.insert(name.clone(), lower.clone());
-                    assert!(twice.is_none(), "'{name}' is drawn twice");
+                // Those that know each other; in braces of their own they do not.
+                let circles = match link.trim().strip_prefix('{').and_then(|l| l.strip_suffix('}')) {
+                    Some(apart) => split(apart, ','),
+                    None => vec![link],
+                };
+                let mut these = BTreeSet::new();
+                for circle in circles {
+                    let names: BTreeSet<String> =
+                        circle.split('↔').map(|name| plain(name, &mut picture.planned)).collect();
+                    let may: BTreeSet<String> = lower.union(&names).cloned().collect();
+                    for name in &names {
+                        let twice = picture.may.insert(name.clone(), may.clone());
+                        assert!(twice.is_none(), "'{name}' is drawn twice");
+                    }
+                    these.extend(names);
                 }
-                all.extend(names);
+                lower.extend(these.iter().cloned());
+                all.extend(these);
             }
         }
         below.extend(all);
