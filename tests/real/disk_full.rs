@@ -15,10 +15,21 @@ use crate::common::trial::trial;
 
 pub fn trials() -> Vec<Trial> {
     let lack = Small::mount().is_none().then(|| "needs the right to mount a tmpfs".to_owned());
-    vec![trial("disk_full::a_full_disk_leaves_users_whole_and_the_upgrade_goes_on_with_room", lack, full)]
+    let ext4 = Small::ext4().is_none().then(|| "needs mkfs.ext4 and the right to mount".to_owned());
+    vec![
+        trial(
+            "disk_full::a_full_disk_leaves_users_whole_and_the_upgrade_goes_on_with_room",
+            lack.clone(),
+            full,
+        ),
+        trial("disk_full::users_go_back_on_a_full_tmpfs", lack, || {
+            go_back(&Small::mount().expect("a tmpfs"))
+        }),
+        trial("disk_full::users_go_back_on_a_full_ext4", ext4, || go_back(&Small::ext4().expect("an ext4"))),
+    ]
 }
 
-/// A tmpfs until it is dropped.
+/// A small file system until it is dropped.
 struct Small(tempfile::TempDir);
 
 impl Small {
@@ -28,6 +39,24 @@ impl Small {
             .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
             .arg(folder.path())
             .output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Small(folder))
+    }
+
+    /// One in a file.
+    fn ext4() -> Option<Small> {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        let ok = |program: &str, args: &[&str]| {
+            let path = image.display().to_string();
+            let done = Command::new(program).args(args).arg(&path).output();
+            done.is_ok_and(|output| output.status.success())
+        };
+        if !ok("mkfs.ext4", &["-q", "-F", "-m", "0"]) {
+            return None;
+        }
+        let at = folder.path().display().to_string();
+        let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at).output();
         mounted.is_ok_and(|output| output.status.success()).then_some(Small(folder))
     }
 
@@ -78,6 +107,33 @@ fn adopted(bed: &Bed) {
     for verb in ["adopt", "prove", "publish", "prove"] {
         bed.ok(&["-q", "generation", verb, "science"]);
     }
+}
+
+/// Not a byte, not a record and not a lock more: users are sent to where they were, and back, and it is told what could
+/// not be recorded.
+fn go_back(disk: &Small) {
+    let bed = Bed::practice_in(disk.0.path());
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]);
+    let mut rest = std::fs::File::create(disk.0.path().join("rest")).unwrap();
+    for size in [1 << 20, 4096, 512] {
+        while std::io::Write::write_all(&mut rest, &vec![1; size]).is_ok() {}
+    }
+    assert!(std::fs::write(disk.0.path().join("more"), [1; 8192]).is_err(), "it is full");
+    for number in [1, 2] {
+        bed.ok(&["-q", "generation", "rollback", "science", "--to", &number.to_string()]);
+        assert_eq!(bed.used().unwrap().1, number);
+    }
+    bed.ok(&["-q", "generation", "rollback", "science", "--to", "1"]);
+    drop(rest);
+    std::fs::remove_file(disk.0.path().join("rest")).unwrap();
+    // With room again it comes on record.
+    bed.ok(&["-q", "generation", "prove", "science", "--number", "1"]);
+    let shown = bed.json(&["generation", "show", "science"]);
+    assert_eq!(
+        (shown["number"].as_u64(), shown["publications"].as_array().map(Vec::len)),
+        (Some(1), Some(2))
+    );
+    bed.ok(&UPGRADE[..4].iter().copied().chain(["hdf5@1.10"]).collect::<Vec<_>>());
 }
 
 const UPGRADE: [&str; 5] = ["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"];

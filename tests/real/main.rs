@@ -9,6 +9,7 @@ mod checks;
 #[path = "../common/mod.rs"]
 mod common;
 mod config_agreement;
+mod crashes;
 mod disk_full;
 mod drive;
 mod grammar_agreement;
@@ -51,6 +52,7 @@ fn main() {
         grammar_agreement::trials(),
         status_agreement::trials(),
         practice::trials(),
+        crashes::trials(),
         disk_full::trials(),
         readers::trials(),
         notify::trials(),

@@ -37,30 +37,31 @@ impl Owner {
     }
 }
 
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the Spack {} with the store {}", self.spack.display(), self.store.display())
+    }
+}
+
 /// Refuses the generations of another Spack. Those that were made when it was not noted whose they are, are of the
 /// Spack that has one of them in its list.
 pub fn check(cx: &Cx, name: &str, owner: Option<&Owner>, folders: &[PathBuf]) -> Result<()> {
     let (is_ours, whose) = match owner {
-        Some(owner) => {
-            let whose = format!("{} with the store {}", owner.spack.display(), owner.store.display());
-            (owner.is_here(cx)?, whose)
-        }
+        Some(owner) => (owner.is_here(cx)?, owner.to_string()),
         None => (is_listed(cx, folders)?, "another Spack: this one has none of them in its list".to_owned()),
     };
     if is_ours {
         return Ok(());
     }
     let here = Owner::here(cx)?;
-    let trouble = Trouble::new(
-        Kind::Refused,
-        format!("the generations of '{name}' are not of {}, but of {whose}", here.spack.display()),
-    )
-    .fact("spack", here.spack.display().to_string());
+    let trouble =
+        Trouble::new(Kind::Refused, format!("the generations of '{name}' are not of {here}, but of {whose}"))
+            .fact("spack", here.spack.display().to_string());
     let trouble = match owner {
-        Some(owner) => trouble
+        Some(owner) if !is_same_path(&*cx.world.eyes, &owner.spack, &here.spack) => trouble
             .hint(format!("--spack {} works on them", owner.spack.display()))
             .fact("owner", owner.spack.display().to_string()),
-        None => trouble,
+        _ => trouble,
     };
     Err(trouble.hint(format!(
         "--name begins another series; `moonstack generation claim {name}` takes these over, where this Spack has \
