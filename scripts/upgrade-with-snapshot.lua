@@ -317,12 +317,17 @@ local function in_place(o)
   local asked = { taken, o.all, o.specs, o.remove, o.unask, o.dependents }
   local done = run.step("upgrade", { needs = { "snapshot" }, inputs = asked }, function()
     local interrupted = true
-    -- A run that is interrupted can be resumed, so nothing is put back.
+    -- Users are on this environment: a run that is interrupted leaves it as it was.
     local _ <close> = defer(function()
       if not interrupted then return end
-      log.warn(o.env .. " may be changed in part: `moonstack runs resume` goes on with it, `moonstack snapshot restore "
-        .. taken .. "` takes it back")
-    end)
+      local ok, e = pcall(snapshot.restore, taken)
+      if ok then
+        log.warn(o.env .. " is back as it was in " .. taken .. "; `moonstack runs resume` upgrades it again")
+      else
+        log.warn(o.env .. " may be changed in part, and could not be put back: " .. reason(e) .. "; `moonstack snapshot restore "
+          .. taken .. "` tries it again, `moonstack runs resume` goes on with the upgrade")
+      end
+    end, "30m")
     local ok, result = pcall(function()
       local known = known_in(o.env)
       local found = env.upgrade(o.env, o.specs, {

@@ -107,9 +107,9 @@ const ALL: &[Handmade] = &[
     },
     Handmade {
         path: "defer",
-        signature: "fun(cleanup: fun()): any",
+        signature: "fun(cleanup: fun(), limit?: string): any",
         doc: "`local _ <close> = defer(function() … end)` runs the function when the block ends, also after an error \
-              or a cancel. It may wait, for at most 30 seconds once cancelled.",
+              or a cancel. Once cancelled it may take 30 seconds, or as long as `limit` says (`\"5m\"`).",
         example: "do local _ <close> = defer(function() end) end",
     },
     Handmade {

@@ -21,8 +21,8 @@ use crate::spack::change::uninstall;
 use crate::spack::drive::installed::Named;
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
-use crate::spack::environment;
 use crate::spack::lock::contents::LockContents;
+use crate::spack::read::keepers;
 use crate::spack::store::row::SpecRow;
 use crate::world::Action;
 use crate::world::fs::real::is_same_path;
@@ -267,28 +267,10 @@ fn users(
             out.entry(hash.clone()).or_default().insert(who.to_owned());
         }
     };
-    let is_left_out = |path: &Path| without.iter().any(|one| one == path || is_same_path(eyes, one, path));
+    let is_left_out = |path: &Path| without.iter().any(|one| is_same_path(eyes, one, path));
     let mut folders: Vec<(String, PathBuf)> = Vec::new();
-    let (listed, unseen) = environment::survey(eyes, &scope.config)?;
-    for info in listed {
+    for info in keepers::environments(cx, scope, without, Kind::Refused)? {
         folders.push((format!("environment {}", info.name), info.path));
-    }
-    for folder in &cx.site.loaded.config.environments {
-        let who = format!("environment {}", folder.display());
-        // One that the site names is somewhere, be it not mounted today.
-        if !eyes.is_file(&folder.join("spack.yaml")).unwrap_or(false) && !is_left_out(folder) {
-            return Err(unknown(&who, folder));
-        }
-        folders.push((who, folder.clone()));
-    }
-    let generations = cx.site.stack().join("generations");
-    for entry in unseen {
-        let target = environment::leads_to(eyes, &entry).unwrap_or_else(|| entry.clone());
-        // What is left of a generation that was removed needs nothing.
-        let is_ours = target.starts_with(&generations) && eyes.exists(&target).is_ok_and(|there| !there);
-        if !is_ours && ![&target, &entry].into_iter().any(|path| is_left_out(path)) {
-            return Err(unknown(&format!("environment {}", entry.display()), &target));
-        }
     }
     for name in Place::names(cx)? {
         let ledger = Ledger::read(cx, Place::of(cx, &name)?)?;
@@ -309,7 +291,9 @@ fn users(
             eyes.exists(&lock).and_then(|there| there.then(|| LockContents::read(eyes, &lock)).transpose());
         match known {
             Ok(known) => known.iter().for_each(|lock| note(&who, lock)),
-            Err(trouble) => return Err(unknown(&who, &folder).hint(trouble.message())),
+            Err(trouble) => {
+                return Err(keepers::unknown(Kind::Refused, &who, &folder).hint(trouble.message()));
+            }
         }
     }
     for shelf in Shelf::all(cx)? {
@@ -322,16 +306,6 @@ fn users(
         }
     }
     Ok(out)
-}
-
-fn unknown(who: &str, folder: &Path) -> Trouble {
-    let place = folder.display();
-    Trouble::new(
-        Kind::Refused,
-        format!("nothing was removed: {place} cannot be looked at, so what {who} needs is not known"),
-    )
-    .hint(format!("mount it or let this user read it; `--without {place}` goes on as if it needed nothing"))
-    .fact("path", place.to_string())
 }
 
 /// Untracks a generation and removes its folder.

@@ -8,11 +8,11 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, T
 use super::loader::{Loader, Source, check_text};
 use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
-use crate::base::{Kind, Result, Trouble, chunk_names};
+use crate::base::{Kind, Result, Trouble, chunk_names, words};
 use crate::script::module::Print;
 use crate::script::value::error::{self, raise};
 use crate::site::Cx;
-use crate::world::scope::cancel::Cancel;
+use crate::world::scope::cancel::{Cancel, SHIELD_LIMIT};
 
 /// What a machine begins with, in this order. What is declared by hand is placed with `host.place`.
 const TEXTS: &[(&str, &str)] = &[
@@ -243,9 +243,11 @@ fn host_table(
     host.raw_set("is_cancelled", lua.create_function(|_, e: Value| Ok(task::is_cancelled(&e)))?)?;
     host.raw_set(
         "shield",
-        lua.create_function(|_, ()| {
+        lua.create_function(|_, limit: Option<String>| {
+            let limit =
+                limit.map(|limit| words::parse_span(&limit)).transpose().map_err(mlua::Error::external)?;
             if let Some(scope) = Cancel::current() {
-                scope.shield();
+                scope.shield(limit.unwrap_or(SHIELD_LIMIT));
             }
             Ok(())
         })?,

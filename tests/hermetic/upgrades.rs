@@ -194,11 +194,12 @@ fn what_is_cancelled_while_spack_solves_is_put_back() {
 }
 
 #[test]
-fn who_interrupts_an_upgrade_in_place_is_told_the_ways_out() {
+fn an_upgrade_in_place_that_is_interrupted_is_put_back_and_can_be_resumed() {
     let mut bed = Bed::practice();
     bed.env.push(("MOONSTACK_PRACTICE_FAULTS".to_owned(), "verb.install.hang = true".to_owned()));
     let lock = bed.root.join("site/environments/science/spack.lock");
-    let before = std::fs::read(&lock).unwrap();
+    let manifest = lock.with_file_name("spack.yaml");
+    let (before, written) = (std::fs::read(&lock).unwrap(), std::fs::read(&manifest).unwrap());
     let mut child =
         bed.start(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "--mode", "in-place"]);
     while std::fs::read(&lock).unwrap() == before {
@@ -208,15 +209,40 @@ fn who_interrupts_an_upgrade_in_place_is_told_the_ways_out() {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{}", bed.said());
     let said = bed.said();
-    assert!(said.contains("runs resume") && said.contains("snapshot restore science@1"), "{said}");
-    // Who goes one way and then the other gets the upgrade, and not the word that it was done.
+    assert!(said.contains("runs resume") && said.contains("is back as it was in science@1"), "{said}");
+    assert!(
+        std::fs::read(&lock).unwrap() == before && std::fs::read(&manifest).unwrap() == written,
+        "{said}"
+    );
+    // Who resumes it gets the upgrade, and not the word that it was done.
     bed.env.pop();
-    bed.ok(&["-q", "snapshot", "restore", "science@1"]);
-    let asks = || std::fs::read_to_string(lock.with_file_name("spack.yaml")).unwrap().contains("hdf5@1.12");
-    assert!(!asks(), "the restore is not there");
+    let asks = || std::fs::read_to_string(&manifest).unwrap().contains("hdf5@1.12");
     bed.ok(&["-q", "runs", "resume", "1"]);
     assert!(asks(), "the resumed run says that it is done, and nothing is");
     assert_eq!(bed.json(&["env", "status", "science"])["ok"], true);
+}
+
+#[test]
+fn a_restore_that_is_interrupted_is_put_back() {
+    let mut bed = Bed::practice();
+    bed.ok(&["-q", "snapshot", "create", "science"]);
+    bed.ok(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12", "--mode", "in-place"]);
+    let gone = r#"{"query":"hdf5@1.14.5","dependents":true,"force":true}"#;
+    bed.ok(&["-q", "call", "spack.uninstall", gone]);
+    let manifest = bed.root.join("site/environments/science/spack.yaml");
+    let files =
+        || [manifest.clone(), manifest.with_file_name("spack.lock")].map(|path| std::fs::read(path).unwrap());
+    let before = files();
+    bed.env.push(("MOONSTACK_PRACTICE_FAULTS".to_owned(), "verb.install.hang = true".to_owned()));
+    let mut child = bed.start(&["-q", "snapshot", "restore", "science@1"]);
+    while files() == before {
+        assert!(child.try_wait().unwrap().is_none(), "{}", bed.said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", bed.said());
+    assert!(files() == before, "{}", bed.said());
+    assert!(bed.said().contains("was not restored"), "{}", bed.said());
 }
 
 #[test]

@@ -5,7 +5,7 @@ local error, setmetatable, tostring, type = error, setmetatable, tostring, type
 
 local cleanup = {
   __close = function(self, failed)
-    host.shield()
+    host.shield(self.limit)
     local ok, trouble = host.raw_pcall(self.run)
     host.unshield()
     if not ok then
@@ -15,7 +15,8 @@ local cleanup = {
   end,
 }
 
-function defer(f)
+function defer(f, limit)
   if type(f) ~= "function" then fail("usage", "defer takes a function") end
-  return setmetatable({ run = f }, cleanup)
+  if limit ~= nil and type(limit) ~= "string" then fail("usage", 'the limit of defer is a span such as "5m"') end
+  return setmetatable({ run = f, limit = limit }, cleanup)
 end

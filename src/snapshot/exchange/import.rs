@@ -13,7 +13,7 @@ use crate::snapshot::record::configuration::ConfigurationFile;
 use crate::snapshot::record::row::SnapshotRow;
 use crate::snapshot::record::state::HashState;
 use crate::snapshot::store::archive::{Archive, read};
-use crate::snapshot::store::index::{Marks, Shelf};
+use crate::snapshot::store::index::{IMPORTED, Marks, Shelf};
 use crate::snapshot::store::object::Objects;
 use crate::spack::lock::contents::LockContents;
 use crate::spack::lock::lockfile::LockfileText;
@@ -50,7 +50,7 @@ pub async fn import(cx: Cx, args: ImportArgs) -> Result<SnapshotRow> {
     if let Some(kept) = known {
         return Ok(SnapshotRow::of(&kept));
     }
-    let marks = Marks { tags: ["imported".to_owned()].into(), ..Marks::default() };
+    let marks = Marks { tags: [IMPORTED.to_owned()].into(), ..Marks::default() };
     Ok(SnapshotRow::of(&shelf.adopt(&archive.snapshot, archive.document, marks).await?))
 }
 

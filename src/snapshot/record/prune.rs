@@ -63,7 +63,10 @@ fn unwanted(cx: &Cx, shelf: &Shelf<'_>, args: &PruneArgs) -> Result<Vec<StoredSn
     let now = cx.world.clock.seconds();
     let objects = Objects(cx);
     let mut goes = Vec::new();
-    for (rank, number) in numbers.iter().rev().enumerate() {
+    // What came from elsewhere takes nobody's place among the newest.
+    let (imported, own): (Vec<u64>, Vec<u64>) =
+        numbers.iter().rev().partition(|number| shelf.is_imported(**number));
+    for (rank, number) in own.iter().enumerate().chain(imported.iter().enumerate()) {
         // What cannot be read is not judged.
         let Ok(kept) = shelf.read(*number) else { continue };
         if rank < args.keep.unwrap_or(1).max(1) || guarded(&kept).is_some() {

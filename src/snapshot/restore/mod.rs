@@ -10,6 +10,7 @@ pub mod into;
 pub mod reinstall;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
@@ -25,9 +26,13 @@ use crate::spack::change::around::view::{RefreshArgs, refresh};
 use crate::spack::drive::locks;
 use crate::spack::drive::session::{Scope, scope};
 use crate::world::Action;
+use crate::world::scope::cancel::Cancel;
 
 use into::restore_into;
 use reinstall::{Brought, bring_back};
+
+/// Views and modules of a big environment take Spack some minutes.
+const TIME_TO_PUT_BACK: Duration = Duration::from_mins(30);
 
 pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let begun = std::time::Instant::now();
@@ -57,6 +62,9 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let before = before(&cx, &inside, &title).await?;
     let old: Vec<(PathBuf, Option<Vec<u8>>)> =
         files.iter().map(|(path, _)| (path.clone(), eyes.read(path).ok())).collect();
+    // A cancel waits until everything is there, or as it was.
+    let cancel = Cancel::current().unwrap_or_default();
+    let _hold = cancel.hold();
     let work = async {
         for (path, bytes) in &files {
             cx.world.perform(Action::write(cx.world.eyes.behind(path)?, bytes.clone())).await?;
@@ -81,10 +89,17 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
             seconds: begun.elapsed().as_secs_f64(),
         }),
         Err(trouble) => {
+            cancel.shield(TIME_TO_PUT_BACK);
             let back = put_back(&cx, &inside, old).await;
+            cancel.unshield();
             Err(match back {
                 Ok(()) => {
-                    trouble.hint(format!("environment '{}' is as it was before", kept.snapshot.env.name))
+                    let end = format!("environment '{}' is as it was before", kept.snapshot.env.name);
+                    // Of a cancel nothing else would be told.
+                    if trouble.is(Kind::Cancelled) {
+                        cx.world.warn(format!("{title} was not restored: {end}"));
+                    }
+                    trouble.hint(end)
                 }
                 Err(other) => trouble.hint(format!(
                     "and the environment could not be put back: {}; snapshot {} has how it was",

@@ -107,6 +107,9 @@ fn key(env: &Subject) -> String {
     format!("{}-{}", plain_name(&env.name), digest.get(..8).unwrap_or(&digest))
 }
 
+/// The tag of what was taken in from elsewhere.
+pub const IMPORTED: &str = "imported";
+
 impl<'a> Shelf<'a> {
     /// The shelf of an environment; an empty one if it has no snapshots.
     pub fn of(cx: &'a Cx, env: &Subject) -> Result<Shelf<'a>> {
@@ -216,6 +219,19 @@ impl<'a> Shelf<'a> {
 
     pub fn marks(&self, number: u64) -> Marks {
         self.ledger.marks.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// It was taken in from elsewhere.
+    pub fn is_imported(&self, number: u64) -> bool {
+        self.marks(number).tags.contains(IMPORTED)
+    }
+
+    /// The number of the last one that was taken here: what came from elsewhere is not how the environment was. Where
+    /// nothing else is, it is the last of those.
+    pub fn last(&self) -> Result<Option<u64>> {
+        let numbers = self.numbers()?;
+        let own = numbers.iter().rev().find(|number| !self.is_imported(**number));
+        Ok(own.or(numbers.last()).copied())
     }
 
     /// The number of the last one that was marked as good and is still there.

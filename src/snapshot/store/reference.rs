@@ -41,7 +41,7 @@ fn chosen(shelf: &Shelf<'_>, which: &str) -> Result<StoredSnapshot> {
     let none =
         |what: &str| Trouble::new(Kind::NotFound, format!("environment '{name}' has no {what} snapshot"));
     let number = match which {
-        "last" => shelf.numbers()?.last().copied().ok_or_else(|| none("last"))?,
+        "last" => shelf.last()?.ok_or_else(|| none("last"))?,
         "good" => shelf.last_good().ok_or_else(|| {
             none("good").hint("`moonstack snapshot tag NAME@N --good` says that one is proven")
         })?,

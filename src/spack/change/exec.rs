@@ -72,6 +72,10 @@ pub async fn exec(cx: Cx, args: ExecArgs) -> Result<ExecResult> {
         Effect::Changes if scope.environment.is_some() => Some(locks::changing(&cx, &scope).await?),
         _ => None,
     };
+    let _store = match effect {
+        Effect::Changes => locks::store(&cx, &scope).await?,
+        Effect::Reads => None,
+    };
     let invocation = Invocation {
         installs: INSTALLERS.contains(&verb),
         variables: args.variables.clone(),

@@ -2,6 +2,7 @@
 //! removes it, and what is gone afterwards must be exactly that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use crate::spack::drive::session::{Scope, scope};
 use crate::spack::environment::{self, EnvironmentInfo};
 use crate::spack::lock::contents::LockContents;
 use crate::spack::read::find::query;
+use crate::spack::read::keepers;
 use crate::spack::store::row::SpecRow;
 use crate::spack::store::stores::Stores;
 
@@ -32,6 +34,8 @@ pub struct GcArgs {
     pub except: Vec<String>,
     /// Everything that no environment needs, also what users asked for.
     pub unused: bool,
+    /// With `unused`: folders of environments that cannot be looked at, and that are taken to need nothing.
+    pub without: Vec<PathBuf>,
     /// Keep what is needed only to build.
     pub keep_build_dependencies: bool,
     /// Only tell what would go.
@@ -146,15 +150,15 @@ fn roots(cx: &Cx, scope: &Scope, args: &GcArgs, included: bool) -> Result<Roots>
     if !args.unused && args.except.is_empty() {
         return Ok(Roots::Explicit);
     }
-    let mut keepers = Vec::new();
+    let mut kept = Vec::new();
     if args.unused {
-        keepers.extend(environment::list(eyes, &scope.config)?);
+        kept.extend(keepers::environments(cx, scope, &args.without, Kind::Refused)?);
     }
     for name in &args.except {
-        keepers.push(environment::find(eyes, &scope.config, name)?);
+        kept.push(environment::find(eyes, &scope.config, name)?);
     }
     let mut hashes = BTreeSet::new();
-    for info in &keepers {
+    for info in &kept {
         hashes.extend(own(&contents(info)?));
     }
     Ok(Roots::Only(hashes))

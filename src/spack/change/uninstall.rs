@@ -63,6 +63,11 @@ struct Needed {
 pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
     let scope = scope(&cx, args.env.clone()).await?;
     let _lock = locks::changing(&cx, &scope).await?;
+    // What goes is found while nobody else can install what would need it.
+    let _store = match &scope.environment {
+        Some(_) if !args.dry_run => locks::store(&cx, &scope).await?,
+        _ => None,
+    };
     let (again, asked) = (scope.clone(), args.clone());
     let (specs, needed) = cx.blocking(move |cx| plan(&cx, &again, &asked)).await?;
     let is_free = needed.dependents.is_empty() && needed.environments.is_empty();
@@ -79,10 +84,6 @@ pub async fn uninstall(cx: Cx, args: UninstallArgs) -> Result<Removal> {
     words.extend(specs.iter().map(|s| format!("/{}", s.hash)));
     let removal = Removal { specs, dry_run: false, log: None };
     replay::plan_result(&removal, gone(&removal.specs));
-    let _store = match &scope.environment {
-        Some(_) => locks::store(&cx, &scope).await?,
-        None => None,
-    };
     let log = remove(&cx, &scope, Invocation::changes(words), &removal.specs).await?;
     Ok(Removal { log, ..removal })
 }
@@ -100,7 +101,14 @@ fn plan(cx: &Cx, scope: &Scope, args: &UninstallArgs) -> Result<(Vec<Named>, Nee
     let own = scope.environment.as_ref().map(|e| e.path.display().to_string());
     let mut environments: Vec<UserRow> = Vec::new();
     for hash in &hashes {
-        let users = users_of(cx, scope, hash)?;
+        // Who forces it wants it gone whoever needs it.
+        let users = match users_of(cx, scope, hash, Kind::Refused) {
+            Err(trouble) if args.force && trouble.is(Kind::Refused) => {
+                cx.world.warn(trouble.message());
+                Vec::new()
+            }
+            other => other?,
+        };
         environments.extend(users.into_iter().filter(|user| own.as_deref() != Some(user.path.as_str())));
     }
     Ok((specs, Needed { dependents: above, environments }))

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::session::{Scope, within};
-use crate::spack::environment::{self, EnvironmentInfo};
+use crate::spack::environment::EnvironmentInfo;
 use crate::spack::lock::lockfile::LockfileText;
+use crate::spack::read::keepers;
 use crate::spack::spec::{Dialect, words};
 use crate::spack::store::database::State;
 use crate::spack::store::query::{Query, slashed};
@@ -209,16 +210,16 @@ pub async fn users(cx: Cx, args: UsersArgs) -> Result<Vec<UserRow>> {
         let hash = scope.with_stores(cx, |stores, recipes| {
             Ok(one(cx, scope, &args.query, stores, recipes)?.record.hash.to_owned())
         })?;
-        users_of(cx, scope, &hash)
+        users_of(cx, scope, &hash, Kind::Corrupt)
     })
     .await
 }
 
 /// The environments whose lock holds a hash. A lock that cannot be read is an error: "nobody needs it" must be
-/// known, not assumed.
-pub fn users_of(cx: &Cx, scope: &Scope, hash: &str) -> Result<Vec<UserRow>> {
+/// known, not assumed. What cannot be looked at at all is an error of the kind that is given.
+pub fn users_of(cx: &Cx, scope: &Scope, hash: &str, unknown: Kind) -> Result<Vec<UserRow>> {
     let mut users = Vec::new();
-    for environment in environment::list(&*cx.world.eyes, &*scope.spack.config(cx, None)?)? {
+    for environment in keepers::environments(cx, scope, &[], unknown)? {
         users.extend(
             user_of(cx, &environment, hash)
                 .map_err(|t| t.about(format!("environment '{}'", environment.name)))?,

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! { env_diff, select, verify } →
-//! { concretize, config_refusals, config_value, env_status ↔ roots, find, module_system, site, unregistered_prefixes }
+//! { concretize, config_refusals, config_value, env_status ↔ roots, find → keepers, module_system, site,
+//!   unregistered_prefixes }
 //! ```
 
 pub mod concretize;
@@ -12,6 +13,7 @@ pub mod config_value;
 pub mod env_diff;
 pub mod env_status;
 pub mod find;
+pub mod keepers;
 pub mod module_system;
 pub mod roots;
 pub mod select;

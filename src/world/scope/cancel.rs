@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Kind, Result, Trouble};
 
-/// How long cleanup may take once its scope is cancelled.
+/// How long cleanup may take once its scope is cancelled, where it does not ask for more.
 pub const SHIELD_LIMIT: Duration = Duration::from_secs(30);
 /// How long a program may take to unwind after a cancel before its scope stops waiting for it.
 const UNWIND_LIMIT: Duration = Duration::from_mins(1);
@@ -144,10 +144,9 @@ impl Cancel {
         self.deadline.is_some_and(|d| Instant::now() >= d)
     }
 
-    /// Begins cleanup that the token does not stop.
-    pub fn shield(&self) {
-        if let (Ok(mut shields), Some(end)) = (self.shields.lock(), Instant::now().checked_add(SHIELD_LIMIT))
-        {
+    /// Begins cleanup that the token does not stop, for at most so long.
+    pub fn shield(&self, limit: Duration) {
+        if let (Ok(mut shields), Some(end)) = (self.shields.lock(), Instant::now().checked_add(limit)) {
             shields.push(end);
         }
     }
@@ -160,6 +159,10 @@ impl Cancel {
 
     fn shielded(&self) -> bool {
         self.shields.lock().is_ok_and(|s| !s.is_empty())
+    }
+
+    fn is_shielded_now(&self) -> bool {
+        self.shield_end().is_some_and(|end| Instant::now() < end)
     }
 
     fn shield_end(&self) -> Option<Instant> {
@@ -197,7 +200,8 @@ impl Cancel {
             biased;
             () = self.cancelled() => {
                 if self.holds.load(Ordering::SeqCst) > 0 {
-                    let _ = tokio::time::timeout(UNWIND_LIMIT, &mut work).await;
+                    // What puts something back asks for its time itself.
+                    while tokio::time::timeout(UNWIND_LIMIT, &mut work).await.is_err() && self.is_shielded_now() {}
                 }
                 Err(Trouble::cancelled())
             }
@@ -245,7 +249,7 @@ mod tests {
         let scope = Cancel::root(None);
         scope.cancel();
         assert!(scope.is_cancelled());
-        scope.shield();
+        scope.shield(SHIELD_LIMIT);
         assert!(!scope.is_cancelled());
         assert!(!scope.child(None).is_cancelled());
         scope.unshield();
