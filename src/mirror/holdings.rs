@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 
+use super::answer::{self, Answer};
 use crate::base::Result;
 use crate::site::Cx;
 use crate::spack::config::mirrors::Mirror;
@@ -15,7 +16,7 @@ use crate::spack::drive::session::Scope;
 use crate::spack::store::binaries::{MirrorBinaries, MirrorBinary, Signature};
 use crate::spack::store::row::SpecRow;
 use crate::world::Eyes;
-use crate::world::net::ask;
+use crate::world::net::ask::Web;
 
 /// How many questions a web server gets at once, and how long it may take to answer one.
 const AT_ONCE: usize = 16;
@@ -33,8 +34,7 @@ struct Manifest {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Blob {
-    #[serde(default)]
-    content_length: u64,
+    content_length: Option<u64>,
     #[serde(default)]
     media_type: String,
     #[serde(default)]
@@ -108,54 +108,92 @@ fn into_folder(cx: &Cx, root: &Path, specs: &[&SpecRow], mirror: &Mirror, looked
     }
 }
 
-/// A spec in a folder, with the size of its archive.
+/// A spec in a folder, with the size of its archive. A manifest that is none, or whose archive is not there as it says, is
+/// of no use to anybody.
 fn in_folder(eyes: &dyn Eyes, root: &Path, row: &SpecRow, mirror: &Mirror) -> Result<Option<MirrorBinary>> {
-    let found = |bytes, is_signed| MirrorBinary {
-        mirror: mirror.name.clone(),
-        bytes,
-        signature: Signature::of(is_signed, mirror),
+    let size = |path: &Path| -> Result<Option<u64>> {
+        Ok(if eyes.is_file(path)? { Some(eyes.stat(path)?.size) } else { None })
     };
     let manifest = root.join(current_name(row));
-    if eyes.exists(&manifest)? {
+    if eyes.is_file(&manifest)? {
         let text = eyes.read_text(&manifest)?;
-        let archive = archive(&text);
-        // A manifest without its archive is of no use.
-        let name = archive.as_ref().and_then(Blob::name).map(|name| root.join(name));
-        let whole = name.map_or(Ok(true), |blob| eyes.is_file(&blob))?;
-        return Ok(whole.then(|| found(archive.map(|blob| blob.content_length), text.starts_with(SIGNED))));
+        let Some(archive) = archive(&text) else { return Ok(None) };
+        let is_whole = size(&root.join(archive.name))? == Some(archive.bytes);
+        return Ok(is_whole.then(|| binary(mirror, Some(archive.bytes), text.starts_with(SIGNED))));
     }
     let Some((spec, archive)) = old_names(row) else { return Ok(None) };
     let is_signed = eyes.is_file(&root.join(format!("{spec}.sig")))?;
-    let there = is_signed || eyes.is_file(&root.join(spec))?;
-    Ok(there.then(|| found(eyes.stat(&root.join(archive)).ok().map(|stat| stat.size), is_signed)))
+    if !is_signed && !eyes.is_file(&root.join(spec))? {
+        return Ok(None);
+    }
+    // This layout does not say how long the archive is; an empty one is none.
+    let bytes = size(&root.join(archive))?.filter(|bytes| *bytes > 0);
+    Ok(bytes.map(|bytes| binary(mirror, Some(bytes), is_signed)))
+}
+
+fn binary(mirror: &Mirror, bytes: Option<u64>, is_signed: bool) -> MirrorBinary {
+    MirrorBinary { mirror: mirror.name.clone(), bytes, signature: Signature::of(is_signed, mirror) }
 }
 
 async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut MirrorBinaries) {
-    let base = mirror.fetch.url.trim_end_matches('/');
-    let questions: Vec<(String, String)> =
-        specs.into_iter().map(|row| (row.hash.clone(), format!("{base}/{}", current_name(row)))).collect();
-    let mut silent = None;
-    let ask = |(hash, url): (String, String)| async move { (hash, ask::status(&url, LIMIT).await) };
+    let web = match Web::new(LIMIT) {
+        Ok(web) => web,
+        Err(trouble) => {
+            looked.not_looked.push(format!("mirror {} was not asked: {}", mirror.name, trouble.message()));
+            return;
+        }
+    };
+    let base = mirror.fetch.url.trim_end_matches('/').to_owned();
+    let questions: Vec<SpecRow> = specs.into_iter().cloned().collect();
+    let ask = |row: SpecRow| {
+        let (web, base) = (&web, &base);
+        async move { (row.hash.clone(), at_server(web, base, &row, mirror).await) }
+    };
     let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
     while let Some((hash, answer)) = answers.next().await {
         match answer {
-            Ok(status) if (200..300).contains(&status) => {
-                looked.found.insert(
-                    hash,
-                    MirrorBinary { mirror: mirror.name.clone(), bytes: None, signature: Signature::Unknown },
-                );
+            Ok(Some(found)) => {
+                looked.found.insert(hash, found);
             }
-            Ok(_) => {}
-            Err(trouble) => silent = Some(trouble.message().to_owned()),
-        }
-        // One that does not answer would be asked hundreds of times.
-        if silent.is_some() {
-            break;
+            Ok(None) => {}
+            // One that does not answer would be asked hundreds of times.
+            Err(why) => {
+                looked.not_looked.push(format!("what mirror {} holds cannot be told: {why}", mirror.name));
+                break;
+            }
         }
     }
-    if let Some(why) = silent {
-        looked.not_looked.push(format!("mirror {} did not answer: {why}", mirror.name));
+}
+
+/// A spec at a web server, in either layout; the error is why that cannot be told.
+async fn at_server(
+    web: &Web,
+    base: &str,
+    row: &SpecRow,
+    mirror: &Mirror,
+) -> Result<Option<MirrorBinary>, String> {
+    let length = async |name: &str| match answer::head(web, &format!("{base}/{name}")).await {
+        Answer::Here(head) => Ok(Some(head.length)),
+        other => other.unknown().map_or(Ok(None), Err),
+    };
+    match answer::text(web, &format!("{base}/{}", current_name(row))).await {
+        Answer::Here(text) => {
+            let Some(archive) = archive(&text) else { return Ok(None) };
+            // A server need not say how long something is.
+            let there = length(&archive.name).await?;
+            let is_whole = there.is_some_and(|length| length.is_none_or(|length| length == archive.bytes));
+            return Ok(is_whole.then(|| binary(mirror, Some(archive.bytes), text.starts_with(SIGNED))));
+        }
+        Answer::NotHere => {}
+        other => return other.unknown().map_or(Ok(None), Err),
     }
+    let Some((spec, archive)) = old_names(row) else { return Ok(None) };
+    let is_signed = length(&format!("{spec}.sig")).await?.is_some();
+    if !is_signed && length(&spec).await?.is_none() {
+        return Ok(None);
+    }
+    let there = length(&archive).await?.filter(|length| *length != Some(0));
+    Ok(there.map(|bytes| binary(mirror, bytes, is_signed)))
 }
 
 /// The name of the file that says that a mirror of this layout has it.
@@ -182,21 +220,23 @@ fn old_names(row: &SpecRow) -> Option<(String, String)> {
     ))
 }
 
-/// What a manifest says of the archive. It may be signed: then the JSON stands between lines that are none.
-fn archive(text: &str) -> Option<Blob> {
-    let begin = text.find('{')?;
-    let mut stream = serde_json::Deserializer::from_str(text.get(begin..)?).into_iter::<Manifest>();
-    let mut data = stream.next()?.ok()?.data;
-    let at = data.iter().position(|blob| blob.media_type.contains("install")).unwrap_or(0);
-    (at < data.len()).then(|| data.swap_remove(at))
+/// The archive that a manifest names.
+#[derive(Debug, PartialEq, Eq)]
+struct Archive {
+    /// Where it is in a mirror.
+    name: String,
+    bytes: u64,
 }
 
-impl Blob {
-    /// Where it is in a mirror.
-    fn name(&self) -> Option<String> {
-        let head = self.checksum.get(..2)?;
-        Some(format!("blobs/{}/{head}/{}", self.checksum_algorithm, self.checksum))
-    }
+/// What a manifest says of the archive. It may be signed: then the JSON stands between lines that are none.
+fn archive(text: &str) -> Option<Archive> {
+    let begin = text.find('{')?;
+    let mut stream = serde_json::Deserializer::from_str(text.get(begin..)?).into_iter::<Manifest>();
+    let data = stream.next()?.ok()?.data;
+    let blob = data.iter().find(|blob| blob.media_type.contains("install")).or(data.first())?;
+    let head = blob.checksum.get(..2)?;
+    let name = format!("blobs/{}/{head}/{}", blob.checksum_algorithm, blob.checksum);
+    Some(Archive { name, bytes: blob.content_length? })
 }
 
 #[cfg(test)]
@@ -207,8 +247,10 @@ mod tests {
     fn the_archive_is_the_blob_that_is_installed() {
         let text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{\"version\":3,\"data\":[\
             {\"contentLength\":10,\"mediaType\":\"application/vnd.spack.spec.v5+json\"},\
-            {\"contentLength\":999,\"mediaType\":\"application/vnd.spack.install.v2.tar+gzip\"}]}\n-----BEGIN";
-        assert_eq!(archive(text).map(|blob| blob.content_length), Some(999));
+            {\"contentLength\":999,\"mediaType\":\"application/vnd.spack.install.v2.tar+gzip\",\
+            \"checksumAlgorithm\":\"sha256\",\"checksum\":\"abcd\"}]}\n-----BEGIN";
+        let expected = Archive { name: "blobs/sha256/ab/abcd".to_owned(), bytes: 999 };
+        assert_eq!(archive(text), Some(expected));
         assert!(archive("no").is_none());
         assert!(archive(r#"{"version":3,"data":[]}"#).is_none());
     }

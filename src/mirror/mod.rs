@@ -2,8 +2,9 @@
 //! read in `spack::config`; nothing here decides what is to be installed from where.
 //!
 //! ```text
-//! push → holdings
+//! push → holdings → answer
 //! ```
 
+pub mod answer;
 pub mod holdings;
 pub mod push;

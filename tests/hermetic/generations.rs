@@ -299,6 +299,17 @@ fn what_cannot_be_looked_at_keeps_what_it_may_need() {
         let (said, code) = remove(bed, &[]);
         assert_eq!(code, Some(4), "{what}: {said}");
         assert!(said.contains(what) && said.contains("--without"), "{said}");
+        // What else removes, or tells who needs something, does not know it either.
+        for (code, primitive, arguments) in [
+            (4, "spack.gc", r#"{"unused":true}"#),
+            (4, "spack.uninstall", r#"{"query":"practice-upgrade@1.0"}"#),
+            (3, "spack.users", r#"{"query":"practice-upgrade@1.0"}"#),
+        ] {
+            let output = bed.run(&["call", primitive, arguments]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{primitive}: {what}: {said}");
+            assert!(said.contains(what), "{primitive}: {said}");
+        }
         assert_eq!(installed(bed), before, "{what}");
     };
     // What dangles within an environment is none.

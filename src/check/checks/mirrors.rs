@@ -7,11 +7,12 @@ use futures_util::future::join_all;
 
 use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::Finding;
-use super::mirror_answer::{self, Reached};
 use crate::base::{Kind, Result, words};
+use crate::mirror::answer::{self, Answer};
 use crate::spack::config::mirrors::Mirror;
 use crate::spack::config::paths;
 use crate::world::Eyes;
+use crate::world::net::ask::Web;
 
 pub const CHECK: Check = Check {
     name: "mirrors",
@@ -91,17 +92,20 @@ async fn web_answer(look: &CheckContext, mirror: &Mirror, url: &str) -> Finding 
     let begin = Instant::now();
     let limit = look.limit.mul_f64(0.8);
     let paths: &[&str] = if mirror.binary { &[LAYOUTS[0].0, LAYOUTS[1].0] } else { &[""] };
-    let reached = mirror_answer::reach(url, paths, limit).await;
+    let reached = match Web::new(limit) {
+        Ok(web) => answer::first(&web, url, paths).await,
+        Err(trouble) => Answer::Silent(trouble.message().to_owned()),
+    };
     let seconds = begin.elapsed();
     let finding = match reached {
-        Reached::Found(path) if path.is_empty() => Finding::pass(format!("{url} answers")),
-        Reached::Found(path) => Finding::pass(format!("{url} answers, and has {path}")),
-        Reached::Missing if !mirror.binary => Finding::pass(format!("{url} answers")),
-        Reached::Missing => Finding::warn(format!("{url} answers, but has no index of binaries"))
+        Answer::Here(path) if path.is_empty() => Finding::pass(format!("{url} answers")),
+        Answer::Here(path) => Finding::pass(format!("{url} answers, and has {path}")),
+        Answer::NotHere if !mirror.binary => Finding::pass(format!("{url} answers")),
+        Answer::NotHere => Finding::warn(format!("{url} answers, but has no index of binaries"))
             .fix(format!("spack buildcache update-index {}", mirror.name)),
-        Reached::Refused(status) => Finding::fail(format!("{url} refuses: {status}"))
+        Answer::Refused(status) => Finding::fail(format!("{url} refuses: HTTP {status}"))
             .fix(format!("see {} and the server's access rules", mirror.origin)),
-        Reached::Silent(why) => {
+        Answer::Silent(why) => {
             Finding::fail(format!("{url} does not answer: {why}")).kind(Kind::Network).fix(format!(
                 "see whether the server runs and the network lets you through; it is named at {}",
                 mirror.origin

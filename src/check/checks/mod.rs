@@ -17,7 +17,6 @@ mod generations;
 mod git;
 mod gpu;
 mod locks;
-mod mirror_answer;
 mod mirrors;
 mod modules;
 mod python;

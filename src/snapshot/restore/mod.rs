@@ -127,8 +127,12 @@ fn refuse(restorable: &Restorable, args: &RestoreArgs) -> Result<()> {
         some.take(5).map(|m| format!("{}@{} ({})", m.name, m.version, m.why)).collect::<Vec<_>>().join(", ")
     };
     let refused = |message: String| {
-        Trouble::new(Kind::Refused, message)
-            .fact("missing", serde_json::to_value(&restorable.missing).unwrap_or_default())
+        // What nobody could ask may hold what is missing.
+        let told = restorable
+            .not_looked
+            .iter()
+            .fold(Trouble::new(Kind::Refused, message), |t, why| t.hint(why.clone()));
+        told.fact("missing", serde_json::to_value(&restorable.missing).unwrap_or_default())
     };
     match worst {
         Source::Gone => Err(refused(format!(

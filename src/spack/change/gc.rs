@@ -159,7 +159,11 @@ fn roots(cx: &Cx, scope: &Scope, args: &GcArgs, included: bool) -> Result<Roots>
     }
     let mut hashes = BTreeSet::new();
     for info in &kept {
-        hashes.extend(own(&contents(info)?));
+        let locked = contents(info).map_err(|trouble| {
+            let who = format!("environment {}", info.name);
+            keepers::unknown(Kind::Refused, &who, &info.path).hint(trouble.message())
+        })?;
+        hashes.extend(own(&locked));
     }
     Ok(Roots::Only(hashes))
 }

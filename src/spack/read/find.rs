@@ -220,10 +220,10 @@ pub async fn users(cx: Cx, args: UsersArgs) -> Result<Vec<UserRow>> {
 pub fn users_of(cx: &Cx, scope: &Scope, hash: &str, unknown: Kind) -> Result<Vec<UserRow>> {
     let mut users = Vec::new();
     for environment in keepers::environments(cx, scope, &[], unknown)? {
-        users.extend(
-            user_of(cx, &environment, hash)
-                .map_err(|t| t.about(format!("environment '{}'", environment.name)))?,
-        );
+        users.extend(user_of(cx, &environment, hash).map_err(|trouble| {
+            let who = format!("environment {}", environment.name);
+            keepers::unknown(unknown, &who, &environment.path).hint(trouble.message())
+        })?);
     }
     Ok(users)
 }

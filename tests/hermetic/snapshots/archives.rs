@@ -244,3 +244,24 @@ fn a_work_tree_with_work_in_it_is_left_alone() {
     let at = tree.display().to_string();
     refused(&other, &["snapshot", "export", "science", "--git", &at], "refused", 4, "the environment in");
 }
+
+#[test]
+fn what_was_taken_in_changes_no_name() {
+    let bed = Bed::practice();
+    create(&bed);
+    grow(&bed, "openblas");
+    create(&bed);
+    let file = bed.root.join("first.tar.zst").display().to_string();
+    bed.ok(&["-q", "snapshot", "export", "science@1", &file]);
+    bed.ok(&["-q", "snapshot", "delete", "science@1"]);
+    assert_eq!(bed.json(&["snapshot", "import", &file])["snapshot"], "science@3");
+    for name in ["science", "science@last"] {
+        assert_eq!(bed.json(&["snapshot", "show", name])["snapshot"], "science@2");
+    }
+    // It takes the place of none of the newest, either.
+    bed.ok(&["-q", "snapshot", "prune", "science", "--keep", "1"]);
+    assert_eq!(bed.json(&["snapshot", "show", "science@2"])["snapshot"], "science@2");
+    // Where there is nothing else, it is the last one.
+    bed.ok(&["-q", "snapshot", "delete", "science@2"]);
+    assert_eq!(bed.json(&["snapshot", "show", "science"])["snapshot"], "science@3");
+}

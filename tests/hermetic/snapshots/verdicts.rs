@@ -95,7 +95,10 @@ fn a_list_asks_nobody_and_shows_what_cannot_be_judged() {
         (Some("source"), &"mirror web was not asked".into())
     );
     let shown = bed.json(&["snapshot", "show", "science"]);
-    assert!(shown["not_looked"][0].as_str().unwrap().contains("did not answer"), "{shown}");
+    assert!(
+        shown["not_looked"][0].as_str().unwrap().contains("what mirror web holds cannot be told"),
+        "{shown}"
+    );
 
     std::fs::write(config.join("repos.yaml"), "repos: [").unwrap();
     for row in [&bed.json(&["snapshot", "list"])[0], &bed.json(&["snapshot", "show", "science"])] {
@@ -107,6 +110,89 @@ fn a_list_asks_nobody_and_shows_what_cannot_be_judged() {
     let row = &bed.json(&["snapshot", "list"])[0];
     let name = object.file_name().unwrap().to_str().unwrap();
     assert!(row["damaged"].as_str().unwrap().contains(name) && row["verdict"] == "gone", "{row}");
+}
+
+/// Shows a folder to the web, or answers everything with a status. It ends with the test program.
+fn serve(folder: PathBuf, status: Option<&'static str>) -> u16 {
+    use std::io::{BufRead as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            std::thread::spawn(move || {
+                let mut lines = std::io::BufReader::new(&stream).lines().map_while(Result::ok);
+                let Some(first) = lines.next() else { return };
+                lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+                let mut words = first.split(' ');
+                let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                let content = std::fs::read(folder.join(path.trim_start_matches("/m/")));
+                let (status, body) = match (status, content) {
+                    (Some(status), _) => (status, Vec::new()),
+                    (None, Ok(content)) => ("200 OK", content),
+                    (None, Err(_)) => ("404 Not Found", Vec::new()),
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = (&stream).write_all(head.as_bytes());
+                if method == "GET" {
+                    let _ = (&stream).write_all(&body);
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_mirror_holds_what_it_has_whole_and_of_one_in_trouble_nobody_can_tell() {
+    let bed = Bed::practice();
+    create(&bed);
+    std::fs::remove_dir_all(prefix(&bed, "zlib-ng")).unwrap();
+    let config = bed.root.join("site/config/mirrors.yaml");
+    let folder = std::fs::read_to_string(&config).unwrap();
+    let site = bed.root.join("site/mirror");
+    let web = |status| {
+        let port = serve(site.clone(), status);
+        let text = format!("mirrors:\n  web:\n    url: http://127.0.0.1:{port}/m\n    signed: false\n");
+        std::fs::write(&config, text).unwrap();
+    };
+    let check = || -> Value {
+        let output = bed.run(&["--json", "snapshot", "check", "science@1"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let is_whole = || (check()["verdict"] == "mirror", check()["not_looked"].as_array().unwrap().is_empty());
+    web(None);
+    assert_eq!(is_whole(), (true, true), "{}", check());
+    // Both ways see the same of archives that are empty, cut or gone, and of manifests that are none.
+    let files = |end: &str| -> Vec<PathBuf> {
+        let all = walkdir::WalkDir::new(&site).into_iter().flatten().map(walkdir::DirEntry::into_path);
+        all.filter(|path| path.is_file() && path.to_string_lossy().contains(end)).collect()
+    };
+    let with = |end: &str, change: &dyn Fn(&PathBuf)| {
+        let kept: Vec<_> =
+            files(end).into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+        assert!(!kept.is_empty());
+        kept.iter().for_each(|(path, _)| change(path));
+        for text in [std::fs::read_to_string(&config).unwrap(), folder.clone()] {
+            let before = std::fs::read(&config).unwrap();
+            std::fs::write(&config, text).unwrap();
+            assert_eq!(is_whole(), (false, true), "{end}: {}", check());
+            std::fs::write(&config, before).unwrap();
+        }
+        kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    };
+    with("/blobs/", &|path| std::fs::write(path, "").unwrap());
+    with("/blobs/", &|path| std::fs::remove_file(path).unwrap());
+    with(".spec.manifest.json", &|path| std::fs::write(path, "{}").unwrap());
+    assert_eq!(is_whole(), (true, true), "{}", check());
+    for status in ["503 Service Unavailable", "403 Forbidden"] {
+        web(Some(status));
+        let told = check()["not_looked"].to_string();
+        assert!(told.contains("cannot be told: HTTP ") && check()["verdict"] != "mirror", "{told}");
+    }
 }
 
 fn mirror(bed: &Bed) -> String {
