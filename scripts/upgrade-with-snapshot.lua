@@ -97,10 +97,9 @@ local function check_guards(o, at)
   for _, name in ipairs(o.keep) do
     if not known[name] then fail("usage", "--keep " .. name .. ": there is no package of that name in " .. o.env) end
   end
-  local checks = {}
-  for _, row in ipairs(check.list()) do checks[#checks + 1] = row.name end
-  for _, name in ipairs(o.checks) do
-    if not contains(checks, name) then fail("usage", "check '" .. name .. "' does not exist", nil, "the checks are " .. table.concat(checks, ", ")) end
+  if #o.checks > 0 then
+    local ok, e = pcall(check.select, { only = o.checks })
+    if not ok then fail("usage", "--checks: " .. reason(e), nil, advice(o, e)) end
   end
   if #o.try > 0 and #env.show(at).manifest.views == 0 then fail("usage", "--try: " .. o.env .. " has no view") end
 end
@@ -287,8 +286,13 @@ local function by_generation(o)
     end)
     if ok then return true end
     if is_cancel(e) then error(e, 0) end
-    generation.rollback(line, { to = before })
+    local back, why = pcall(generation.rollback, line, { to = before })
     snapshot.unpin(taken)
+    if not back then
+      fail("not_done", "generation " .. number .. " of " .. line .. " was published and failed: " .. reason(e)
+        .. "; users are still on it, for they could not be sent back: " .. reason(why), facts_of(e),
+        "moonstack generation rollback " .. line .. " --to " .. before .. " --force")
+    end
     fail("not_done", "users are back on generation " .. before .. " of " .. line .. "; generation " .. number .. " was published and failed: " .. reason(e), facts_of(e), advice(o, e))
   end)
   run.step("tidy", { needs = { "look again" }, inputs = o.keep_generations }, function()

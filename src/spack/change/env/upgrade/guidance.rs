@@ -23,6 +23,9 @@ use crate::spack::text::yaml::Yaml;
 /// Virtual packages that compilers and the C library provide: what provides them is no choice of the environment.
 const LANGUAGES: [&str; 4] = ["c", "cxx", "fortran", "libc"];
 
+/// The concrete specs of a lock.
+type ByName<'l> = BTreeMap<&'l str, Vec<&'l SpecRow>>;
+
 /// What stays, and what it is for.
 pub struct Guidance<'a> {
     pub scope: &'a Scope,
@@ -53,13 +56,13 @@ impl Guidance<'_> {
 
     /// `packages.yaml`, in the part of YAML that is JSON.
     fn packages(&self) -> Result<String> {
-        let mut by_name: BTreeMap<&str, Vec<&SpecRow>> = BTreeMap::new();
+        let mut by_name = ByName::new();
         for row in self.lock.specs.values() {
             by_name.entry(&row.name).or_default().push(row);
         }
         let mut packages = Map::new();
-        for (name, rows) in by_name {
-            let mut list = self.preferences(&rows);
+        for (&name, rows) in &by_name {
+            let mut list = self.preferences(rows, &by_name);
             if list.is_empty() {
                 continue;
             }
@@ -87,7 +90,7 @@ impl Guidance<'_> {
     }
 
     /// What all of one name have in common, unless something else is asked for.
-    fn preferences(&self, rows: &[&SpecRow]) -> Vec<Value> {
+    fn preferences(&self, rows: &[&SpecRow], by_name: &ByName<'_>) -> Vec<Value> {
         let [first, others @ ..] = rows else { return Vec::new() };
         if rows.iter().any(|row| row.external.is_some()) {
             return Vec::new();
@@ -116,7 +119,7 @@ impl Guidance<'_> {
         if asked.is_none_or(|spec| spec.compiler.is_none() && !spec.dependencies.iter().any(|e| e.direct)) {
             list.extend(self.compilers(rows));
         }
-        list.extend(self.below(rows));
+        list.extend(self.below(rows, by_name));
         let target = first.arch.target.as_ref().filter(|target| {
             asked.is_none_or(|spec| spec.target.is_none())
                 && others.iter().all(|row| row.arch.target.as_ref() == Some(target))
@@ -126,13 +129,13 @@ impl Guidance<'_> {
     }
 
     /// Of several packages of one name below it: the version and the variants of the one that it has.
-    fn below(&self, rows: &[&SpecRow]) -> Vec<String> {
+    fn below(&self, rows: &[&SpecRow], by_name: &ByName<'_>) -> Vec<String> {
         let [first, others @ ..] = rows else { return Vec::new() };
-        let named = |name: &str| self.lock.specs.values().filter(|row| row.name == name).collect::<Vec<_>>();
         let mut out = Vec::new();
         for edge in first.dependencies.iter().filter(|edge| self.touched.contains(&edge.hash)) {
             let same = others.iter().all(|row| row.dependencies.iter().any(|other| other.hash == edge.hash));
-            let (all, is_asked) = (named(&edge.name), self.asks.specs.contains_key(&edge.name));
+            let all = by_name.get(edge.name.as_str()).map_or(&[][..], Vec::as_slice);
+            let is_asked = self.asks.specs.contains_key(&edge.name);
             let Some(own) = self.lock.specs.get(&edge.hash).filter(|_| same && !is_asked && all.len() > 1)
             else {
                 continue;
