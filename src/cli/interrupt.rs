@@ -7,7 +7,7 @@ use signal_hook::iterator::Signals;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::term::Printer;
-use crate::world::proc::{process, terminal};
+use crate::world::proc::{running, terminal};
 use crate::world::scope::cancel::Cancel;
 
 /// Knows the scope that the next signal cancels.
@@ -38,8 +38,12 @@ impl Interrupts {
                             slot.asked = true;
                         }
                         _ => {
-                            process::kill_all();
+                            running::kill_all();
                             printer.end();
+                            let left = running::left();
+                            if !left.is_empty() {
+                                printer.warn(&running::told(&left));
+                            }
                             terminal::restore();
                             std::process::exit(i32::from(Kind::Cancelled.exit_code()));
                         }

@@ -25,7 +25,7 @@ use crate::practice;
 use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
 use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
-use crate::world::proc::{cwd, orphans};
+use crate::world::proc::{cwd, orphans, running};
 use crate::world::state::store::Store;
 use crate::world::who::host;
 
@@ -55,6 +55,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
+    running::adopt();
     let printer = Arc::new(printer(&cli.global, args::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
         Ok(code) => code,
@@ -218,6 +219,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Completions { shell } => commands::workflows::completions(&session, *shell).await,
         Command::Verb(call) => commands::verbs::run(&session, call).await,
     };
+    let result = with_left(&session, result);
     session.close(&result);
     match ran(command, &opened.words) {
         Some(name) => {
@@ -225,6 +227,16 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         }
         None => result,
     }
+}
+
+/// What was ended and still runs is named, and the command has not ended well.
+fn with_left(session: &Session, result: Result<u8>) -> Result<u8> {
+    let left = running::left();
+    if left.is_empty() {
+        return result;
+    }
+    session.cx.world.warn(running::told(&left));
+    result.map(|code| code.max(1))
 }
 
 /// What is run, if this is a command that runs something and is not only a look or a plan.

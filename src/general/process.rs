@@ -17,7 +17,9 @@ use crate::world::{Action, Effect};
 const SHOWN: usize = 2000;
 
 /// Runs a program, without a shell, in a process group of its own, and waits until it ends. On a time limit or
-/// a cancel the whole group is ended.
+/// a cancel it is ended with all that it has started, also with what has made a session of its own (`setsid`). The
+/// same becomes of what it leaves behind if it fails. If it ends by itself with exit code 0, its process group is
+/// ended, and what has a session of its own, as daemons have, is left running.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct RunArgs {
     /// The program and its arguments, each as it is: nothing is expanded.
@@ -27,7 +29,7 @@ pub struct RunArgs {
     /// Environment variables to add or replace.
     #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Give it only the variables in `env`, and the mark `MOONSTACK_PID`.
+    /// Give it only the variables in `env`, and the mark `MOONSTACK_PROGRAM`.
     #[serde(default)]
     clear_env: bool,
     /// What it reads; nothing by default.

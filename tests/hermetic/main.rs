@@ -19,6 +19,7 @@ mod mutations;
 mod planned;
 mod policies;
 mod practice;
+mod programs;
 mod progress;
 mod reading;
 mod recorded;

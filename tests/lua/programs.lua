@@ -22,7 +22,7 @@ r = process.run({ "/usr/bin/env" }, { env = { ONLY = "this" }, clear_env = true 
 -- Beside them there is only the mark by which programs are found that a killed run has left behind.
 local given = {}
 for _, line in ipairs(text.lines(r.stdout)) do
-  if not line:match("^MOONSTACK_PID=%d+$") then given[#given + 1] = line end
+  if not line:match("^MOONSTACK_PROGRAM=[%d.:]+$") then given[#given + 1] = line end
 end
 assert(#given == 1 and given[1] == "ONLY=this")
 r = process.run({ "sh", "-c", "seq 1 5000; echo end" }, { log = dir .. "/log", tail = 100 })

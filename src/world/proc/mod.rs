@@ -2,11 +2,13 @@
 //! started. There is no shell.
 //!
 //! ```text
-//! process → { cwd, orphans, program, terminal }
+//! process → { cwd, orphans, program, running, terminal } → descendants
 //! ```
 
 pub mod cwd;
+mod descendants;
 pub mod orphans;
 pub mod process;
 pub mod program;
+pub mod running;
 pub mod terminal;

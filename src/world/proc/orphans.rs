@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::descendants::{Process, of_moonstack};
 use crate::base::atomic;
 
-/// The variable that every program gets: who started it.
-pub const MARK: &str = "MOONSTACK_PID";
 /// How long they may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -22,44 +21,39 @@ pub fn lives(pid: u32) -> bool {
     !matches!(kill(pid, None), Err(nix::errno::Errno::ESRCH))
 }
 
-/// Process ids of what that moonstack has left behind.
-pub fn of(pid: u32) -> BTreeSet<i32> {
-    let mark = format!("{MARK}={pid}");
-    let mut found = BTreeSet::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return found };
-    for entry in entries.flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        // Those of other users cannot be read, and are not ours to end.
-        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        if environment.split(|b| *b == 0).any(|variable| variable == mark.as_bytes()) {
-            found.insert(id);
-        }
-    }
-    found
-}
-
-/// Ends them: an interrupt, on which Spack unwinds, then a kill. Gives how many there were.
+/// Ends them: an interrupt, on which Spack unwinds, an end for what is left once the first ones are gone, then a kill.
+/// Gives how many there were.
 pub fn end(pid: u32) -> usize {
     if lives(pid) {
         return 0;
     }
-    let found = of(pid);
-    for id in &found {
-        let _ = kill(Pid::from_raw(*id), Signal::SIGINT);
+    let mut found = of_moonstack(pid);
+    let (first, others): (Vec<Process>, Vec<Process>) =
+        found.iter().cloned().partition(|process| found.iter().all(|other| other.id != process.parent));
+    for process in first.iter().chain(&others) {
+        let _ = process.signal(Signal::SIGINT);
     }
     let begin = Instant::now();
+    let mut asked = false;
     loop {
-        let left = of(pid);
-        if left.is_empty() {
+        // Those that were seen once count also when they have lost their parents.
+        let more = of_moonstack(pid).into_iter().filter(|p| !found.iter().any(|known| known.is(p)));
+        found.extend(more.collect::<Vec<_>>());
+        let left: Vec<&Process> = found.iter().filter(|process| process.is_there()).collect();
+        if left.is_empty() || begin.elapsed() > GRACE * 2 {
             return found.len();
         }
-        if begin.elapsed() > GRACE {
-            for id in left {
-                let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+        let signal = if begin.elapsed() > GRACE {
+            Some(Signal::SIGKILL)
+        } else {
+            let alone = !asked && !first.iter().any(Process::is_there);
+            asked |= alone;
+            alone.then_some(Signal::SIGTERM)
+        };
+        if let Some(signal) = signal {
+            for process in left {
+                let _ = process.signal(signal);
             }
-        }
-        if begin.elapsed() > GRACE * 2 {
-            return found.len();
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -79,6 +73,7 @@ pub fn sweep(pid: u32, folders: &BTreeSet<PathBuf>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::descendants::MARK;
     use super::*;
 
     #[test]
@@ -86,17 +81,18 @@ mod tests {
         // A process id that nobody has.
         let dead = (4_000_000..4_100_000).find(|pid| !lives(*pid)).unwrap();
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "sleep 60 & sleep 60"])
-            .env(MARK, dead.to_string())
+            .args(["-c", "sleep 60 & env -i sleep 60 & sleep 60"])
+            .env(MARK, format!("1.1:{dead}.3:{dead}1.2"))
             .spawn()
             .unwrap();
         let begin = Instant::now();
-        while of(dead).len() < 3 && begin.elapsed() < Duration::from_secs(5) {
+        while of_moonstack(dead).len() < 4 && begin.elapsed() < Duration::from_secs(5) {
             std::thread::sleep(Duration::from_millis(10));
         }
+        assert!(of_moonstack(dead / 10).is_empty());
         let reaper = std::thread::spawn(move || child.wait());
-        assert_eq!(end(dead), 3);
-        assert!(of(dead).is_empty());
+        assert_eq!(end(dead), 4);
+        assert!(of_moonstack(dead).is_empty());
         reaper.join().unwrap().unwrap();
     }
 }

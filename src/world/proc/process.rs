@@ -1,72 +1,29 @@
-//! Runs a program in a process group of its own: streams its lines, keeps a bounded tail, and ends the whole
-//! group on a time limit or a cancel. `kill_on_drop` alone leaves grandchildren running, and Spack's builders
-//! are grandchildren.
+//! Runs a program in a process group of its own: streams its lines, keeps a bounded tail, and on a time limit or a
+//! cancel ends it with everything that it has started, also in other groups and sessions. `kill_on_drop` alone leaves
+//! grandchildren running, and Spack's builders are grandchildren with sessions of their own.
 
 use crate::world::proc::program::Listener;
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin};
+use crate::world::proc::running::Running;
 use crate::world::scope::cancel::Cancel;
 use crate::world::scope::event::Stream;
 
-/// How long a killed group may take to be gone: what waits for a disk ends late.
-const GONE: Duration = Duration::from_secs(10);
-/// How long a pipe may stay open after the program itself has ended.
+/// How long a pipe may stay open after the program itself has ended, and how long what a failed program has left
+/// behind may take to end by itself.
 const LINGER: Duration = Duration::from_secs(2);
 /// A line longer than this is delivered in pieces.
 const LINE_LIMIT: usize = 64 * 1024;
-
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// Kills every group that is still running; for the moment before an immediate exit.
-pub fn kill_all() {
-    if let Ok(groups) = GROUPS.lock() {
-        for group in groups.iter() {
-            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
-        }
-    }
-}
-
-/// The leader's process id, which is also the group's; forgets it and kills what is left when dropped.
-struct Group(i32);
-
-impl Group {
-    fn new(pid: i32) -> Self {
-        if let Ok(mut groups) = GROUPS.lock() {
-            groups.insert(pid);
-        }
-        Group(pid)
-    }
-
-    fn signal(&self, signal: Signal) {
-        let _ = killpg(Pid::from_raw(self.0), signal);
-    }
-
-    fn alive(&self) -> bool {
-        killpg(Pid::from_raw(self.0), None).is_ok()
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
-        if let Ok(mut groups) = GROUPS.lock() {
-            groups.remove(&self.0);
-        }
-    }
-}
 
 /// Keeps the end of a stream.
 struct Keep {
@@ -108,9 +65,8 @@ pub async fn run(program: Program) -> Result<Ran> {
     }
     let begin = Instant::now();
     let mut log = program.log.as_deref().map(open_log).transpose()?;
-    let mut child = spawn(&program)?;
+    let (mut child, mut running) = spawn(&program)?;
     let _hold = scope.hold();
-    let group = Group::new(child.id().map_or(0, |id| id as i32));
     let _stdin = feed(&mut child, &program.stdin);
 
     let (sender, mut pieces) = mpsc::channel::<(Stream, Vec<u8>)>(64);
@@ -143,23 +99,25 @@ pub async fn run(program: Program) -> Result<Ran> {
             done = child.wait(), if status.is_none() => {
                 status = Some(done.map_err(|e| Trouble::new(Kind::Io, format!("cannot wait for {}: {e}", name(&program))))?);
                 linger_until = Some(Instant::now() + LINGER);
+                if ending.why.is_some() {
+                    // Nobody is left who could end them in an order of his own.
+                    running.signal_all(Signal::SIGTERM);
+                }
             }
-            () = scope.cancelled(), if ending.why.is_none() => ending.begin(Why::Cancelled, &group, program.gentle),
-            () = sleep_until(ending.next()) => ending.step(&group, program.gentle),
+            () = scope.cancelled(), if ending.why.is_none() => ending.begin(Why::Cancelled, &running, program.gentle),
+            () = sleep_until(ending.next()) => ending.step(&mut running, program.gentle),
             () = sleep_until(linger_until) => {
                 // Somebody in the group keeps our pipe although the program is gone.
-                group.signal(Signal::SIGKILL);
+                running.signal(Signal::SIGKILL);
                 open = false;
                 linger_until = None;
             }
         }
     }
-    if ending.why.is_some() {
-        let patience = Instant::now() + GONE;
-        while group.alive() && Instant::now() < patience {
-            group.signal(Signal::SIGKILL);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    match ending.why {
+        Some(_) => running.end(ending.rest()).await,
+        None if status.is_some_and(|status| status.success()) => running.ended_well(),
+        None => running.end(LINGER).await,
     }
     if matches!(ending.why, Some(Why::Cancelled)) {
         return Err(Trouble::cancelled());
@@ -185,7 +143,7 @@ fn open_log(path: &Path) -> Result<std::fs::File> {
         .map_err(|e| Trouble::io("write", path, e))
 }
 
-fn spawn(program: &Program) -> Result<Child> {
+fn spawn(program: &Program) -> Result<(Child, Running)> {
     let Some((executable, args)) = program.argv.split_first() else {
         return Err(Trouble::usage("the argument list of a program is empty")
             .hint("give at least the program: process.run({ \"ls\", \"-l\" })"));
@@ -194,7 +152,7 @@ fn spawn(program: &Program) -> Result<Child> {
         return Err(Trouble::usage(format!("an argument contains a zero byte: {bad:?}")));
     }
     let mut command = Command::new(executable);
-    command.args(args).process_group(0).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if program.stdin == Stdin::Null { Stdio::null() } else { Stdio::piped() });
     if program.clear_env {
         command.env_clear();
@@ -205,14 +163,13 @@ fn spawn(program: &Program) -> Result<Child> {
         }
         command.env(key, value);
     }
-    command.env(super::orphans::MARK, std::process::id().to_string());
     if let Some(cwd) = &program.cwd {
         if !cwd.is_dir() {
             return Err(Trouble::new(Kind::NotFound, format!("there is no folder {}", cwd.display())));
         }
         command.current_dir(cwd);
     }
-    command.spawn().map_err(|e| {
+    Running::spawn(&mut command).map_err(|e| {
         let kind = match e.kind() {
             std::io::ErrorKind::NotFound => Kind::NotFound,
             std::io::ErrorKind::PermissionDenied => Kind::Permission,
@@ -366,21 +323,26 @@ impl Ending {
         }
     }
 
-    fn step(&mut self, group: &Group, gentle: Gentle) {
+    /// What is left of the time in which it may end by itself.
+    fn rest(&self) -> Duration {
+        self.kill_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn step(&mut self, running: &mut Running, gentle: Gentle) {
         if self.why.is_some() {
-            group.signal(Signal::SIGKILL);
+            running.signal_all(Signal::SIGKILL);
             self.kill_at = None;
         } else if self.hard.is_some_and(|t| t <= Instant::now()) {
-            self.begin(Why::Timeout, group, gentle);
+            self.begin(Why::Timeout, running, gentle);
         } else if self.quiet_at().is_some_and(|t| t <= Instant::now()) {
-            self.begin(Why::Silence, group, gentle);
+            self.begin(Why::Silence, running, gentle);
         }
     }
 
-    fn begin(&mut self, why: Why, group: &Group, gentle: Gentle) {
+    fn begin(&mut self, why: Why, running: &Running, gentle: Gentle) {
         self.why = Some(why);
         self.kill_at = Instant::now().checked_add(self.grace);
-        group.signal(match gentle {
+        running.signal(match gentle {
             Gentle::Terminate => Signal::SIGTERM,
             Gentle::Interrupt => Signal::SIGINT,
         });
