@@ -42,6 +42,8 @@ pub enum Kind {
     Cancelled,
     /// A time limit ran out.
     Timeout,
+    /// A script needs more memory than it may have, or a value is nested too deep.
+    Limit,
     /// Sources or binaries could not be fetched.
     Fetch,
     /// The solver found no solution.
@@ -86,6 +88,7 @@ impl Kind {
         Kind::Busy,
         Kind::Cancelled,
         Kind::Timeout,
+        Kind::Limit,
         Kind::Fetch,
         Kind::Concretization,
         Kind::Build,
@@ -118,6 +121,7 @@ impl Kind {
             Kind::Busy => "busy",
             Kind::Cancelled => "cancelled",
             Kind::Timeout => "timeout",
+            Kind::Limit => "limit",
             Kind::Fetch => "fetch",
             Kind::Concretization => "concretization",
             Kind::Build => "build",

@@ -1,14 +1,35 @@
-//! Ctrl-C and SIGTERM: the first cancels the running scope, so that cleanup runs; the second ends at once.
+//! Ctrl-C and SIGTERM: the first cancels the running scope, so that cleanup runs; the second ends at once. So does a
+//! script that has to stop and takes no notice.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::script::pulse::Pulse;
 use crate::term::Printer;
 use crate::world::proc::{running, terminal};
 use crate::world::scope::cancel::Cancel;
+
+/// So long Lua may take no notice that it has to stop.
+const UNNOTICED: Duration = Duration::from_secs(3);
+/// From one look at it to the next.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Ends the programs and this process, and leaves the terminal clean.
+fn end_at_once(printer: &Printer, say: impl FnOnce(), code: u8) -> ! {
+    running::kill_all();
+    printer.end();
+    say();
+    let left = running::left();
+    if !left.is_empty() {
+        printer.warn(&running::told(&left));
+    }
+    terminal::restore();
+    std::process::exit(i32::from(code));
+}
 
 /// Knows the scope that the next signal cancels.
 #[derive(Clone, Default)]
@@ -37,21 +58,45 @@ impl Interrupts {
                             scope.cancel();
                             slot.asked = true;
                         }
-                        _ => {
-                            running::kill_all();
-                            printer.end();
-                            let left = running::left();
-                            if !left.is_empty() {
-                                printer.warn(&running::told(&left));
-                            }
-                            terminal::restore();
-                            std::process::exit(i32::from(Kind::Cancelled.exit_code()));
-                        }
+                        _ => end_at_once(&printer, || {}, Kind::Cancelled.exit_code()),
                     }
                 }
             })
             .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start a thread: {e}")))?;
         Ok(interrupts)
+    }
+
+    /// Watches over a script from a thread of its own: one that has to stop and sits in a function of Lua's library
+    /// takes no notice, so the process ends, with the programs that it started. `record` puts that on record.
+    pub fn guard(
+        printer: &Arc<Printer>,
+        pulse: Arc<Pulse>,
+        record: impl Fn(&Trouble) + Send + 'static,
+    ) -> Result<()> {
+        let printer = Arc::clone(printer);
+        let watch = move || {
+            let scope = loop {
+                if let Some(scope) = pulse.stuck(UNNOTICED) {
+                    break scope;
+                }
+                std::thread::sleep(LOOK);
+            };
+            let trouble = if scope.past_deadline() {
+                Trouble::new(Kind::Timeout, "the time limit of the script ran out, and it did not stop")
+                    .hint("--timeout sets it")
+            } else {
+                Trouble::new(Kind::Cancelled, "the script was to end, and it did not stop")
+            };
+            let trouble = trouble
+                .hint("it was in a function of Lua's own library that cannot be stopped, such as string.rep or a pattern");
+            record(&trouble);
+            end_at_once(&printer, || printer.trouble(&trouble, &|_| None), trouble.kind().exit_code());
+        };
+        std::thread::Builder::new()
+            .name(String::from("watch"))
+            .spawn(watch)
+            .map(drop)
+            .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start a thread: {e}")))
     }
 
     /// The scope that the next signal cancels.

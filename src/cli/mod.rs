@@ -1,5 +1,5 @@
 //! The command line: what was typed, the context that follows from it, one file per command, and what is told at the
-//! end. Results go to stdout, everything else to stderr; a closed pipe is not an error. What a command does to the
+//! end. Results go to stdout, everything else to stderr; who reads no further stops no work. What a command does to the
 //! site is in the domains.
 //!
 //! ```text
@@ -24,7 +24,7 @@ use crate::plan::stored::StoredCommand;
 use crate::practice;
 use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
-use crate::term::printer::{ClosedPipe, Colour, Detail, Printer};
+use crate::term::printer::{Colour, Detail, Printer};
 use crate::world::proc::{cwd, orphans, running};
 use crate::world::state::store::Store;
 use crate::world::who::host;
@@ -59,7 +59,6 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     let printer = Arc::new(printer(&cli.global, args::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
         Ok(code) => code,
-        Err(trouble) if printer.is_closed() || ClosedPipe::is(&trouble) => 0,
         Err(trouble) => {
             printer.trouble(&trouble, &|name| source_text(name, &trouble));
             trouble.kind().exit_code()

@@ -1,6 +1,6 @@
 //! From the command line to a context: site files, state, journal, Spack's variables, the Lua machine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use crate::plan::stored::StoredCommand;
 use crate::practice::{self, PracticeSite};
 use crate::script::Host;
 use crate::script::loader::Loader;
+use crate::script::pulse::Pulse;
 use crate::site::config::Loaded;
 use crate::site::cx::Site;
 use crate::site::shared::SharedConfig;
@@ -60,6 +61,8 @@ pub struct Session {
     pub plan: Option<Plan>,
     pub log: Arc<RunLog>,
     taken: Rc<RefCell<BTreeMap<String, String>>>,
+    /// Whether somebody watches over the scripts.
+    watched: Cell<bool>,
     _practice: Option<Practice>,
 }
 
@@ -207,6 +210,7 @@ impl Session {
             },
             log,
             taken: Rc::default(),
+            watched: Cell::new(false),
             _practice: practice,
         })
     }
@@ -223,7 +227,22 @@ impl Session {
             }
             out.result(text)
         });
+        self.watch()?;
         Host::new(self.cx.clone(), Rc::clone(&self.registry), self.loader(folder), print)
+    }
+
+    /// Sees to it that no script outlives its end for long.
+    fn watch(&self) -> Result<()> {
+        if self.watched.replace(true) {
+            return Ok(());
+        }
+        let pulse = self.cx.keep(|_| Ok(Pulse::default()))?;
+        let journal = Arc::clone(&self.cx.site.journal);
+        Interrupts::guard(&self.printer, pulse, move |trouble| {
+            if let Err(trouble) = journal.end(trouble.kind().exit_code(), Some(trouble.message())) {
+                tracing::error!("journal: {trouble}");
+            }
+        })
     }
 
     pub fn loader(&self, folder: Option<PathBuf>) -> Loader {

@@ -120,10 +120,19 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 fn wrong(format: &str, what: &str, place: Option<(usize, usize)>) -> Trouble {
-    let Some((line, column)) = place else {
-        return Trouble::new(Kind::Corrupt, format!("not {format}: {what}"));
+    // All three readers stop where following the text further would take the whole stack or all memory.
+    let (kind, begin, what) = if what.contains("recurs") {
+        (Kind::Limit, "this cannot be read as", "it is nested too deep")
+    } else if what.contains("budget") {
+        (Kind::Limit, "this cannot be read as", "it is too large when its aliases are followed")
+    } else {
+        (Kind::Corrupt, "not", what)
     };
-    Trouble::new(Kind::Corrupt, format!("not {format}: line {line}, column {column}: {what}"))
+    let begin = format!("{begin} {format}");
+    let Some((line, column)) = place else {
+        return Trouble::new(kind, format!("{begin}: {what}"));
+    };
+    Trouble::new(kind, format!("{begin}: line {line}, column {column}: {what}"))
         .fact("line", line)
         .fact("column", column)
 }

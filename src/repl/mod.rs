@@ -22,7 +22,7 @@ use mlua::{MultiValue, Value};
 use crate::base::{Kind, Result, Trouble};
 use crate::script::host::Uncompiled;
 use crate::script::{Host, help, value};
-use crate::term::{ClosedPipe, Printer};
+use crate::term::Printer;
 use crate::world::proc::terminal;
 use crate::world::scope::cancel::Cancel;
 
@@ -84,9 +84,6 @@ impl Session {
                         "help" => drop(self.statement("help()").await),
                         text => {
                             if let Err(trouble) = self.statement(text).await {
-                                if ClosedPipe::is(&trouble) {
-                                    return Ok(0);
-                                }
                                 self.show_trouble(&trouble, text);
                             }
                         }
@@ -134,9 +131,6 @@ impl Session {
             }
             let whole = std::mem::take(&mut text);
             if let Err(trouble) = self.statement(whole.trim_end()).await {
-                if ClosedPipe::is(&trouble) {
-                    return Ok(0);
-                }
                 self.show_trouble(&trouble, &whole);
                 return Ok(trouble.kind().exit_code());
             }

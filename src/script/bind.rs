@@ -2,9 +2,12 @@
 //! with the nearest.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaSerdeExt as _, MultiValue, Result, Table, Value};
 
+use super::pulse::Pulse;
+use super::value::fields::Fields;
 use super::{module, value};
 use crate::api::Registry;
 use crate::api::gather::{FieldKind, Shape};
@@ -19,18 +22,19 @@ use crate::world::scope::cancel::Cancel;
 const LONGEST_LIST: usize = 200;
 
 /// Puts a table for each module into the globals.
-pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
+pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx, pulse: &Arc<Pulse>) -> Result<()> {
     let globals = lua.globals();
     for name in registry.modules() {
         let owner = Rc::clone(registry);
         let context = cx.clone();
+        let pulse = Arc::clone(pulse);
         let missing = lua.create_function(move |lua, (made, key): (Table, Value)| {
             let Value::String(word) = &key else { return Ok(Value::Nil) };
             let word = word.to_string_lossy();
             let Some(index) = owner.position(&format!("{name}.{word}")) else {
                 return Err(raise(Trouble::unknown(&format!("{name}: function"), &word, owner.names(name))));
             };
-            let function = function(lua, &owner, index, &context)?;
+            let function = function(lua, &owner, index, &context, &pulse)?;
             made.raw_set(key, function.clone())?;
             Ok(Value::Function(function))
         })?;
@@ -39,14 +43,25 @@ pub fn install(lua: &Lua, registry: &Rc<Registry>, cx: &Cx) -> Result<()> {
     Ok(())
 }
 
-fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result<Function> {
-    let (registry, cx) = (Rc::clone(registry), cx.clone());
-    let shape = match registry.at(index) {
-        Some(primitive) => Rc::new(Shape::of(&(primitive.args)())),
+fn function(
+    lua: &Lua,
+    registry: &Rc<Registry>,
+    index: usize,
+    cx: &Cx,
+    pulse: &Arc<Pulse>,
+) -> Result<Function> {
+    let (registry, cx, pulse) = (Rc::clone(registry), cx.clone(), Arc::clone(pulse));
+    let (shape, fields) = match registry.at(index) {
+        Some(primitive) => (
+            Rc::new(Shape::of(&(primitive.args)())),
+            Rc::new(Fields::of(lua, primitive.path, (primitive.result)().as_value())?),
+        ),
         None => return Err(raise(Trouble::new(Kind::Internal, "registry index"))),
     };
     lua.create_async_function(move |lua, arguments: MultiValue| {
         let (registry, cx, shape) = (Rc::clone(&registry), cx.clone(), Rc::clone(&shape));
+        let (fields, pulse) = (Rc::clone(&fields), Arc::clone(&pulse));
+        let guarded = move |value: Value| fields.guard(&value).map(|()| value);
         async move {
             let Some(primitive) = registry.at(index) else {
                 return Err(raise(Trouble::new(Kind::Internal, "registry index")));
@@ -61,7 +76,7 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 perform::next(&cx, primitive.path, &arguments, here(&lua))
             });
             if let Some(Next::Known(known)) = &next {
-                return value::to_lua(&lua, known);
+                return value::to_lua(&lua, known).and_then(guarded);
             }
             let arguments = || value::to_json(&lua, &Value::Table(table.clone()));
             let look = match primitive.effect {
@@ -71,7 +86,7 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
             let look = match look {
                 Some(Ok(known)) => {
                     let known = perform::recalled(&known).map_err(raise)?;
-                    return value::to_lua_as(&lua, &known, primitive.keeps_nulls);
+                    return value::to_lua_as(&lua, &known, primitive.keeps_nulls).and_then(guarded);
                 }
                 Some(Err(look)) => Some(look),
                 None => None,
@@ -82,8 +97,8 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                 (primitive.call)(cx.clone(), &mut <dyn erased_serde::Deserializer<'_>>::erase(deserializer))
                     .map_err(|t| raise(t.about(primitive.path)))?;
             let reply = match next {
-                Some(Next::Make(call)) => scope.guard(perform::make(&cx, call, work)).await,
-                _ => scope.guard(work).await,
+                Some(Next::Make(call)) => pulse.other(scope.guard(perform::make(&cx, call, work))).await,
+                _ => pulse.other(scope.guard(work)).await,
             };
             let given = match &reply {
                 Ok(reply) => value::to_lua_as(&lua, &**reply, primitive.keeps_nulls),
@@ -98,7 +113,7 @@ fn function(lua: &Lua, registry: &Rc<Registry>, index: usize, cx: &Cx) -> Result
                     _ => {}
                 }
             }
-            given
+            given.and_then(guarded)
         }
     })
 }
@@ -208,7 +223,8 @@ fn put(lua: &Lua, out: &Table, path: &str, shape: &Shape, name: &str, value: Val
     }
     let field = shape.known(path, name).map_err(raise)?;
     if let Value::Table(table) = &value {
-        let mixed = value::is_mixed(table);
+        let mixed =
+            value::extent::is_mixed(table).map_err(|t| raise(t.about(format!("{path}: '{name}'"))))?;
         if field.kind.is_list() && (mixed || table.raw_len() == 0 && !table.is_empty()) {
             return Err(raise(field.list_wanted(path)));
         }

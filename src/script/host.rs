@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, Table, Value};
 
 use super::loader::{Loader, Source, check_text};
+use super::pulse::Pulse;
 use super::{bind, check, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble, chunk_names, words};
@@ -37,6 +39,7 @@ pub struct Host {
     globals: Rc<Cell<bool>>,
     declared: Rc<std::cell::RefCell<Option<Table>>>,
     ending: steps::Ending,
+    pulse: Arc<Pulse>,
 }
 
 impl Host {
@@ -50,12 +53,18 @@ impl Host {
         // Without `catch_rust_panics` mlua replaces `pcall` by one that nothing can yield through.
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         error::install(&lua)?;
+        // What all strings share is nobody's to change.
+        if let Some(strings) = lua.type_metatable::<mlua::LuaString>() {
+            strings.raw_set("__metatable", false)?;
+        }
         let globals = lua.globals();
         let raw_xpcall: Function = globals.raw_get("xpcall")?;
         let raw_pcall: Function = globals.raw_get("pcall")?;
         let allow_globals = Rc::new(Cell::new(false));
         let declared = Rc::new(std::cell::RefCell::new(None));
-        bind::install(&lua, &registry, &cx)?;
+        lua.set_memory_limit(usize::try_from(cx.site.memory_limit()).unwrap_or(usize::MAX))?;
+        let pulse = cx.keep(|_| Ok(Pulse::default())).map_err(raise)?;
+        bind::install(&lua, &registry, &cx, &pulse)?;
         install_output(&lua, Rc::clone(&print))?;
         help::install(&lua, &registry, &loader, print)?;
         let host = host_table(&lua, &registry, &loader, &raw_pcall, &allow_globals, &declared, &cx)?;
@@ -64,10 +73,21 @@ impl Host {
         for (name, text) in TEXTS {
             lua.load(*text).set_name(chunk_names::chunk(name)).call::<()>(&host)?;
         }
-        interrupt::install(&lua)?;
+        interrupt::install(&lua, Arc::clone(&pulse))?;
         let handler =
             lua.create_function(|lua, failed: Value| Ok(Value::Error(Box::new(annotate(lua, &failed)))))?;
-        Ok(Host { lua, cx, registry, loader, raw_xpcall, handler, globals: allow_globals, declared, ending })
+        Ok(Host {
+            lua,
+            cx,
+            registry,
+            loader,
+            raw_xpcall,
+            handler,
+            globals: allow_globals,
+            declared,
+            ending,
+            pulse,
+        })
     }
 
     pub fn lua(&self) -> &Lua {
@@ -131,7 +151,8 @@ impl Host {
         let mut call =
             MultiValue::from_vec(vec![Value::Function(function), Value::Function(self.handler.clone())]);
         call.extend(arguments);
-        let ended: LuaResult<MultiValue> = scope.enter(self.raw_xpcall.call_async(call)).await;
+        let work = scope.enter(self.raw_xpcall.call_async(call));
+        let ended: LuaResult<MultiValue> = Arc::clone(&self.pulse).lua(scope, work).await;
         let mut values = ended.map_err(|e| error::from_error(&e))?;
         if let Some(Value::Boolean(true)) = values.pop_front() {
             Ok(values)

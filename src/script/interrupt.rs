@@ -1,10 +1,12 @@
 //! A script that computes without ever waiting can be stopped, too.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use mlua::{Function, Lua, Result, ffi};
 
 use crate::base::{Trouble, chunk_names};
+use crate::script::pulse::Pulse;
 use crate::script::value::error::raise;
 use crate::world::scope::cancel::Cancel;
 
@@ -27,8 +29,9 @@ pub fn look(lua: &Lua) -> Result<Function> {
 /// to-be-closed variables with it, where no cleanup may wait. Raised by a function that the hook calls, it unwinds
 /// as every error does.
 #[allow(unsafe_code)]
-pub fn install(lua: &Lua) -> Result<()> {
-    let stop = lua.create_function(|lua, ()| {
+pub fn install(lua: &Lua, pulse: Arc<Pulse>) -> Result<()> {
+    let stop = lua.create_function(move |lua, ()| {
+        pulse.beat();
         if is_cancelled() && may_stop(lua) { Err(raise(Trouble::cancelled())) } else { Ok(()) }
     })?;
     lua.set_named_registry_value(LOOK, stop)?;

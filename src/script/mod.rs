@@ -2,7 +2,7 @@
 //! primitive does is not known here.
 //!
 //! ```text
-//! trial → host → { bind, help, steps } → { module, workflow, interrupt, task } → { value, check, loader }
+//! trial → host → { bind, help, steps } → { module, workflow, interrupt, task } → { value, check, loader, pulse }
 //! ```
 
 pub mod bind;
@@ -12,6 +12,7 @@ pub mod host;
 mod interrupt;
 pub mod loader;
 pub mod module;
+pub mod pulse;
 mod steps;
 pub mod task;
 pub mod trial;

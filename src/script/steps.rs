@@ -162,7 +162,8 @@ fn end_step(lua: &Lua, cx: &Cx, name: String, state: &str, result: &Value, faile
         Value::String(text) => Some(text.to_string_lossy()),
         failed => Some(error::from_value(lua, failed).message().to_owned()),
     };
-    let result = value::to_json(lua, result);
+    let result = value::to_whole_json(lua, result)
+        .map_err(|t| raise(t.about(format!("the result of step '{name}'"))))?;
     let seconds = cx.site.journal.end_step(&name, known, &result, message.as_deref()).map_err(raise)?;
     cx.world.tell(Event::StepFinished { name, state: known.name().to_owned(), seconds });
     Ok(())
@@ -177,7 +178,8 @@ fn step_digest(
     files: Option<&Table>,
     body: &Function,
 ) -> Result<String> {
-    let mut text = value::to_json(lua, inputs).to_string();
+    let inputs = value::to_whole_json(lua, inputs).map_err(|t| raise(t.about("run.step: 'inputs'")))?;
+    let mut text = inputs.to_string();
     for file in files.into_iter().flat_map(Table::sequence_values::<String>) {
         let path = std::path::PathBuf::from(file?);
         let digest = match cx.world.eyes.digest(&path) {

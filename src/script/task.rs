@@ -145,8 +145,11 @@ fn child(pcall: Function, nursery: Cancel, job: Job) -> impl Future<Output = Res
     protected(pcall, nursery.child(None), job)
 }
 
-/// Runs one function under a protected call as the work of `scope`.
+/// Runs one function under a protected call as the work of `scope`. What is cancelled before it begins does not.
 pub async fn protected(pcall: Function, scope: Cancel, (work, arguments): Job) -> Result<Ended> {
+    if scope.is_cancelled() {
+        return Ok((false, Value::Error(Box::new(raise(Trouble::cancelled())))));
+    }
     let mut call = MultiValue::from_vec(vec![Value::Function(work)]);
     call.extend(arguments);
     let mut reply: MultiValue = scope.enter(pcall.call_async(call)).await?;

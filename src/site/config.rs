@@ -85,7 +85,7 @@ pub struct CheckConfig {
     pub timeout: Option<String>,
 }
 
-/// Time limits of what runs unattended.
+/// Limits of what runs unattended.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -99,7 +99,12 @@ pub struct Limits {
     pub program: Option<String>,
     /// A run as a whole is ended after this long, unless `--timeout` says otherwise.
     pub run: Option<String>,
+    /// So much memory a script may take, 1 GiB unless it says otherwise.
+    pub memory: Option<String>,
 }
+
+/// The least that a script may be given.
+const LEAST_MEMORY: u64 = 16 << 20;
 
 /// The effective configuration and where each value came from.
 #[derive(Debug, Clone, Default)]
@@ -171,6 +176,13 @@ impl Limits {
         ] {
             if let Some(value) = value {
                 words::parse_span(value).map_err(|t| configuration(&format!("limits.{key}"), &t))?;
+            }
+        }
+        if let Some(memory) = &self.memory {
+            let bytes = words::parse_size(memory).map_err(|t| configuration("limits.memory", &t))?;
+            if bytes < LEAST_MEMORY {
+                let least = Trouble::usage(format!("at least {} are needed", words::size(LEAST_MEMORY)));
+                return Err(configuration("limits.memory", &least));
             }
         }
         Ok(())

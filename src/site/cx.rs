@@ -100,6 +100,11 @@ impl Site {
         self.loaded.config.limits.run.as_ref().and_then(|v| words::parse_span(v).ok())
     }
 
+    /// A script may take so much memory.
+    pub fn memory_limit(&self) -> u64 {
+        self.loaded.config.limits.memory.as_ref().and_then(|v| words::parse_size(v).ok()).unwrap_or(1 << 30)
+    }
+
     /// So long a generation stays after users were moved away from it.
     pub fn grace(&self) -> Duration {
         limit(self.loaded.config.generations.grace.as_ref(), Duration::from_hours(7 * 24))

@@ -12,4 +12,4 @@ pub mod table;
 pub mod trouble;
 pub mod value;
 
-pub use printer::{ClosedPipe, Colour, Detail, Printer};
+pub use printer::{Colour, Detail, Printer};

@@ -38,23 +38,6 @@ pub enum Colour {
     Never,
 }
 
-/// The reader of standard output went away, as `head` does. Not an error: the command ends quietly with 0.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("nobody reads the output any more")]
-pub struct ClosedPipe;
-
-impl ClosedPipe {
-    /// As an error that no script can swallow.
-    pub fn trouble() -> Trouble {
-        Trouble::new(Kind::Cancelled, "nobody reads the output any more").caused_by(ClosedPipe)
-    }
-
-    /// Whether that is why something ended.
-    pub fn is(trouble: &Trouble) -> bool {
-        std::error::Error::source(trouble).is_some_and(<dyn std::error::Error>::is::<ClosedPipe>)
-    }
-}
-
 struct Streams {
     out: Box<dyn Write + Send>,
     err: Shared,
@@ -154,6 +137,9 @@ impl Printer {
 
     /// Writes much, without having it all in memory.
     pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let mut streams = self.lock();
         streams.clear();
         let mut out = BufWriter::with_capacity(1 << 16, &mut streams.out);
@@ -162,16 +148,18 @@ impl Printer {
         drop(out.into_parts());
         let written = written.and_then(|()| streams.out.flush());
         streams.draw();
-        written.map_err(|e| self.failed(&e))
-    }
-
-    fn failed(&self, error: &io::Error) -> Trouble {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            self.closed.store(true, Ordering::SeqCst);
-            return ClosedPipe::trouble();
+        match written {
+            // The reader went away, as `head` does: there is nobody to write to, and the work goes on.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Err(e) => {
+                let kind = if e.kind() == io::ErrorKind::StorageFull { Kind::Disk } else { Kind::Io };
+                Err(Trouble::new(kind, format!("cannot write the output: {e}")))
+            }
+            Ok(()) => Ok(()),
         }
-        let kind = if error.kind() == io::ErrorKind::StorageFull { Kind::Disk } else { Kind::Io };
-        Trouble::new(kind, format!("cannot write the output: {error}"))
     }
 
     /// Whether the reader of the results went away.
@@ -206,9 +194,6 @@ impl Printer {
 
     /// Shows an error; `source` gives the text of a script or file by the name that the error carries.
     pub fn trouble(&self, trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>) {
-        if ClosedPipe::is(trouble) {
-            return;
-        }
         if self.json || self.events {
             let mut told = trouble::json(trouble);
             if self.events {

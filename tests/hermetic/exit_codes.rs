@@ -69,6 +69,8 @@ const WAYS: &[Way] = &[
         args: &["env", "status", "n"],
         ..PLAIN
     },
+    Way { name: "what is not installed", code: 1, args: &["find", "openblas"], ..PLAIN },
+    Way { name: "the same for programs", code: 1, args: &["--json", "find", "openblas"], ..PLAIN },
     Way {
         name: "a script that raises",
         code: 2,
@@ -280,26 +282,35 @@ fn a_second_instance_is_5_and_a_signal_is_130() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_no_run_with_0() {
+fn a_reader_that_goes_away_stops_the_output_and_nothing_else() {
     let bed = Bed::practice();
-    let cut = bed.script("cut.lua", "fs.mkdir('begun') print('a line') fs.mkdir('late')");
-    let failing = bed.script("failing.lua", "fs.mkdir('begun') fail('build', 'it broke')");
+    let whole = bed.script("whole.lua", "print('a line') print('another') fs.mkdir('late')");
+    let failing = bed.script("failing.lua", "fs.mkdir('begun') print('a line') fail('build', 'it broke')");
+    let refused = bed.script("refused.lua", "print(('x'):rep(1e6)) fail('refused', 'not today')");
     for (args, code) in [
-        (&["run", "upgrade-with-snapshot", "science", "hdf5@1.12"][..], 130),
-        (&["run", &cut], 130),
+        (&["run", "upgrade-with-snapshot", "science", "hdf5@1.12"][..], 0),
+        (&["run", &whole], 0),
         (&["run", &failing, "--summary"], 2),
-        // What was only read is not wanted any more.
+        (&["run", &refused], 4),
+        (&["eval", "print(1) fail('lock', 'x')"], 2),
+        (&["call", "env.show", "{\"name\": \"nowhere\"}"], 2),
         (&["find"], 0),
+        (&["find", "nosuch"], 1),
+        (&["--json", "find", "nosuch"], 1),
+        (&["find", "nosuch", "--env", "nowhere"], 2),
+        (&["run", "health-sweep", "--nonsense"], 3),
+        (&["nonsense"], 3),
+        (&["snapshot", "show", "nowhere"], 2),
     ] {
         let mut child = bed.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
     }
-    assert!(bed.root.join("begun").exists() && !bed.root.join("late").exists());
+    assert!(bed.root.join("begun").exists() && bed.root.join("late").exists());
     let runs = bed.json(&["runs"]);
     let of = |script: &str| runs.as_array().unwrap().iter().find(|row| row["script"] == script);
-    assert_eq!(of("upgrade-with-snapshot").unwrap()["state"], "cancelled", "{runs}");
-    assert_eq!(bed.used().unwrap().1, 1, "users are where they were");
+    assert_eq!(of("upgrade-with-snapshot").unwrap()["state"], "ok", "{runs}");
+    assert_eq!(bed.used().unwrap().1, 2, "users are on what was built");
 }
 
 #[test]

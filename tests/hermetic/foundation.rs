@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mlua::{Function, HookTriggers, Lua, LuaSerdeExt as _, MultiValue, Table, Thread, Value, VmState};
 use moonstack::base::{Kind, Trouble};
-use moonstack::script::value::{self, error};
+use moonstack::script::value::{self, error, extent};
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
@@ -173,10 +173,10 @@ fn a_table_with_items_loses_its_names_so_they_are_looked_for_before() {
     let read: Vec<u8> = lua.from_value(Value::Table(table("{ 1, 2, name = 3 }"))).unwrap();
     assert_eq!(read, [1, 2], "mlua keeps the names now: is_mixed can go");
     for text in ["{ 1, 2, name = 3 }", "{ a = { { 1, x = 2 } } }", "{ 1, [7] = 2 }"] {
-        assert!(value::is_mixed(&table(text)), "{text}");
+        assert!(extent::is_mixed(&table(text)).unwrap(), "{text}");
     }
     for text in ["{}", "{ 1, 2 }", "{ 1, nil, 3 }", "{ a = 1, b = { 1, 2 } }"] {
-        assert!(!value::is_mixed(&table(text)), "{text}");
+        assert!(!extent::is_mixed(&table(text)).unwrap(), "{text}");
     }
 }
 

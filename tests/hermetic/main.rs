@@ -15,6 +15,7 @@ mod generations;
 mod instances;
 mod killed;
 mod layers;
+mod limits;
 mod mutations;
 mod planned;
 mod policies;

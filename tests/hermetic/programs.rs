@@ -40,7 +40,8 @@ fn started(bed: &Bed) -> Vec<(&'static str, Option<i32>)> {
     KINDS.iter().map(|(name, _)| (*name, id(name))).collect()
 }
 
-fn is_there(id: i32) -> bool {
+/// Whether a process is there and has not ended.
+pub fn is_there(id: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }

@@ -35,13 +35,12 @@ pub async fn find(session: &Session, args: &Find) -> Result<u8> {
     let work = session.scope.enter(session.scope.guard(work));
     let (count, pieces) = work.await.map_err(|t| session.ended(t))?;
     session.printer.write(|out| pieces.iter().try_for_each(|piece| out.write_all(piece)))?;
-    if session.printer.json {
-        return Ok(0);
+    if !session.printer.json {
+        session.printer.note(&match count {
+            0 => String::from("no installed spec matches"),
+            n => words::count(n, "spec"),
+        });
     }
-    session.printer.note(&match count {
-        0 => String::from("no installed spec matches"),
-        n => words::count(n, "spec"),
-    });
     // As `grep`: nothing found is not a failure, but a caller may want to know.
     Ok(u8::from(count == 0 && !args.query.is_empty()))
 }

@@ -14,6 +14,7 @@ use crate::plan::inputs;
 use crate::script::Host;
 use crate::script::host::Uncompiled;
 use crate::script::loader::Source;
+use crate::script::value::fields::Fields;
 use crate::script::value::{self, error};
 use crate::script::workflow::{Instances, Workflow};
 use crate::spack::drive::session::Spack;
@@ -118,6 +119,10 @@ async fn declared_workflow(
             given.raw_set(name, true).map_err(|e| error::from_error(&e))?;
         }
     }
+    let names = workflow.options.iter().map(|option| option.name.clone()).collect();
+    Fields::named(host.lua(), &format!("{}: option", workflow.name), names)
+        .and_then(|fields| fields.guard(&Value::Table(given.clone())))
+        .map_err(|e| error::from_error(&e))?;
     session.cx.site.journal.describe(About { options: chosen.clone(), ..about });
     let instance = match &workflow.lock {
         Instances::Many => None,
@@ -249,17 +254,28 @@ fn steps(count: usize) -> String {
     if count == 1 { String::from("1 step") } else { format!("{count} steps") }
 }
 
-/// A script may return its exit code; nothing is 0.
+/// A script may return its exit code; nothing is 0. Anything else may have been meant as a failure.
 fn exit_code(results: &MultiValue) -> Result<u8> {
-    match results.front() {
-        Some(Value::Integer(code)) => u8::try_from(*code).map_err(|_| {
-            Trouble::new(
-                Kind::Script,
-                format!("the script returned {code}; an exit code is between 0 and 255"),
-            )
-        }),
-        _ => Ok(0),
-    }
+    let code = match results.front() {
+        None | Some(Value::Nil) => return Ok(0),
+        Some(Value::Integer(code)) => u8::try_from(*code).ok(),
+        Some(_) => None,
+    };
+    code.ok_or_else(|| {
+        let returned = match results.front() {
+            Some(Value::String(text)) => format!("the text \"{}\"", text.to_string_lossy()),
+            Some(value @ (Value::Integer(_) | Value::Number(_) | Value::Boolean(_))) => {
+                value.to_string().unwrap_or_default()
+            }
+            other => format!("a {}", other.map_or("nil", Value::type_name)),
+        };
+        let returned = returned.chars().take(80).collect::<String>();
+        Trouble::new(
+            Kind::Script,
+            format!("the script returned {returned}, but it may only return its exit code, from 0 to 255"),
+        )
+        .hint("return 2 for a failure; nothing, or 0, is success; `print` is for results")
+    })
 }
 
 /// Evaluates an expression or statements and prints what they give.

@@ -21,7 +21,6 @@ use crate::runs::latest;
 use crate::runs::read::{self, RunDetail};
 use crate::schedule::metrics::{self, Checked, Measured};
 use crate::site::Cx;
-use crate::term::printer::ClosedPipe;
 use crate::world::seam::live::LiveHands;
 use crate::world::state::journal::About;
 use crate::world::who::{host, user};
@@ -41,21 +40,6 @@ pub struct Begun {
 
 /// Does all that is due at the end of a run, which has its end on record.
 pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Result<u8> {
-    let is_closed = session.printer.is_closed() || matches!(&result, Err(t) if ClosedPipe::is(t));
-    if !is_closed {
-        return finish_run(session, begun, result).await;
-    }
-    match result {
-        // What was only read is not wanted any more; a run that changes something was cut short.
-        Err(trouble) if session.cx.site.journal.number().is_some() => {
-            let code = trouble.kind().exit_code();
-            finish_run(session, begun, Err(trouble)).await.or(Ok(code))
-        }
-        result => result,
-    }
-}
-
-async fn finish_run(session: &Session, begun: Begun, result: Result<u8>) -> Result<u8> {
     let asked = session.options.borrow().clone();
     let busy = matches!(&result, Err(t) if t.is(Kind::Busy));
     if session.cx.site.journal.number().is_none() && !busy && !late_start(session, &begun, &asked, &result) {
@@ -64,7 +48,7 @@ async fn finish_run(session: &Session, begun: Begun, result: Result<u8>) -> Resu
     let mut ended = ended(session, begun, &result);
     // Of the other instance nothing is known, and its files are its own.
     if busy {
-        return after(summary::say(session, &asked, &ended), result, ended.exit);
+        return after(summary::say(session, &asked, &ended), result);
     }
     let cx = unplanned(&session.cx);
     let written = files(&cx, &asked, &ended).await;
@@ -87,13 +71,12 @@ async fn finish_run(session: &Session, begun: Begun, result: Result<u8>) -> Resu
     if cx.site.store.path().exists() {
         retention::rotate(&cx).await;
     }
-    after(said, result, ended.exit)
+    after(said, result)
 }
 
-/// How the run ended, unless the summary could not be written. That nobody reads it changes nothing.
-fn after(said: Result<()>, result: Result<u8>, exit: u8) -> Result<u8> {
+/// How the run ended, unless the summary could not be written.
+fn after(said: Result<()>, result: Result<u8>) -> Result<u8> {
     match said {
-        Err(trouble) if ClosedPipe::is(&trouble) => Ok(exit),
         Err(trouble) => result.and(Err(trouble)),
         Ok(()) => result,
     }

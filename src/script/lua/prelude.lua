@@ -63,6 +63,16 @@ task.group = function(body)
 end
 task = host.module("task", task)
 
+-- A finalizer would run at any time, also where nothing may wait and nothing can stop it.
+local rawget = rawget
+_G.setmetatable = function(t, meta)
+  if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
+    fail("usage", "setmetatable: a script cannot have __gc", nil,
+      "local _ <close> = defer(function() … end) runs when the block ends")
+  end
+  return setmetatable(t, meta)
+end
+
 -- The clock and the process environment may be looked at; nothing else of `os` is here.
 os = host.module("os", { time = os.time, date = os.date, clock = os.clock, getenv = os.getenv })
 

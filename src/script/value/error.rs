@@ -122,7 +122,7 @@ fn foreign(error: &Error) -> Trouble {
             from_text(message).hint("the script does not parse; nothing was run")
         }
         Error::RuntimeError(message) => from_text(message),
-        Error::MemoryError(message) => Trouble::new(Kind::Script, format!("out of memory: {message}")),
+        Error::MemoryError(_) => out_of_memory(),
         Error::FromLuaConversionError { from, to, message } => Trouble::usage(format!(
             "expected {to}, got {from}{}",
             message.as_ref().map(|m| format!(": {m}")).unwrap_or_default()
@@ -136,8 +136,19 @@ fn foreign(error: &Error) -> Trouble {
     }
 }
 
+/// What Lua says, without a place, when it gets no more memory.
+const LUA_OUT_OF_MEMORY: &str = "not enough memory";
+
+fn out_of_memory() -> Trouble {
+    Trouble::new(Kind::Limit, "the script needs more memory than it may have")
+        .hint("`limits.memory` of the site file sets the limit; without it there is 1 GiB")
+}
+
 /// `file:line: message` as Lua writes it; the traceback that follows is left off the message.
 fn from_text(text: &str) -> Trouble {
+    if text == LUA_OUT_OF_MEMORY {
+        return out_of_memory();
+    }
     let (text, traceback) = match text.split_once("\nstack traceback:") {
         Some((head, tail)) => (head, Some(tail)),
         None => (text, None),
@@ -207,7 +218,7 @@ fn from_table(lua: &Lua, table: &mlua::Table) -> Trouble {
         trouble = trouble.hint(hint);
     }
     if let Ok(Value::Table(facts)) = table.raw_get::<Value>("facts")
-        && let Ok(serde_json::Value::Object(facts)) = lua.from_value(Value::Table(facts))
+        && let serde_json::Value::Object(facts) = value::to_json(lua, &Value::Table(facts))
     {
         for (key, value) in facts {
             trouble = trouble.fact(&key, value);

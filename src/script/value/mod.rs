@@ -2,12 +2,11 @@
 //! primitive is called here.
 
 pub mod error;
-
-use std::collections::HashSet;
-use std::ffi::c_void;
+pub mod extent;
+pub mod fields;
 
 use mlua::serde::{DeserializeOptions, SerializeOptions};
-use mlua::{Lua, LuaSerdeExt as _, Result, Table, Value};
+use mlua::{Lua, LuaSerdeExt as _, Result, Value};
 
 /// `None` becomes `nil` (the default is a null that is *true* in Lua); lists keep their metatable, so that an
 /// empty one stays a list.
@@ -23,23 +22,6 @@ pub fn arguments() -> DeserializeOptions {
     DeserializeOptions::new().sort_keys(true)
 }
 
-/// Whether a table, or one within it, has items and also names or gaps, which reading it as a list would drop
-/// without a word.
-pub fn is_mixed(table: &Table) -> bool {
-    // Tables may be shared or contain themselves; each is looked at once.
-    fn look(table: &Table, seen: &mut HashSet<*const c_void>) -> bool {
-        if !seen.insert(table.to_pointer()) {
-            return false;
-        }
-        let items = table.raw_len() as i64;
-        table.pairs::<Value, Value>().flatten().any(|(key, value)| {
-            let item = matches!(key, Value::Integer(n) if (1..=items).contains(&n));
-            (items > 0 && !item) || matches!(&value, Value::Table(t) if look(t, seen))
-        })
-    }
-    look(table, &mut HashSet::new())
-}
-
 /// A reply of a primitive as a Lua value.
 pub fn to_lua(lua: &Lua, value: &dyn erased_serde::Serialize) -> Result<Value> {
     lua.to_value_with(value, options())
@@ -52,12 +34,20 @@ pub fn to_lua_as(lua: &Lua, value: &dyn erased_serde::Serialize, nulls: bool) ->
 
 /// A Lua value as JSON, for printing and `--json`. What JSON cannot say becomes its text.
 pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
+    to_whole_json(lua, value).unwrap_or_else(|trouble| trouble.message().into())
+}
+
+/// The same, but what is too deep or too large to be written is an error.
+pub fn to_whole_json(lua: &Lua, value: &Value) -> crate::base::Result<serde_json::Value> {
+    if let Value::Table(table) = value {
+        extent::is_mixed(table)?;
+    }
     let options = DeserializeOptions::new()
         .sort_keys(true)
         .deny_unsupported_types(false)
         .deny_recursive_tables(false)
         .encode_empty_tables_as_array(false);
-    match value {
+    Ok(match value {
         Value::Error(e) => error::from_error(e).to_json(),
         Value::String(text) => serde_json::Value::String(text.to_string_lossy()),
         Value::Function(_) | Value::Thread(_) | Value::UserData(_) => {
@@ -66,5 +56,5 @@ pub fn to_json(lua: &Lua, value: &Value) -> serde_json::Value {
         _ => lua
             .from_value_with(value.clone(), options)
             .unwrap_or_else(|_| value.to_string().unwrap_or_default().into()),
-    }
+    })
 }

@@ -50,13 +50,14 @@ fn results_and_the_rest_go_apart() {
 }
 
 #[test]
-fn a_closed_pipe_is_told_apart() {
-    let (printer, _, err) = printer(10, Detail::Normal, false);
-    let trouble = printer.result(&"long".repeat(100)).unwrap_err();
-    assert!(ClosedPipe::is(&trouble) && printer.is_closed());
-    assert!(!ClosedPipe::is(&Trouble::cancelled()));
-    printer.trouble(&trouble, &|_| None);
-    assert_eq!(err.text(), "");
+fn a_closed_pipe_stops_the_output_and_nothing_else() {
+    let (printer, out, err) = printer(10, Detail::Normal, false);
+    printer.result("short").unwrap();
+    assert!(!printer.is_closed());
+    printer.result(&"long".repeat(100)).unwrap();
+    assert!(printer.is_closed());
+    printer.result("x").unwrap();
+    assert_eq!((out.text().as_str(), err.text().as_str()), ("short\n", ""));
 }
 
 #[test]

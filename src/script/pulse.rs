@@ -1,0 +1,72 @@
+//! Whether Lua still takes notice. A text that only computes is stopped by the hook; one that sits in a function of
+//! Lua's own library (`string.rep`, a pattern that never ends) is not, and somebody else has to see that.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::world::scope::cancel::Cancel;
+
+/// The last sign of life of a machine's thread.
+pub struct Pulse {
+    begin: Instant,
+    /// When Lua last took notice, in milliseconds from one on; 0 while something else than Lua is at work.
+    at: AtomicU64,
+    /// The scope of the main work.
+    scope: Mutex<Option<Cancel>>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Pulse { begin: Instant::now(), at: AtomicU64::new(0), scope: Mutex::default() }
+    }
+}
+
+impl Pulse {
+    fn now(&self) -> u64 {
+        self.begin.elapsed().as_millis() as u64 + 1
+    }
+
+    /// Lua takes notice.
+    pub fn beat(&self) {
+        if self.at.load(Ordering::Relaxed) != 0 {
+            self.at.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Polls the main work of a scope, which is Lua.
+    pub async fn lua<T>(self: Arc<Self>, scope: &Cancel, work: impl Future<Output = T>) -> T {
+        let mut current = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = current.replace(scope.clone());
+        drop(current);
+        let result = self.polled(true, work).await;
+        *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        result
+    }
+
+    /// Polls what Lua has called and what is none: it may take its time.
+    pub async fn other<T>(&self, work: impl Future<Output = T>) -> T {
+        self.polled(false, work).await
+    }
+
+    async fn polled<T>(&self, is_lua: bool, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(move |cx| {
+            let before = self.at.swap(if is_lua { self.now() } else { 0 }, Ordering::Relaxed);
+            let polled = work.as_mut().poll(cx);
+            self.at.store(if before == 0 { 0 } else { self.now() }, Ordering::Relaxed);
+            polled
+        })
+        .await
+    }
+
+    /// The scope of the main work, if it has to stop and Lua has taken no notice for so long.
+    pub fn stuck(&self, patience: Duration) -> Option<Cancel> {
+        let at = self.at.load(Ordering::Relaxed);
+        if at == 0 || self.now().saturating_sub(at) < patience.as_millis() as u64 {
+            return None;
+        }
+        let scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        scope.filter(Cancel::is_cancelled)
+    }
+}
