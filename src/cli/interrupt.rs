@@ -15,8 +15,6 @@ use crate::world::scope::cancel::Cancel;
 
 /// So long Lua may take no notice that it has to stop.
 const UNNOTICED: Duration = Duration::from_secs(3);
-/// From one look at it to the next.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Ends the programs and this process, and leaves the terminal clean.
 fn end_at_once(printer: &Printer, say: impl FnOnce(), code: u8) -> ! {
@@ -75,12 +73,7 @@ impl Interrupts {
     ) -> Result<()> {
         let printer = Arc::clone(printer);
         let watch = move || {
-            let scope = loop {
-                if let Some(scope) = pulse.stuck(UNNOTICED) {
-                    break scope;
-                }
-                std::thread::sleep(LOOK);
-            };
+            let scope = pulse.wait_until_stuck(UNNOTICED);
             let trouble = if scope.past_deadline() {
                 Trouble::new(Kind::Timeout, "the time limit of the script ran out, and it did not stop")
                     .hint("--timeout sets it")

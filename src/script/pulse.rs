@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::world::scope::cancel::Cancel;
 
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// The last sign of life of a machine's thread.
 pub struct Pulse {
     begin: Instant,
@@ -60,13 +63,29 @@ impl Pulse {
         .await
     }
 
-    /// The scope of the main work, if it has to stop and Lua has taken no notice for so long.
-    pub fn stuck(&self, patience: Duration) -> Option<Cancel> {
+    /// The scope of the main work and the last sign of life, where Lua is at work that has to stop.
+    fn overdue(&self) -> Option<(Cancel, u64)> {
         let at = self.at.load(Ordering::Relaxed);
-        if at == 0 || self.now().saturating_sub(at) < patience.as_millis() as u64 {
+        if at == 0 {
             return None;
         }
         let scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        scope.filter(Cancel::is_cancelled)
+        scope.filter(Cancel::is_cancelled).map(|scope| (scope, at))
+    }
+
+    /// Waits until Lua has to stop and takes no notice of that for so long. Gives the scope of the main work.
+    pub fn wait_until_stuck(&self, patience: Duration) -> Cancel {
+        let (mut last, mut since) = (0, Instant::now());
+        loop {
+            match self.overdue() {
+                Some((scope, at)) if at == last => {
+                    if since.elapsed() >= patience {
+                        return scope;
+                    }
+                }
+                other => (last, since) = (other.map_or(0, |(_, at)| at), Instant::now()),
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 }

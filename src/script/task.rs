@@ -147,7 +147,7 @@ fn child(pcall: Function, nursery: Cancel, job: Job) -> impl Future<Output = Res
 
 /// Runs one function under a protected call as the work of `scope`. What is cancelled before it begins does not.
 pub async fn protected(pcall: Function, scope: Cancel, (work, arguments): Job) -> Result<Ended> {
-    if scope.is_cancelled() {
+    if scope.was_cancelled() {
         return Ok((false, Value::Error(Box::new(raise(Trouble::cancelled())))));
     }
     let mut call = MultiValue::from_vec(vec![Value::Function(work)]);

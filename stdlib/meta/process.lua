@@ -21,7 +21,7 @@ process = {}
 ---@class (exact) process.run.Options
 ---@field cwd? string The folder to run it in.
 ---@field env? table<string, string> Environment variables to add or replace.
----@field clear_env? boolean Give it only the variables in `env`, and the mark `MOONSTACK_PID`.
+---@field clear_env? boolean Give it only the variables in `env`, and the mark `MOONSTACK_PROGRAM`.
 ---@field stdin? string What it reads; nothing by default.
 ---@field timeout? string | number End it after this long: seconds or words such as `"10m"`; `limits.program` of the site file by default, 24 hours.
 ---@field silence? string | number End it when it prints nothing for this long.
@@ -34,7 +34,7 @@ process = {}
 ---@class (exact) process.run.Arguments: process.run.Options
 ---@field argv string[] The program and its arguments, each as it is: nothing is expanded.
 
----Runs a program, without a shell, in a process group of its own, and waits until it ends. On a time limit or a cancel the whole group is ended.
+---Runs a program, without a shell, in a process group of its own, and waits until it ends. On a time limit or a cancel it is ended with all that it has started, also with what has made a session of its own (`setsid`). The same becomes of what it leaves behind if it fails. If it ends by itself with exit code 0, its process group is ended, and what has a session of its own, as daemons have, is left running.
 ---
 ---Changes the site. Example: `process.run({ "uname", "-s" }, { timeout = "10s", reads = true }).stdout`
 ---@param argv string[] The program and its arguments, each as it is: nothing is expanded.

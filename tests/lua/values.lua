@@ -26,7 +26,7 @@ refused("usage", "must be a list", json.encode, { [10] = 2 })
 refused("usage", "not UTF-8", json.encode, { "\xff" })
 local loop = {}
 loop.loop = loop
-refused("usage", "recursive", json.encode, loop)
+refused("limit", "contains itself", json.encode, loop)
 local e = refused("corrupt", "line 2, column 3", json.decode, '{\n  nope }')
 assert(e.facts.line == 2 and e.facts.column == 3)
 

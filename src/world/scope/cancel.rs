@@ -140,6 +140,11 @@ impl Cancel {
         self.token.is_cancelled()
     }
 
+    /// Whether somebody has cancelled it; a deadline that nobody has noticed yet does not count.
+    pub fn was_cancelled(&self) -> bool {
+        self.token.is_cancelled() && !self.shielded()
+    }
+
     pub fn past_deadline(&self) -> bool {
         self.deadline.is_some_and(|d| Instant::now() >= d)
     }
