@@ -35,8 +35,8 @@ local retry = {}
 -- The kinds that errors have; a test compares them with those of the executable.
 local KINDS = {
   "usage", "unknown_name", "configuration", "no_spack", "unknown_format", "corrupt", "unsupported", "script",
-  "not_found", "ambiguous", "exists", "refused", "busy", "cancelled", "timeout", "fetch", "concretization", "build",
-  "lock", "disk", "permission", "signal", "program", "network", "io", "not_done", "internal",
+  "not_found", "ambiguous", "exists", "refused", "busy", "cancelled", "timeout", "limit", "fetch", "concretization",
+  "build", "lock", "disk", "permission", "signal", "program", "network", "io", "not_done", "internal",
 }
 local OPTIONS = { "max", "base", "factor", "jitter", "cap", "within", "on", "name", "decide" }
 local DEFAULT = { network = true, timeout = true, lock = true, fetch = true }

@@ -101,7 +101,7 @@ impl Shape {
         match self.fields.iter().find(|f| f.required && !given(&f.name)) {
             None => Ok(()),
             Some(field) => Err(Trouble::usage(format!("{function}: '{}' is missing", field.name))
-                .hint(format!("{}: {}", field.name, first_line(&field.doc)))),
+                .hint(format!("{}: {}", field.name, first_sentence(&field.doc)))),
         }
     }
 
@@ -121,7 +121,7 @@ impl Field {
     /// A table with names would become an empty list without a word.
     pub fn list_wanted(&self, function: &str) -> Trouble {
         Trouble::usage(format!("{function}: '{}' must be a list, not a table with names", self.name))
-            .hint(format!("{}: {}", self.name, first_line(&self.doc)))
+            .hint(format!("{}: {}", self.name, first_sentence(&self.doc)))
     }
 }
 
@@ -191,7 +191,14 @@ fn text(schema: &Value, key: &str) -> String {
     schema.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// The first sentence-like line of a doc comment.
-pub fn first_line(doc: &str) -> &str {
-    doc.lines().next().unwrap_or_default()
+/// The first sentence of a doc comment, on one line however it is broken.
+pub fn first_sentence(doc: &str) -> String {
+    let paragraph = doc.split("\n\n").next().unwrap_or_default();
+    let text = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A dot within a name or a number ends nothing.
+    let end = text.match_indices(". ").map(|(at, _)| at).find(|at| {
+        let next = text[at + 2..].chars().next();
+        next.is_some_and(|c| c.is_uppercase() || c == '`') && !text[..*at].ends_with("e.g")
+    });
+    end.map_or_else(|| text.clone(), |at| text[..=at].to_owned())
 }

@@ -3,12 +3,13 @@
 //! site is in the domains.
 //!
 //! ```text
-//! commands → { args, end } → session → { options, given, interrupt }
+//! commands → { end, every → args } → session → { options, given, interrupt }
 //! ```
 
 mod args;
 mod commands;
 mod end;
+mod every;
 mod given;
 mod interrupt;
 mod options;
@@ -41,21 +42,17 @@ pub fn main(argv: Vec<OsString>) -> u8 {
     {
         return practice::main(argv.into_iter().skip(1).collect(), root);
     }
-    let matches = match args::verbs::extend(args::command(), &argv).try_get_matches_from(argv) {
-        Ok(matches) => matches,
-        Err(error) => return usage_error(&error),
-    };
-    let parsed = match args::verbs::typed(&matches) {
-        Some(call) => {
-            Global::from_arg_matches(&matches).map(|global| Cli { global, command: Command::Verb(call) })
+    running::adopt();
+    let cli = match typed(&argv).and_then(|cli| {
+        match every::moved(&argv, &cli.command, |name| own_options(&cli.global, name)) {
+            Ok(Some(argv)) => typed(&argv),
+            // What is wrong with the workflow is told when it is run.
+            Ok(None) | Err(_) => Ok(cli),
         }
-        None => Cli::from_arg_matches(&matches),
-    };
-    let cli = match parsed {
+    }) {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error),
     };
-    running::adopt();
     let printer = Arc::new(printer(&cli.global, args::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
         Ok(code) => code,
@@ -64,6 +61,26 @@ pub fn main(argv: Vec<OsString>) -> u8 {
             trouble.kind().exit_code()
         }
     }
+}
+
+fn typed(argv: &[OsString]) -> std::result::Result<Cli, clap::Error> {
+    let matches = args::verbs::extend(args::command(), argv).try_get_matches_from(argv)?;
+    match args::verbs::typed(&matches) {
+        Some(call) => {
+            Global::from_arg_matches(&matches).map(|global| Cli { global, command: Command::Verb(call) })
+        }
+        None => Cli::from_arg_matches(&matches),
+    }
+}
+
+/// The names of a workflow's options; none for a plain script, whose arguments are all its own.
+fn own_options(global: &Global, name: &str) -> Result<Option<Vec<String>>> {
+    let printer = Arc::new(printer(&Global { quiet: true, ..global.clone() }, false));
+    let declared = runtime()?.block_on(async {
+        let session = Session::open(&global.place(), global.run_options(), Mode::Live, true, &printer)?;
+        commands::workflows::declared(&session, name).await
+    })?;
+    Ok(declared.map(|declared| declared.workflow.options.iter().map(|option| option.name.clone()).collect()))
 }
 
 fn printer(global: &Global, summary: bool) -> Printer {
@@ -102,11 +119,15 @@ fn usage_error(error: &clap::Error) -> u8 {
     if wanted { 0 } else { Kind::Usage.exit_code() }
 }
 
-fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start the runtime: {e}")))?;
+        .map_err(|e| Trouble::new(Kind::Internal, format!("cannot start the runtime: {e}")))
+}
+
+fn dispatch(cli: &Cli, printer: &Arc<Printer>) -> Result<u8> {
+    let runtime = runtime()?;
     let code = runtime.block_on(with_session(cli, &cli.command, printer));
     // Blocking work that cannot be interrupted must not keep a cancelled command alive.
     runtime.shutdown_background();
@@ -207,7 +228,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Call { name, arguments } => commands::call::call(&session, name, arguments.as_deref()).await,
         Command::Find(args) => commands::find::find(&session, args).await,
         Command::Env(command) => commands::env::env(&session, command).await,
-        Command::Check { args } => commands::run::workflow(&session, "health-sweep", args).await,
+        Command::Check { args } => commands::run::workflow(&session, args::SWEEP, args).await,
         Command::Test(args) => commands::test::test(&session, &cli.global, args).await,
         Command::Repl => commands::repl::repl(&session).await,
         Command::Workflows => commands::workflows::list(&session).await,
@@ -245,7 +266,7 @@ fn ran(command: &Command, stored: &[OsString]) -> Option<String> {
         Command::Apply { .. } | Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
             stored
         }
-        Command::Check { .. } => return Some(String::from("health-sweep")),
+        Command::Check { .. } => return Some(String::from(args::SWEEP)),
         _ => return None,
     };
     Some(words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default())

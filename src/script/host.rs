@@ -8,7 +8,7 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, Result as LuaResult, StdLib, T
 
 use super::loader::{Loader, Source, check_text};
 use super::pulse::Pulse;
-use super::{bind, check, help, interrupt, module, steps, task};
+use super::{bind, check, globals, help, interrupt, module, steps, task};
 use crate::api::Registry;
 use crate::base::{Kind, Result, Trouble, chunk_names, words};
 use crate::script::module::Print;
@@ -294,7 +294,7 @@ fn host_table(
     host.raw_set("task", task::functions(lua, raw_pcall)?)?;
     let pcall = raw_pcall.clone();
     host.raw_set("group", lua.create_function(move |_, ()| Ok(task::Group::new(pcall.clone())))?)?;
-    host.raw_set("module", lua.create_function(strict_module)?)?;
+    host.raw_set("module", lua.create_function(globals::strict_module)?)?;
     let keep = Rc::clone(declared);
     host.raw_set(
         "declared",
@@ -316,7 +316,7 @@ fn host_table(
         })?,
     )?;
     place_rules(lua, &host, registry)?;
-    globals_rules(lua, &host, registry, allow_globals)?;
+    globals::rules(lua, &host, registry, allow_globals)?;
     lua.globals().raw_set("fail", lua.create_function(fail)?)?;
     Ok(host)
 }
@@ -340,56 +340,6 @@ fn place_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>) -> LuaResult<()
     )?;
     let begin = std::time::Instant::now();
     host.raw_set("seconds", lua.create_function(move |_, ()| Ok(begin.elapsed().as_secs_f64()))?)
-}
-
-fn globals_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>, allow: &Rc<Cell<bool>>) -> LuaResult<()> {
-    let names = Rc::clone(registry);
-    host.raw_set(
-        "unknown_global",
-        lua.create_function(move |lua, name: Value| -> LuaResult<()> {
-            let name = name.to_string().unwrap_or_default();
-            let known: Vec<String> =
-                lua.globals().pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
-            // A function's own name says more than a global that is spelt nearly the same.
-            let owner = names.modules().into_iter().find(|m| names.names(m).contains(&name.as_str()));
-            if let Some(module) = owner {
-                let path = format!("{module}.{name}");
-                return Err(raise(
-                    Trouble::unknown("global", &name, []).hint(format!("did you mean '{path}'?")),
-                ));
-            }
-            let mut trouble = Trouble::unknown("global", &name, known.iter().map(String::as_str));
-            if name == "io" {
-                trouble = trouble.hint("files are read and written with fs.*, programs run with process.run");
-            }
-            Err(raise(trouble))
-        })?,
-    )?;
-    let allow = Rc::clone(allow);
-    host.raw_set(
-        "may_assign",
-        lua.create_function(move |_, name: Value| {
-            if allow.get() {
-                return Ok(true);
-            }
-            let name = name.to_string().unwrap_or_default();
-            Err(raise(
-                Trouble::usage(format!("'{name}' is assigned, but was not declared"))
-                    .hint(format!("write: local {name} = …")),
-            ))
-        })?,
-    )
-}
-
-/// A module over functions that are there already; unknown names are refused with the nearest.
-fn strict_module(lua: &Lua, (name, functions): (String, Table)) -> LuaResult<Table> {
-    let label = format!("{name}: function");
-    let missing = lua.create_function(move |_, (made, key): (Table, Value)| -> LuaResult<Value> {
-        let key = key.to_string().unwrap_or_default();
-        let known: Vec<String> = made.pairs::<String, Value>().flatten().map(|(k, _)| k).collect();
-        Err(raise(Trouble::unknown(&label, &key, known.iter().map(String::as_str))))
-    })?;
-    module::read_only(lua, &name, &functions, missing)
 }
 
 /// What a script gives to `fail`: kind, message, facts, hint.

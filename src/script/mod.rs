@@ -2,11 +2,12 @@
 //! primitive does is not known here.
 //!
 //! ```text
-//! trial → host → { bind, help, steps } → { module, workflow, interrupt, task } → { value, check, loader, pulse }
+//! trial → host → { bind, globals, help, steps } → { module, workflow, interrupt, task } → { value, check, loader, pulse }
 //! ```
 
 pub mod bind;
 mod check;
+mod globals;
 pub mod help;
 pub mod host;
 mod interrupt;

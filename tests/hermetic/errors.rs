@@ -40,6 +40,8 @@ fn sample(kind: Kind) -> Trouble {
         Kind::Busy => t("another instance is running").fact("pid", 4711),
         Kind::Cancelled => Trouble::cancelled(),
         Kind::Timeout => t("not done within 10m 0s").fact("seconds", 600.0).retryable(),
+        Kind::Limit => t("the script needs more memory than it may have")
+            .hint("`limits.memory` of the site file sets the limit; without it there is 1 GiB"),
         Kind::Fetch => t("the sources of hdf5 could not be fetched").retryable(),
         Kind::Concretization => t("no solution for 'hdf5 ^mpich ^openmpi'").hint("spack solve tells more"),
         Kind::Build => t("hdf5 failed to build").fact("log", "/tmp/hdf5/spack-build-out.txt"),

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod checks;
+mod command_line;
 #[allow(dead_code)] // A part of the helpers is for the other programs.
 #[path = "../common/mod.rs"]
 mod common;
@@ -30,3 +31,4 @@ mod snapshots;
 mod specs;
 mod together;
 mod upgrades;
+mod verbs;

@@ -39,7 +39,11 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// What the help calls the options that every command has.
+const EVERY: &str = "Options of every command";
+
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = EVERY)]
 pub struct Global {
     /// Root of the Spack installation (default: $SPACK_ROOT, the site file, then `spack` on PATH).
     #[arg(long, global = true, value_name = "DIR")]
@@ -259,6 +263,9 @@ pub struct Find {
 pub fn command() -> clap::Command {
     Cli::command()
 }
+
+/// The workflow that `check` runs.
+pub const SWEEP: &str = "health-sweep";
 
 impl Global {
     pub fn place(&self) -> Place {

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use crate::api::Registry;
-use crate::api::gather::{Field, FieldKind, Shape, first_line};
+use crate::api::gather::{Field, FieldKind, Shape, first_sentence};
 use crate::api::primitive::Primitive;
 use crate::base::{Result, Trouble};
 
@@ -46,17 +46,17 @@ pub fn command(registry: &Registry, module: &str) -> Command {
 fn verb(primitive: &Primitive) -> Command {
     let shape = Shape::of(&(primitive.args)());
     let mut command = Command::new(primitive.name().replace('_', "-"))
-        .about(first_line(&shape.doc).to_owned())
+        .about(first_sentence(&shape.doc))
         .long_about(shape.doc.clone());
     for name in primitive.positional {
         if let Some(field) = shape.field(name) {
-            command = command.arg(argument(field, true));
+            command = command.arg(argument(&shape, field, true));
         }
     }
     for field in shape.fields.iter().filter(|f| !primitive.positional.contains(&f.name.as_str())) {
         // What has names of its own is given in JSON, to `moonstack call`.
         if !matches!(field.kind, FieldKind::Table | FieldKind::Any) {
-            command = command.arg(argument(field, false));
+            command = command.arg(argument(&shape, field, false));
         }
     }
     if PAGES.contains(&primitive.path) {
@@ -66,11 +66,21 @@ fn verb(primitive: &Primitive) -> Command {
     command
 }
 
-fn argument(field: &Field, positional: bool) -> Arg {
-    let arg = Arg::new(field.name.clone()).help(field.doc.replace('\n', " ")).required(field.required);
+fn argument(shape: &Shape, field: &Field, positional: bool) -> Arg {
+    // The empty text, where it is the default, is what nothing has as a name.
+    let needed = positional && field.schema.get("default").is_some_and(|default| default == "");
+    let arg = Arg::new(field.name.clone())
+        .help(field.doc.replace('\n', " "))
+        .value_name(field.name.to_uppercase())
+        .required(field.required || needed);
     let arg = if positional { arg } else { arg.long(field.name.replace('_', "-")) };
     let many = |arg: Arg| if positional { arg.num_args(0..) } else { arg.action(ArgAction::Append) };
-    match &field.kind {
+    // A named list of words is shown as the words.
+    let words = match &field.kind {
+        FieldKind::Named(name) => shape.definitions.get(name).map(FieldKind::of),
+        _ => None,
+    };
+    match words.as_ref().filter(|kind| matches!(kind, FieldKind::OneOf(_))).unwrap_or(&field.kind) {
         FieldKind::Flag => arg
             .num_args(0..=1)
             .require_equals(true)

@@ -11,6 +11,9 @@ use crate::base::{Kind, Result, Trouble};
 use crate::cli::session::Session;
 use crate::world::Effect;
 
+/// The exit code of what could not be told.
+const UNKNOWN: u8 = 3;
+
 /// Calls a primitive by name with named arguments.
 pub async fn primitive(session: &Session, name: &str, arguments: Map<String, Value>) -> Result<Reply> {
     let primitive = session.registry.get(name)?;
@@ -36,10 +39,20 @@ pub fn to_value(name: &str, reply: &dyn erased_serde::Serialize) -> Result<Value
     })
 }
 
-/// What says of itself, or of one of its rows, that it is not well needs attention.
+/// What says of itself, or of one of its rows, that it is not well or was not delivered needs attention; where that
+/// could not be told for one, and none is known to be bad, the answer is not known.
 pub fn code_of(reply: &Value) -> u8 {
-    let wrong = |row: &Value| row.get("ok") == Some(&Value::Bool(false));
-    u8::from(wrong(reply) || reply.as_array().is_some_and(|rows| rows.iter().any(wrong)))
+    let says = |value: &Value| {
+        let all = reply.as_array().map_or(std::slice::from_ref(reply), Vec::as_slice);
+        all.iter().any(|row| row.get("ok").or_else(|| row.get("delivered")) == Some(value))
+    };
+    if says(&Value::Bool(false)) {
+        1
+    } else if says(&Value::Null) {
+        UNKNOWN
+    } else {
+        0
+    }
 }
 
 pub async fn call(session: &Session, name: &str, arguments: Option<&str>) -> Result<u8> {

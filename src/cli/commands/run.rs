@@ -8,6 +8,7 @@ use mlua::{MultiValue, Value};
 use serde_json::json;
 
 use crate::base::{Kind, Result, Trouble, digest};
+use crate::cli::every;
 use crate::cli::options::{self, RunOptions};
 use crate::cli::session::Session;
 use crate::plan::inputs;
@@ -31,13 +32,15 @@ pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
     let name = name.to_string_lossy();
     if name == "--help" || name == "-h" {
         let mut command = crate::cli::args::command();
-        let help = command.find_subcommand_mut("run").map(|c| c.render_help().to_string());
+        command.build();
+        let asked = if session.planning.is_some() { "plan" } else { "run" };
+        let help = command.find_subcommand_mut(asked).map(|c| c.render_help().to_string());
         session.printer.result(help.unwrap_or_default().trim_end())?;
         return Ok(0);
     }
     if name.starts_with('-') {
         return Err(Trouble::usage(format!("run: '{name}' stands where the name of a workflow is expected"))
-            .hint("options of moonstack itself go before `run`, those of the workflow after its name"));
+            .hint("options go before `run` or after the name of the workflow"));
     }
     workflow(session, &name, args).await
 }
@@ -98,7 +101,10 @@ async fn declared_workflow(
     args: &[OsString],
     about: About,
 ) -> Result<u8> {
-    let command = RunOptions::extend(workflow.command(), session.planning.is_some());
+    let planning = session.planning.is_some();
+    let command = every::shown(RunOptions::extend(workflow.command(), planning));
+    let asked = if planning { "plan" } else { "run" };
+    let command = command.bin_name(format!("moonstack {asked} {}", workflow.name));
     let matches = match command.try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(e) if !e.use_stderr() => {

@@ -70,7 +70,7 @@ pub async fn completions(session: &Session, shell: clap_complete::Shell) -> Resu
     for name in session.loader(None).names() {
         if let Ok(Some(declared)) = declared(session, &name).await {
             let command = declared.workflow.command().no_binary_name(false).name(name.clone());
-            if name == "health-sweep" {
+            if name == args::SWEEP {
                 check = command.clone().name("check");
             }
             run = run.subcommand(command);

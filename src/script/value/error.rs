@@ -3,9 +3,9 @@
 
 use mlua::{Error, Lua, LuaSerdeExt as _, Result, Value};
 
+use super::convert;
 use crate::base::trouble::Place;
 use crate::base::{Kind, Trouble, chunk_names};
-use crate::script::value;
 
 /// A trouble on its way into Lua.
 pub fn raise(trouble: Trouble) -> Error {
@@ -34,7 +34,7 @@ pub fn install(lua: &Lua) -> Result<()> {
                 trouble.hints().first().map_or(Ok(Value::Nil), |h| lua.create_string(h).map(Value::String))
             }
             "hints" => lua.to_value(trouble.hints()),
-            "facts" => lua.to_value_with(trouble.facts(), value::options()),
+            "facts" => lua.to_value_with(trouble.facts(), convert::options()),
             "retry" => Ok(Value::Boolean(trouble.retry())),
             "where" => match trouble.place() {
                 Some(place) => lua.create_string(format!("{}:{}", place.file, place.line)).map(Value::String),
@@ -218,7 +218,7 @@ fn from_table(lua: &Lua, table: &mlua::Table) -> Trouble {
         trouble = trouble.hint(hint);
     }
     if let Ok(Value::Table(facts)) = table.raw_get::<Value>("facts")
-        && let serde_json::Value::Object(facts) = value::to_json(lua, &Value::Table(facts))
+        && let serde_json::Value::Object(facts) = convert::to_json(lua, &Value::Table(facts))
     {
         for (key, value) in facts {
             trouble = trouble.fact(&key, value);

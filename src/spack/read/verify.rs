@@ -50,6 +50,8 @@ pub struct Verified {
     pub hash: String,
     /// Where it is.
     pub prefix: String,
+    /// As it was installed, or there is nothing to compare with; none where it cannot be read.
+    pub ok: Option<bool>,
     /// What became of it.
     pub verdict: Verdict,
     /// By path: added, deleted, mode, owner, group, link, size, mtime, hash.
@@ -103,5 +105,10 @@ fn verified(cx: &Cx, row: SpecRow) -> Verified {
             }
         }
     };
-    Verified { name: row.name, version: row.version, hash: row.hash, prefix, verdict, differences, error }
+    let ok = match verdict {
+        Verdict::Same | Verdict::NoManifest => Some(true),
+        Verdict::Changed | Verdict::Gone => Some(false),
+        Verdict::Unreadable => None,
+    };
+    Verified { name: row.name, version: row.version, hash: row.hash, prefix, ok, verdict, differences, error }
 }
