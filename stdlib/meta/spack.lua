@@ -153,6 +153,7 @@
 ---@field version string Its version.
 ---@field hash string Its hash.
 ---@field prefix string Where it is.
+---@field ok? boolean As it was installed, or there is nothing to compare with; none where it cannot be read.
 ---@field verdict Verdict What became of it.
 ---@field differences? table<string, string[]> By path: added, deleted, mode, owner, group, link, size, mtime, hash.
 ---@field error? string Why it cannot be read.
