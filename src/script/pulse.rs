@@ -39,12 +39,14 @@ impl Pulse {
 
     /// Polls the main work of a scope, which is Lua.
     pub async fn lua<T>(self: Arc<Self>, scope: &Cancel, work: impl Future<Output = T>) -> T {
-        let mut current = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = current.replace(scope.clone());
-        drop(current);
+        let before = self.work_on(Some(scope.clone()));
         let result = self.polled(true, work).await;
-        *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        self.work_on(before);
         result
+    }
+
+    fn work_on(&self, scope: Option<Cancel>) -> Option<Cancel> {
+        std::mem::replace(&mut *self.scope.lock().unwrap_or_else(PoisonError::into_inner), scope)
     }
 
     /// Polls what Lua has called and what is none: it may take its time.

@@ -22,7 +22,7 @@ fn options_of_every_command_may_stand_behind_the_workflow() {
     // A mistake is told as if it stood in front.
     assert_eq!(bed.run(&["run", &script, "--timeout", "soon"]).status.code(), Some(3));
     assert_eq!(bed.run(&["run", &script, "--spack"]).status.code(), Some(3));
-    let output = bed.run(&["plan", "install-list", "openblas", "-q", "--json"]);
+    let output = bed.run(&["--json", "plan", "install-list", "openblas", "-q"]);
     assert!(serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok(), "{output:?}");
     assert_eq!(bed.run(&["check", "--only", "database", "-v"]).status.code(), Some(0));
 }
