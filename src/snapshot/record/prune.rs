@@ -32,17 +32,10 @@ pub struct PruneArgs {
 pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Deleted> {
     let mut deleted = Deleted { snapshots: Vec::new(), freed: 0, dry_run: args.dry_run };
     let mut goes: Vec<StoredSnapshot> = Vec::new();
-    let mut found = args.env.is_none();
     for shelf in Shelf::all(&cx)? {
         if args.env.as_ref().is_none_or(|name| shelf.is_called(name)) {
-            found = true;
             goes.extend(unwanted(&cx, &shelf, &args)?);
         }
-    }
-    if !found {
-        let name = args.env.unwrap_or_default();
-        return Err(Trouble::new(Kind::NotFound, format!("there are no snapshots of '{name}'"))
-            .hint("`moonstack snapshot list` shows what there is"));
     }
     if args.dry_run || goes.is_empty() {
         deleted.snapshots = goes.iter().map(|kept| kept.snapshot.title()).collect();
