@@ -69,7 +69,7 @@ end
 
 -- Runs programs of the views; one that does not run is found before users find it. A plan has no views yet.
 local function try(o, folder, at)
-  if #o.try == 0 or run.id() == 0 then return end
+  if #o.try == 0 or run.planned() then return end
   local views = env.show(folder).manifest.views
   for _, command in ipairs(o.try) do
     local argv = text.split(command)
@@ -170,13 +170,17 @@ local function by_generation(o)
   o.name = line
   ---@type integer?, integer?
   local users_on, begun = nil, nil
+  local known, good = 0, false
   for _, row in ipairs(generation.list()) do
     if row.name == line then
-      if row.current then users_on = row.number end
+      known = known + 1
+      if row.current then users_on, good = row.number, row.good end
       if row.progress ~= "begun" and row.progress ~= "broken" then begun = begun or row.number end
     end
   end
   run.step("adopt", { inputs = users_on == nil }, function()
+    -- One that was cut short after publishing has not been looked at where users are.
+    if users_on and known == 1 and not good then generation.prove(line, { number = users_on }) end
     if users_on then return "adopted before" end
     -- An adoption that was cut short is gone on with.
     local made = begun and generation.build(line, { number = begun }) or generation.adopt(o.env, { name = line })

@@ -95,15 +95,30 @@ const ALL: &[Handmade] = &[
         path: "run.compensate",
         signature: "fun(undo: fun())",
         doc: "Says how to take back what the current step has done. When the step fails or is cancelled its compensations \
-              run, newest first; under `on_fail = \"roll_back\"` then those of the steps before it. Outside of steps: when \
-              the run fails.",
+              run, newest first; under `on_fail = \"roll_back\"` then those of the steps before it, also of those that a \
+              resumed run has kept. Outside of steps: when the run fails.",
         example: "run.compensate(function() log.info(\"taken back\") end)",
     },
     Handmade {
         path: "run.id",
         signature: "fun(): integer",
-        doc: "The number of the run, as `moonstack runs` shows it; 0 in a plan.",
+        doc: "The number of the run, as `moonstack runs` shows it. A plan has none yet: there it is a number that stands for \
+              it, in names and texts, and `moonstack apply` fills in the real one.",
         example: "run.id()",
+    },
+    Handmade {
+        path: "run.undo",
+        signature: "fun(steps: string[])",
+        doc: "Takes back these steps now, the newest first: their compensations run, and they count as undone, so that a run \
+              that is resumed does them again. What a script is about to take back by itself, as with `snapshot.restore`, it \
+              names here first. A compensation that was cut short runs again when the run is resumed.",
+        example: "run.step(\"write\", function() run.compensate(function() fs.remove(\"note\") end) fs.write(\"note\", \"x\") end) run.undo{ \"write\" }",
+    },
+    Handmade {
+        path: "run.planned",
+        signature: "fun(): boolean",
+        doc: "Whether this is only planned: what programs would leave behind is not there then.",
+        example: "if not run.planned() then print(\"for real\") end",
     },
     Handmade {
         path: "defer",
@@ -121,7 +136,8 @@ const ALL: &[Handmade] = &[
     Handmade {
         path: "workflow",
         signature: "fun(declaration: table): table",
-        doc: "Declares a script as a workflow: `name`, `doc`, `options` and `run`. The script returns it.",
+        doc: "Declares a script as a workflow: `name`, `doc`, `options`, `run`, `lock` and `on_fail`, which is `\"stop\"`, \
+              `\"keep_going\"`, `\"roll_back\"` or a function that gives one of them for the options. The script returns it.",
         example: "workflow{ name = \"w\", doc = \"Does nothing.\", options = {}, run = function(o) end }",
     },
     Handmade {

@@ -10,7 +10,6 @@ use crate::base::{Kind, Result, Trouble, digest};
 use crate::site::Cx;
 use crate::world::scope::cancel::{Cancel, ReadCall};
 use crate::world::scope::replay::{self, Call, LOOK, Recall};
-use crate::world::state::journal::Journal;
 
 /// What the journal says of a call, and the call itself if it is to be made.
 pub enum Next {
@@ -22,18 +21,21 @@ pub enum Next {
 pub fn next(cx: &Cx, path: &str, arguments: &Value, place: Option<String>) -> Next {
     let text = digest::bytes(arguments.to_string().as_bytes());
     let key = format!("{path} {}", text.get(..32).unwrap_or(&text));
-    let recall = cx.site.journal.replay().map_or(Recall::New, |known| {
-        let scope = Cancel::current().unwrap_or_default();
-        let task_path = (scope.task_path().step.clone(), scope.task_path().path.clone());
-        known.recall(&*cx.world.eyes, task_path, &key)
-    });
+    let scope = Cancel::current().unwrap_or_default();
+    let task_path = (scope.task_path().step.clone(), scope.task_path().path.clone());
+    if scope.task_path().recalls {
+        let given = cx.site.journal.replay().and_then(|known| known.given(&task_path, &key));
+        return given.map_or_else(|| Next::Make(Call::new(key, place, None)), Next::Known);
+    }
+    let recall =
+        cx.site.journal.replay().map_or(Recall::New, |known| known.recall(&*cx.world.eyes, task_path, &key));
     match recall {
         Recall::Done(value) => Next::Known(value),
         Recall::Kept(promise) => {
             let call = Call::new(key, place, Some(0.0));
             promise.proofs.into_iter().for_each(|proof| call.prove(proof));
             if let Err(trouble) = cx.site.journal.called(&call, Some(promise.result.clone())) {
-                tracing::error!("journal: {trouble}");
+                cx.world.unrecorded(&cx.site.journal, &trouble);
             }
             Next::Known(promise.result)
         }
@@ -74,8 +76,7 @@ pub fn looked(look: ReadKey, gave: Result<Value, &Trouble>) {
         Ok(value) => json!({ "ok": value }),
         Err(trouble) => json!({ "error": trouble.to_json() }),
     };
-    let result = result.to_string();
-    if result.len() <= LONGEST_LOOK
+    if result.to_string().len() <= LONGEST_LOOK
         && let Some(scope) = Cancel::current()
     {
         scope.task_path().look(ReadCall { key: look.0, result });
@@ -104,7 +105,7 @@ fn trouble_of(error: &Value) -> Trouble {
 
 /// Makes the call and records how it ended, also when the work is dropped by a cancel.
 pub async fn make(cx: &Cx, call: Arc<Call>, work: Replying) -> Result<Reply> {
-    let mut end = End { journal: Arc::clone(&cx.site.journal), call: Arc::clone(&call), result: None };
+    let mut end = End { cx: cx.clone(), call: Arc::clone(&call), result: None };
     let reply = replay::within(call, work).await;
     if let Ok(reply) = &reply
         && cx.site.journal.number().is_some()
@@ -116,7 +117,7 @@ pub async fn make(cx: &Cx, call: Arc<Call>, work: Replying) -> Result<Reply> {
 
 /// Writes the rows when the call is over, whatever ended it.
 struct End {
-    journal: Arc<Journal>,
+    cx: Cx,
     call: Arc<Call>,
     result: Option<Value>,
 }
@@ -124,8 +125,9 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         // The change is made; a journal that cannot be written now must not hide its result.
-        if let Err(trouble) = self.journal.called(&self.call, self.result.take()) {
-            tracing::error!("journal: {trouble}");
+        let journal = &self.cx.site.journal;
+        if let Err(trouble) = journal.called(&self.call, self.result.take()) {
+            self.cx.world.unrecorded(journal, &trouble);
         }
     }
 }

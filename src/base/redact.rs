@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use serde_json::Value;
 
 static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/@\s]+@").ok());
@@ -79,6 +80,33 @@ pub fn redact(text: &str) -> String {
     out
 }
 
+/// The same for each text of a JSON value, which stays JSON: names that tell hide what stands under them.
+pub fn json(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(text)),
+        Value::Array(items) => items.iter().map(json).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), field(name, value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn field(name: &str, value: &Value) -> Value {
+    match value {
+        Value::String(text) if is_telling(name, text) => Value::String(String::from("***")),
+        Value::Number(number) if is_telling(name, &number.to_string()) => Value::String(String::from("***")),
+        other => json(other),
+    }
+}
+
+fn is_telling(name: &str, value: &str) -> bool {
+    let is_whole = |found: Captures<'_>| &found["name"] == name;
+    !name.to_ascii_lowercase().ends_with("_variable")
+        && !is_null(value)
+        && NAMED.as_ref().and_then(|re| re.captures(&format!("{name}=x")).map(is_whole)).unwrap_or_default()
+}
+
 /// What YAML writes where there is nothing.
 pub fn is_null(value: &str) -> bool {
     matches!(value.trim(), "null" | "Null" | "NULL" | "~")
@@ -120,6 +148,19 @@ mod tests {
         assert_eq!(redact("{ password = 'a b', port = 25 }"), "{ password = ***, port = 25 }");
         let script = serde_json::json!("f{ password = \"a b\", port = 25 }").to_string();
         assert_eq!(redact(&script), "\"f{ password = ***, port = 25 }\"");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({
+            "password": "a b", "secret_variable": "NAME", "token": null, "api_key": 7,
+            "text": "token: \"a, b\"\nrest", "list": ["https://me:pw@host/x", { "secret": ["x"] }],
+        });
+        let wanted = serde_json::json!({
+            "password": "***", "secret_variable": "NAME", "token": null, "api_key": "***",
+            "text": "token: ***\nrest", "list": ["https://***@host/x", { "secret": ["x"] }],
+        });
+        assert_eq!(json(&value), wanted);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::script::pulse::Pulse;
 use crate::term::Printer;
 use crate::world::proc::{running, terminal};
 use crate::world::scope::cancel::Cancel;
+use crate::world::who;
 
 /// So long Lua may take no notice that it has to stop.
 const UNNOTICED: Duration = Duration::from_secs(3);
@@ -43,7 +44,9 @@ impl Interrupts {
     /// Starts listening. The printer leaves the terminal clean where the process ends at once.
     pub fn listen(printer: &Arc<Printer>) -> Result<Interrupts> {
         let interrupts = Interrupts::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        // Under `nohup` a run outlives its terminal.
+        let hangup = (!who::ignores(SIGHUP)).then_some(SIGHUP);
+        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
             .map_err(|e| Trouble::new(Kind::Internal, format!("cannot listen to signals: {e}")))?;
         let (slot, printer) = (Arc::clone(&interrupts.0), Arc::clone(printer));
         std::thread::Builder::new()

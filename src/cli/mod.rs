@@ -3,7 +3,7 @@
 //! site is in the domains.
 //!
 //! ```text
-//! commands → { end, every → args } → session → { options, given, interrupt }
+//! { commands → { end, every }, resume } → args → session → { options, given, interrupt }
 //! ```
 
 mod args;
@@ -13,6 +13,7 @@ mod every;
 mod given;
 mod interrupt;
 mod options;
+mod resume;
 mod session;
 
 use std::ffi::OsString;
@@ -23,16 +24,14 @@ use clap::FromArgMatches as _;
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
 use crate::practice;
-use crate::runs::read::{self, RunState};
 use crate::script::loader::SCRIPTS;
 use crate::term::printer::{Colour, Detail, Printer};
-use crate::world::proc::{cwd, orphans, running};
-use crate::world::state::store::Store;
-use crate::world::who::host;
+use crate::world::proc::{cwd, running};
 
 use args::{Cli, Command, Global, Runs, RunsCommand};
 use end::finish::Begun;
 use options::words_of;
+use resume::Approved;
 use session::{Mode, Session};
 
 /// Runs one command line and gives its exit code.
@@ -140,53 +139,34 @@ struct Opened {
     global: Global,
     mode: Mode,
     words: Vec<OsString>,
-    /// How the attempt before ended.
-    before: Option<u8>,
+    /// The run that is gone on with, or done anew.
+    resumed: Option<Approved>,
 }
 
 /// A plan and an interrupted run bring their own command line along.
-fn opened(cli: &Cli, printer: &Printer) -> Result<Opened> {
+async fn opened(cli: &Cli) -> Result<Opened> {
     let global = cli.global.clone();
     let again = |stored: &StoredCommand, mode: Mode| -> Result<Opened> {
         cwd::enter(&stored.cwd)?;
         let global = global.clone().or(stored);
-        Ok(Opened { global, mode, words: words_of(&stored.words), before: None })
+        Ok(Opened { global, mode, words: words_of(&stored.words), resumed: None })
     };
     match &cli.command {
         Command::Plan(args) => {
-            Ok(Opened { global, mode: Mode::Plan, words: args.words.clone(), before: None })
+            Ok(Opened { global, mode: Mode::Plan, words: args.words.clone(), resumed: None })
         }
         Command::Apply { file } => {
             let plan = commands::plan::read(file)?;
             again(&plan.command.clone(), Mode::Apply(Box::new(plan)))
         }
-        Command::Runs(Runs { command: Some(RunsCommand::Resume { id, fresh }), .. }) => {
-            let store = Store::at(session::state(&global.place())?.join("state.db"));
-            let row = read::run(&store, *id)?;
-            if matches!(row.state, RunState::Running) {
-                return Err(Trouble::new(Kind::Busy, format!("run {id} is still running"))
-                    .hint(format!("process {} on {}", row.pid, row.host)));
-            }
-            if matches!(row.state, RunState::Ok) && !fresh {
-                return Err(Trouble::new(
-                    Kind::Refused,
-                    format!("run {id} has ended well; nothing is left to do"),
-                )
-                .hint("--fresh does everything again"));
-            }
-            let stored = read::command(&store, *id)?;
-            if row.host == host() {
-                let ended = orphans::end(row.pid);
-                orphans::sweep(row.pid, &read::unfinished_folders(&store, *id)?);
-                if ended > 0 {
-                    printer
-                        .note(&format!("ended {ended} processes that the interrupted run had left behind"));
-                }
-            }
-            let opened = again(&stored, if *fresh { Mode::Live } else { Mode::Resume(*id) })?;
-            Ok(Opened { before: row.exit.filter(|_| !fresh), ..opened })
+        Command::Runs(Runs { command: Some(RunsCommand::Resume(args)), .. }) => {
+            let store = session::store(&global.place())?;
+            let mut approved = resume::approve(&store, args).await?;
+            let mode = approved.resumption.take().map_or(Mode::Live, |from| Mode::Resume(Box::new(from)));
+            let opened = again(&approved.stored, mode)?;
+            Ok(Opened { resumed: Some(approved), ..opened })
         }
-        _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new(), before: None }),
+        _ => Ok(Opened { global, mode: Mode::Live, words: Vec::new(), resumed: None }),
     }
 }
 
@@ -203,7 +183,7 @@ fn is_run(command: &Command) -> bool {
 }
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
-    let opened = opened(cli, printer)?;
+    let opened = opened(cli).await?;
     let session = Session::open(
         &opened.global.place(),
         opened.global.run_options(),
@@ -212,6 +192,9 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         printer,
     )?;
     let at = session.cx.world.clock.seconds();
+    if let Some(approved) = &opened.resumed {
+        approved.check(&session).and_then(|()| approved.tidy(&session))?;
+    }
     let result = match command {
         Command::Run { words } => commands::run::words(&session, words).await,
         Command::Plan(args) => {
@@ -219,7 +202,7 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
             commands::plan::plan(&session, &opened.words).await
         }
         Command::Apply { .. } => commands::run::words(&session, &opened.words).await,
-        Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
+        Command::Runs(Runs { command: Some(RunsCommand::Resume(_)), .. }) => {
             commands::run::words(&session, &opened.words).await
         }
         Command::Runs(args) => commands::runs::runs(&session, args).await,
@@ -240,11 +223,10 @@ async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> R
         Command::Verb(call) => commands::verbs::run(&session, call).await,
     };
     let result = with_left(&session, result);
-    session.close(&result);
+    let result = session.close(result);
+    let before = opened.resumed.and_then(|approved| approved.exit_before());
     match ran(command, &opened.words) {
-        Some(name) => {
-            end::finish::finish(&session, Begun { name, attempt_before: opened.before, at }, result).await
-        }
+        Some(name) => end::finish::finish(&session, Begun { name, attempt_before: before, at }, result).await,
         None => result,
     }
 }
@@ -263,9 +245,7 @@ fn with_left(session: &Session, result: Result<u8>) -> Result<u8> {
 fn ran(command: &Command, stored: &[OsString]) -> Option<String> {
     let words = match command {
         Command::Run { words } => words,
-        Command::Apply { .. } | Command::Runs(Runs { command: Some(RunsCommand::Resume { .. }), .. }) => {
-            stored
-        }
+        Command::Apply { .. } | Command::Runs(Runs { command: Some(RunsCommand::Resume(_)), .. }) => stored,
         Command::Check { .. } => return Some(String::from(args::SWEEP)),
         _ => return None,
     };

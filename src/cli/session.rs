@@ -34,6 +34,7 @@ use crate::world::seam::live::LiveHands;
 use crate::world::seam::planned::PlannedActions;
 use crate::world::seam::planning::PlanningHands;
 use crate::world::state::journal::Journal;
+use crate::world::state::recollect::Resumption;
 use crate::world::state::run_log::RunLog;
 use crate::world::state::shared_state::SharedState;
 use crate::world::state::store::Store;
@@ -60,6 +61,10 @@ pub struct Session {
     /// The plan that is applied.
     pub plan: Option<Plan>,
     pub log: Arc<RunLog>,
+    /// Whether the script has begun: what goes wrong before that is wrong with the call.
+    pub has_begun: Cell<bool>,
+    /// What failed in a plan, by the names of the steps.
+    pub failed: RefCell<Vec<(String, Trouble)>>,
     taken: Rc<RefCell<BTreeMap<String, String>>>,
     /// Whether somebody watches over the scripts.
     watched: Cell<bool>,
@@ -74,7 +79,7 @@ pub enum Mode {
     /// They are made as long as they are those of a plan.
     Apply(Box<Plan>),
     /// They go on where an interrupted run ended.
-    Resume(i64),
+    Resume(Box<Resumption>),
 }
 
 /// A throw-away practice site takes two; what is done on it may take more.
@@ -122,7 +127,7 @@ impl Session {
     pub fn open(
         place: &Place,
         options: RunOptions,
-        mode: Mode,
+        mut mode: Mode,
         runs: bool,
         printer: &Arc<Printer>,
     ) -> Result<Session> {
@@ -157,9 +162,13 @@ impl Session {
             Mode::Plan => Journal::silent(Arc::clone(&store), clock.clone()),
             _ => Journal::new(Arc::clone(&store), clock.clone()),
         });
-        if let Mode::Resume(run) = &mode {
-            journal.resume(*run)?;
-        }
+        mode = match mode {
+            Mode::Resume(from) => {
+                journal.resume(*from)?;
+                Mode::Live
+            }
+            other => other,
+        };
         let expected = match &mode {
             Mode::Apply(plan) => {
                 Some(Arc::new(PlannedActions::new(plan.actions.iter().map(|a| a.identity.clone()).collect())))
@@ -209,6 +218,8 @@ impl Session {
                 _ => None,
             },
             log,
+            has_begun: Cell::default(),
+            failed: RefCell::default(),
             taken: Rc::default(),
             watched: Cell::new(false),
             _practice: practice,
@@ -292,25 +303,35 @@ impl Session {
         }
     }
 
-    /// Ends the run's journal row.
-    pub fn close(&self, result: &Result<u8, Trouble>) {
-        let (code, message) = match result {
+    /// Ends the run's journal row. What is not on record of it needs attention, however well it went.
+    pub fn close(&self, result: Result<u8>) -> Result<u8> {
+        let journal = &self.cx.site.journal;
+        let (code, message) = match &result {
             Ok(code) => (*code, None),
-            Err(t) => (t.kind().exit_code(), Some(t.message())),
+            Err(t) => (t.kind().exit_code(), Some(t.message().to_owned())),
         };
-        if let Err(trouble) = self.cx.site.journal.end(code, message) {
-            tracing::error!("journal: {trouble}");
+        let code = if journal.lost().is_some() { code.max(1) } else { code };
+        let lost = || journal.lost().map(|t| format!("the journal could not be written: {}", t.message()));
+        if let Err(trouble) = journal.end(code, message.or_else(lost).as_deref()) {
+            self.cx.world.unrecorded(journal, &trouble);
+        }
+        match result {
+            Ok(0) if journal.lost().is_some() => Ok(1),
+            result => result,
         }
     }
 }
 
-/// The state folder of a site, before a session is opened on it.
-pub fn state(place: &Place) -> Result<PathBuf> {
-    if let Some(dir) = place.practice.as_ref().filter(|dir| !dir.is_empty()) {
-        return Ok(Path::new(dir).join("state"));
-    }
+/// The state database of a site, before a session is opened on it.
+pub fn store(place: &Place) -> Result<Store> {
     let loaded = Loaded::read(&LiveEyes, place.site.as_deref(), paths::user_config().as_deref())?;
-    Ok(paths::state(&loaded.config))
+    let wish = loaded.config.shared.as_ref().map(SharedConfig::wish);
+    if let Some(wish) = &wish {
+        access::enter(wish);
+    }
+    let practice = place.practice.as_ref().filter(|dir| !dir.is_empty());
+    let state = practice.map_or_else(|| paths::state(&loaded.config), |dir| Path::new(dir).join("state"));
+    Ok(Store::at(state.join("state.db")).shared_with(SharedState::new(wish, state)))
 }
 
 /// What of the options leads to the same site again.

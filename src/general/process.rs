@@ -104,7 +104,7 @@ pub async fn run(cx: Cx, args: RunArgs) -> Result<RunResult> {
         return Err(failed(&name, &ran, limit));
     }
     let ok = ran.ok();
-    let Ran { code, signal, stdout, stderr, truncated, seconds, ended } = ran;
+    let Ran { code, signal, stdout, stderr, truncated, seconds, ended, .. } = ran;
     Ok(RunResult { ok, code, signal, stdout, stderr, truncated, seconds, ended })
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::specs::SpecPlan;
 use super::stored::StoredCommand;
-use crate::base::{Kind, Result, Trouble, digest};
+use crate::base::{Kind, Result, Trouble, digest, redact};
 use crate::world::Eyes;
 use crate::world::seam::input::Input;
 use crate::world::seam::scene::{Guard, Planned};
@@ -23,6 +23,33 @@ pub struct By {
     pub at: String,
 }
 
+/// A step that would fail, or the script itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFailure {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub step: String,
+    pub kind: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+}
+
+impl PlannedFailure {
+    pub fn of(step: &str, trouble: &Trouble) -> PlannedFailure {
+        PlannedFailure {
+            step: step.to_owned(),
+            kind: trouble.kind().name().to_owned(),
+            message: redact::redact(trouble.message()),
+            hints: trouble.hints().iter().map(|hint| redact::redact(hint)).collect(),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_fine(exit: &u8) -> bool {
+    *exit == 0
+}
+
 /// A stored plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -35,6 +62,12 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     pub actions: Vec<Planned>,
     pub guards: Vec<Guard>,
+    /// What would fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<PlannedFailure>,
+    /// How the script would end.
+    #[serde(default, skip_serializing_if = "is_fine")]
+    pub exit: u8,
     pub specs: SpecPlan,
     /// How long planning took, in seconds.
     pub seconds: f64,
@@ -72,6 +105,8 @@ impl Plan {
             specs: SpecPlan::of(&actions),
             actions,
             guards,
+            failures: Vec::new(),
+            exit: 0,
             seconds: 0.0,
             program_seconds: 0.0,
             digest: String::new(),

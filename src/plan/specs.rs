@@ -101,6 +101,7 @@ mod tests {
             action: "run_program".into(),
             what: "spack".into(),
             content: None,
+            template: None,
             step: None,
             task_path: String::new(),
             place: None,

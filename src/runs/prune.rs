@@ -10,6 +10,7 @@ use crate::base::Result;
 use crate::policy::{self, slots::Keep};
 use crate::site::Cx;
 use crate::world::Action;
+use crate::world::state::private_record;
 
 /// What of a run counts when it is judged.
 #[derive(Debug, Clone, Serialize)]
@@ -31,10 +32,18 @@ pub struct Pruned {
     /// Of runs, and of Spack commands that no run which is kept can have written.
     pub logs: Vec<String>,
     pub dry_run: bool,
+    /// How many more runs would go, beyond the most that may.
+    #[serde(skip_serializing_if = "is_none")]
+    pub due: usize,
 }
 
-/// Removes what the policy `keep` does not want.
-pub async fn by_policy(cx: &Cx, dry_run: bool) -> Result<Pruned> {
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Removes what the policy `keep` does not want; the oldest, if it is more than `most` runs.
+pub async fn by_policy(cx: &Cx, dry_run: bool, most: Option<usize>) -> Result<Pruned> {
     let wanted = |kept: &JudgedRun| {
         cx.ask(&Keep {
             kind: policy::slots::RecordKind::Run,
@@ -48,17 +57,23 @@ pub async fn by_policy(cx: &Cx, dry_run: bool) -> Result<Pruned> {
             bytes: kept.bytes,
         })
     };
-    prune(cx, wanted, dry_run).await
+    prune(cx, wanted, dry_run, most).await
 }
 
 /// Removes what `keep` does not want, never what is running.
-async fn prune(cx: &Cx, keep: impl Fn(&JudgedRun) -> Result<bool>, dry_run: bool) -> Result<Pruned> {
+async fn prune(
+    cx: &Cx,
+    keep: impl Fn(&JudgedRun) -> Result<bool>,
+    dry_run: bool,
+    most: Option<usize>,
+) -> Result<Pruned> {
     let store = &cx.site.store;
     let all = read::list(store, None, false, usize::MAX)?;
     let now = cx.world.clock.seconds();
     let mut ranks = BTreeMap::<String, usize>::new();
     let mut good = BTreeSet::new();
     let mut pruned = Pruned { dry_run, ..Pruned::default() };
+    let mut unwanted = Vec::new();
     let mut oldest_kept = now;
     for run in all {
         let rank = ranks.entry(run.script.clone()).or_default();
@@ -74,15 +89,26 @@ async fn prune(cx: &Cx, keep: impl Fn(&JudgedRun) -> Result<bool>, dry_run: bool
         if matches!(judged.run.state, RunState::Running) || keep(&judged)? {
             oldest_kept = oldest_kept.min(judged.run.started);
         } else {
-            pruned.runs.push(judged.run.id);
+            unwanted.push((judged.run.started, judged.run.id));
+        }
+    }
+    // Newest first, as they were listed: those that stay are the first of them.
+    let stay = unwanted.len().saturating_sub(most.unwrap_or(usize::MAX));
+    pruned.due = stay;
+    for (at, (started, id)) in unwanted.into_iter().enumerate() {
+        if at < stay {
+            oldest_kept = oldest_kept.min(started);
+        } else {
+            pruned.runs.push(id);
         }
     }
     let logs = logs_of(cx, &pruned.runs, oldest_kept);
+    let private = private_record::files(&cx.site.state, &pruned.runs);
     pruned.logs = logs.iter().map(|path| path.display().to_string()).collect();
     if dry_run {
         return Ok(pruned);
     }
-    for path in logs {
+    for path in logs.into_iter().chain(private) {
         cx.world.keep(Action::RemovePath { path }).await?;
     }
     store.with(|c| {

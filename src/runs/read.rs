@@ -1,6 +1,6 @@
 //! Rows of the journal as data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
-use crate::world::proc::orphans;
+use crate::world::state::journal::run_lock;
+use crate::world::state::own_lock::{self, Standing};
 use crate::world::state::store::Store;
-use crate::world::who::host;
+use crate::world::who::Process;
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -23,7 +24,7 @@ pub enum RunState {
     Failed,
     Refused,
     Cancelled,
-    /// It has no end on record, and its process is gone.
+    /// It has no end on record, and nobody is at work on it.
     Interrupted,
 }
 
@@ -79,10 +80,39 @@ pub struct StepRow {
     pub result: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Kind, message, hints and facts of what failed.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub error: Value,
     pub attempt: i64,
     pub started: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<f64>,
+}
+
+impl StepRow {
+    /// Whether it failed in this attempt, also where it was taken back then.
+    pub fn failed_in(&self, attempt: i64) -> bool {
+        self.attempt == attempt && (self.state == "failed" || !self.error.is_null())
+    }
+
+    /// What is known of its failure beyond the message: the hints, the first error of each package, the logs.
+    pub fn explained(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut lines: Vec<String> =
+            list(&self.error["hints"]).iter().filter_map(text).map(|hint| format!("hint: {hint}")).collect();
+        let facts = &self.error["facts"];
+        for failed in list(&facts["failed"]) {
+            let name = text(&failed["name"]).unwrap_or_default();
+            let first = list(&failed["errors"]).iter().find_map(text);
+            lines.extend(first.map(|error| format!("{name}: {}", error.trim())));
+            lines.extend(text(&failed["log"]).map(|log| format!("{name}: log: {log}")));
+        }
+        lines.extend(text(&facts["log"]).map(|log| format!("log: {log}")));
+        let mut seen = BTreeSet::new();
+        lines.retain(|line| seen.insert(line.clone()));
+        lines
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -108,31 +138,41 @@ pub struct ActionRow {
 }
 
 const COLUMNS: &str = "id, kind, script, exit, message, user, host, pid, attempt, started, ended,
-  (SELECT count(*) FROM actions WHERE run = runs.id)";
+  (SELECT count(*) FROM actions WHERE run = runs.id), boot, began";
 
-fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    let (exit, ended): (Option<u8>, Option<f64>) = (row.get(3)?, row.get(10)?);
-    let (machine, pid): (String, u32) = (row.get(6)?, row.get(7)?);
+/// Whether somebody is at work on a run that has no end on record: who is holds its lock.
+fn is_under_way(state: &Path, id: i64, process: &Process) -> bool {
+    match own_lock::standing(&run_lock(state, id)) {
+        Standing::Held(_) => true,
+        Standing::Free if process.boot.is_some() => false,
+        // Older builds hold none; what they began on another machine is taken as over.
+        Standing::Free => process.lives().unwrap_or(false),
+        Standing::Unknown => process.lives().unwrap_or(true),
+    }
+}
+
+fn run_row(state: &Path, row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    let (id, exit, ended): (i64, Option<u8>, Option<f64>) = (row.get(0)?, row.get(3)?, row.get(10)?);
+    let process = Process { host: row.get(6)?, pid: row.get(7)?, boot: row.get(12)?, began: row.get(13)? };
     let state = match (ended, exit) {
         (Some(_), Some(0)) => RunState::Ok,
         (Some(_), Some(1)) => RunState::Warning,
         (Some(_), Some(4 | 5)) => RunState::Refused,
         (Some(_), Some(130)) => RunState::Cancelled,
         (Some(_), _) => RunState::Failed,
-        // Of another machine's processes nothing is known here.
-        (None, _) if machine == host() && !orphans::lives(pid) => RunState::Interrupted,
-        (None, _) => RunState::Running,
+        (None, _) if is_under_way(state, id, &process) => RunState::Running,
+        (None, _) => RunState::Interrupted,
     };
     Ok(RunRow {
-        id: row.get(0)?,
+        id,
         kind: row.get(1)?,
         script: row.get(2)?,
         state,
         exit,
         message: row.get(4)?,
         user: row.get(5)?,
-        host: machine,
-        pid,
+        host: process.host,
+        pid: process.pid,
         attempt: row.get(8)?,
         started: row.get(9)?,
         ended,
@@ -145,7 +185,7 @@ pub fn list(store: &Store, script: Option<&str>, failed: bool, limit: usize) -> 
     let all: Vec<RunRow> = store.with(|c| {
         let sql = format!("SELECT {COLUMNS} FROM runs WHERE ?1 IS NULL OR script = ?1 ORDER BY id DESC");
         let mut found = c.prepare(&sql)?;
-        let rows = found.query_map(params![script], run_row)?;
+        let rows = found.query_map(params![script], |row| run_row(store.folder(), row))?;
         let good = |row: &RunRow| matches!(row.state, RunState::Ok | RunState::Running);
         rows.filter(|row| !failed || row.as_ref().map_or(true, |r| !good(r))).take(limit).collect()
     })?;
@@ -155,10 +195,29 @@ pub fn list(store: &Store, script: Option<&str>, failed: bool, limit: usize) -> 
 /// A run by its number.
 pub fn run(store: &Store, id: i64) -> Result<RunRow> {
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
-    let found = store.with(|c| c.query_row(&sql, [id], run_row).optional())?;
+    let found = store.with(|c| c.query_row(&sql, [id], |row| run_row(store.folder(), row)).optional())?;
     found.ok_or_else(|| {
         Trouble::new(Kind::NotFound, format!("there is no run {id}")).hint("`moonstack runs` lists them")
     })
+}
+
+/// The same for whoever holds the run's lock: nobody else is at work on it.
+pub fn run_of_lock(store: &Store, id: i64) -> Result<RunRow> {
+    let row = run(store, id)?;
+    let state = if matches!(row.state, RunState::Running) { RunState::Interrupted } else { row.state };
+    Ok(RunRow { state, ..row })
+}
+
+/// Digests of the script of a run, and of its modules by name, as the journal has them.
+pub fn digests(store: &Store, id: i64) -> Result<(Option<String>, Vec<(String, String)>)> {
+    let (script, modules): (Option<String>, Option<String>) = store.with(|c| {
+        c.query_row("SELECT digest, modules FROM runs WHERE id = ?1", [id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    })?;
+    let modules: BTreeMap<String, String> =
+        modules.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Ok((script, modules.into_iter().collect()))
 }
 
 pub fn detail(store: &Store, id: i64) -> Result<RunDetail> {
@@ -166,7 +225,7 @@ pub fn detail(store: &Store, id: i64) -> Result<RunDetail> {
     let json = |text: Option<String>| text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
     store.with(|c| {
         let steps = c
-            .prepare("SELECT name, state, result, message, attempt, started, ended FROM steps WHERE run = ?1 ORDER BY id")?
+            .prepare("SELECT name, state, result, message, attempt, started, ended, error FROM steps WHERE run = ?1 ORDER BY id")?
             .query_map([id], |row| {
                 Ok(StepRow {
                     name: row.get(0)?,
@@ -176,6 +235,7 @@ pub fn detail(store: &Store, id: i64) -> Result<RunDetail> {
                     attempt: row.get(4)?,
                     started: row.get(5)?,
                     ended: row.get(6)?,
+                    error: json(row.get(7)?),
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;

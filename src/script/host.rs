@@ -10,8 +10,9 @@ use super::loader::{Loader, Source, check_text};
 use super::pulse::Pulse;
 use super::{bind, check, globals, help, interrupt, module, steps, task};
 use crate::api::Registry;
-use crate::base::{Kind, Result, Trouble, chunk_names, words};
+use crate::base::{Kind, Result, Trouble, chunk_names, digest, words};
 use crate::script::module::Print;
+use crate::script::steps::Told;
 use crate::script::value::error::{self, raise};
 use crate::site::Cx;
 use crate::world::scope::cancel::{Cancel, SHIELD_LIMIT};
@@ -179,17 +180,26 @@ impl Host {
     }
 
     /// Does what is left to be undone when the run is over, in a time of its own: also a run that was cancelled
-    /// may take back what it did. Gives the steps that failed while the others went on.
-    pub async fn finish(&self, ended_well: bool) -> Result<Vec<String>> {
+    /// may take back what it did. Gives the steps that failed while the others went on, and what is not taken back.
+    pub async fn finish(&self, ended_well: bool) -> Result<Told> {
         let scope = Cancel::root(Some(UNDO_LIMIT));
-        let Some(finish) = self.ending.finish() else { return Ok(Vec::new()) };
+        let Some(finish) = self.ending.finish() else { return Ok(Told::default()) };
         let arguments = MultiValue::from_vec(vec![Value::Boolean(ended_well)]);
         let mut values = self.call(&scope, finish, arguments).await?;
-        let failures = values.pop_front().unwrap_or(Value::Nil);
-        Ok(match failures {
-            Value::Table(list) => list.sequence_values::<String>().flatten().collect(),
-            _ => Vec::new(),
-        })
+        let Some(Value::Table(failures)) = values.pop_front() else { return Ok(self.ending.told()) };
+        let failure = |row: Table| {
+            let failed: Value = row.raw_get("failed")?;
+            Ok((row.raw_get("name")?, error::from_value(&self.lua, &failed)))
+        };
+        let failed: LuaResult<Vec<(String, Trouble)>> =
+            failures.sequence_values::<Table>().map(|row| failure(row?)).collect();
+        let failed = failed.map_err(|e| error::from_error(&e))?;
+        Ok(Told { failed, not_undone: self.ending.told().not_undone })
+    }
+
+    /// The step whose failure ended the run.
+    pub fn failed_step(&self) -> Option<(String, Trouble)> {
+        self.ending.told().failed.pop()
     }
 
     /// Whether a value is what `workflow{…}` gave.
@@ -241,6 +251,9 @@ fn install_output(lua: &Lua, print: Print) -> LuaResult<()> {
         "print",
         lua.create_function(move |_, values: MultiValue| {
             let mut texts = Vec::with_capacity(values.len());
+            if task::recalls() {
+                return Ok(());
+            }
             for value in values {
                 texts.push(tostring.call::<mlua::LuaString>(value)?.to_string_lossy());
             }
@@ -303,12 +316,13 @@ fn host_table(
             Ok(())
         })?,
     )?;
-    let finder = loader.clone();
+    let (finder, journal) = (loader.clone(), Arc::clone(&cx.site.journal));
     host.raw_set(
         "find_module",
         lua.create_function(move |lua, name: String| {
             let source = finder.module(&name).map_err(raise)?;
             check_text(&source).map_err(raise)?;
+            journal.module(&source.name, &digest::bytes(&source.text)).map_err(raise)?;
             lua.load(source.text)
                 .set_name(format!("@{}", source.name))
                 .set_mode(mlua::chunk::ChunkMode::Text)
@@ -317,7 +331,7 @@ fn host_table(
     )?;
     place_rules(lua, &host, registry)?;
     globals::rules(lua, &host, registry, allow_globals)?;
-    lua.globals().raw_set("fail", lua.create_function(fail)?)?;
+    lua.globals().raw_set("fail", lua.create_function(error::fail)?)?;
     Ok(host)
 }
 
@@ -340,32 +354,4 @@ fn place_rules(lua: &Lua, host: &Table, registry: &Rc<Registry>) -> LuaResult<()
     )?;
     let begin = std::time::Instant::now();
     host.raw_set("seconds", lua.create_function(move |_, ()| Ok(begin.elapsed().as_secs_f64()))?)
-}
-
-/// What a script gives to `fail`: kind, message, facts, hint.
-type Failing = (String, Option<String>, Option<Table>, Option<String>);
-
-/// `fail(kind, message, facts, hint)`.
-fn fail(lua: &Lua, (kind, message, facts, hint): Failing) -> LuaResult<()> {
-    let message = message.unwrap_or_else(|| kind.clone());
-    let mut trouble = match Kind::named(&kind) {
-        Some(known) => Trouble::new(known, message),
-        None => Trouble::new(Kind::Script, message).fact("kind", kind),
-    };
-    if let Some(facts) = facts
-        && let serde_json::Value::Object(facts) = super::value::to_json(lua, &Value::Table(facts))
-    {
-        for (key, value) in facts {
-            trouble = trouble.fact(&key, value);
-        }
-    }
-    if let Some(hint) = hint {
-        trouble = trouble.hint(hint);
-    }
-    // What a bundled module refuses is wrong where the script calls it.
-    let place = (1..=16).map_while(|level| lua.inspect_stack(level, error::script_line)).flatten().next();
-    if let Some(place) = place {
-        trouble = trouble.at(place);
-    }
-    Err(raise(trouble))
 }

@@ -14,7 +14,7 @@ mod interrupt;
 pub mod loader;
 pub mod module;
 pub mod pulse;
-mod steps;
+pub mod steps;
 pub mod task;
 pub mod trial;
 pub mod value;

@@ -12,22 +12,39 @@ use crate::script::value::error::{self, raise};
 use crate::site::Cx;
 use crate::world::Event;
 use crate::world::scope::cancel::Cancel;
-use crate::world::state::steps::{Known, StepState};
+use crate::world::seam::naming::PLANNED_RUN;
+use crate::world::state::steps::{Known, StepEnd, StepState};
 
-/// The functions that `run.lua` leaves for the end of a run.
+/// The functions that `run.lua` leaves for the end of a run, and what it tells for that.
 #[derive(Clone, Default)]
-pub struct Ending(Rc<RefCell<Option<(Function, Function)>>>);
+pub struct Ending {
+    functions: Rc<RefCell<Option<(Function, Function)>>>,
+    told: Rc<RefCell<Told>>,
+}
+
+/// What went wrong with the steps of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The steps that failed and their errors.
+    pub failed: Vec<(String, Trouble)>,
+    /// What could not be taken back.
+    pub not_undone: Vec<String>,
+}
 
 impl Ending {
     pub fn configure(&self, mode: &str) -> Result<()> {
-        match self.0.borrow().as_ref() {
+        match self.functions.borrow().as_ref() {
             Some((configure, _)) => configure.call::<()>(mode),
             None => Ok(()),
         }
     }
 
     pub fn finish(&self) -> Option<Function> {
-        self.0.borrow().as_ref().map(|(_, finish)| finish.clone())
+        self.functions.borrow().as_ref().map(|(_, finish)| finish.clone())
+    }
+
+    pub fn told(&self) -> Told {
+        self.told.borrow().clone()
     }
 }
 
@@ -35,12 +52,28 @@ pub fn install(lua: &Lua, host: &Table, cx: &Cx, loader: &Loader, raw_pcall: &Fu
     let ending = Ending::default();
     let keep = ending.clone();
     let both = move |_: &Lua, functions: (Function, Function)| {
-        *keep.0.borrow_mut() = Some(functions);
+        *keep.functions.borrow_mut() = Some(functions);
         Ok(())
     };
     host.raw_set("keep", lua.create_function(both)?)?;
     host.raw_set("raw_pcall", raw_pcall.clone())?;
     host.raw_set("planning", cx.world.hands.pretends())?;
+    let told = Rc::clone(&ending.told);
+    host.raw_set(
+        "step_failed",
+        lua.create_function(move |lua, (name, failed): (String, Value)| {
+            told.borrow_mut().failed.push((name, error::from_value(lua, &failed)));
+            Ok(())
+        })?,
+    )?;
+    let told = Rc::clone(&ending.told);
+    host.raw_set(
+        "not_undone",
+        lua.create_function(move |_, text: String| {
+            told.borrow_mut().not_undone.push(text);
+            Ok(())
+        })?,
+    )?;
     errors(lua, host)?;
     places(lua, host, cx, raw_pcall)?;
     records(lua, host, cx)?;
@@ -87,6 +120,30 @@ fn places(lua: &Lua, host: &Table, cx: &Cx, raw_pcall: &Function) -> Result<()> 
             }
         })?,
     )?;
+    let pcall = raw_pcall.clone();
+    host.raw_set(
+        "step_recall",
+        lua.create_async_function(move |_, (name, work): (String, Function)| {
+            let pcall = pcall.clone();
+            async move {
+                let scope = Cancel::current().unwrap_or_default().recall(&name);
+                task::protected(pcall, scope, (work, MultiValue::new())).await
+            }
+        })?,
+    )?;
+    let pcall = raw_pcall.clone();
+    host.raw_set(
+        "undo_run",
+        lua.create_async_function(move |_, (name, number, work): (String, usize, Function)| {
+            let pcall = pcall.clone();
+            async move {
+                let step = Some(name.as_str()).filter(|name| !name.is_empty());
+                let scope = Cancel::current().unwrap_or_default().undo(step, number);
+                task::protected(pcall, scope, (work, MultiValue::new())).await
+            }
+        })?,
+    )?;
+    host.raw_set("recalls", lua.create_function(|_, ()| Ok(task::recalls()))?)?;
     host.raw_set(
         "current_step",
         lua.create_function(|_, ()| Ok(Cancel::current().and_then(|scope| scope.task_path().step.clone())))?,
@@ -97,7 +154,7 @@ fn places(lua: &Lua, host: &Table, cx: &Cx, raw_pcall: &Function) -> Result<()> 
         "run_id",
         lua.create_function(move |_, ()| {
             if planning {
-                return Ok(0);
+                return Ok(PLANNED_RUN);
             }
             journal.run().map_err(raise)
         })?,
@@ -116,9 +173,16 @@ fn records(lua: &Lua, host: &Table, cx: &Cx) -> Result<()> {
                     known.world.say(format!("step {name} is run again: {why}"));
                     Ok(Value::Nil)
                 }
-                Known::Done(result) => {
+                Known::Done(result, undo) => {
                     let table = lua.create_table()?;
                     table.raw_set("result", value::to_lua(lua, &result)?)?;
+                    table.raw_set("undo", undo)?;
+                    Ok(Value::Table(table))
+                }
+                Known::Undoing(undo) => {
+                    let table = lua.create_table()?;
+                    table.raw_set("undoing", true)?;
+                    table.raw_set("undo", undo)?;
                     Ok(Value::Table(table))
                 }
             }
@@ -141,30 +205,41 @@ fn records(lua: &Lua, host: &Table, cx: &Cx) -> Result<()> {
             Ok(())
         })?,
     )?;
-    let end = cx.clone();
+    let journal = std::sync::Arc::clone(&cx.site.journal);
     host.raw_set(
-        "step_end",
-        lua.create_function(move |lua, (name, state, result, failed): (String, String, Value, Value)| {
-            end_step(lua, &end, name, &state, &result, &failed)
+        "step_undoing",
+        lua.create_function(move |_, (name, count): (String, usize)| {
+            journal.undo_step(&name, count).map_err(raise)
         })?,
-    )
+    )?;
+    let journal = std::sync::Arc::clone(&cx.site.journal);
+    host.raw_set("steps_done", lua.create_function(move |_, ()| journal.done_steps().map_err(raise))?)?;
+    let end = cx.clone();
+    host.raw_set("step_end", lua.create_function(move |lua, given: Given| end_step(lua, &end, given))?)
 }
 
-fn end_step(lua: &Lua, cx: &Cx, name: String, state: &str, result: &Value, failed: &Value) -> Result<()> {
-    let known = match state {
-        "ok" => StepState::Ok,
-        "skipped" => StepState::Skipped,
-        "undone" => StepState::Undone,
-        _ => StepState::Failed,
+/// Name, state, result, error or reason, and number of compensations of a step that has ended.
+type Given = (String, String, Value, Value, Option<usize>);
+
+fn end_step(lua: &Lua, cx: &Cx, (name, state, result, failed, undo): Given) -> Result<()> {
+    let known = StepState::named(&state).unwrap_or(StepState::Failed);
+    let (message, trouble) = match &failed {
+        Value::Nil => (None, None),
+        Value::String(text) if known == StepState::Skipped => (Some(text.to_string_lossy()), None),
+        failed => {
+            let trouble = error::from_value(lua, failed);
+            (Some(trouble.message().to_owned()), Some(trouble))
+        }
     };
-    let message = match failed {
-        Value::Nil => None,
-        Value::String(text) => Some(text.to_string_lossy()),
-        failed => Some(error::from_value(lua, failed).message().to_owned()),
+    let end = StepEnd {
+        result: value::to_whole_json(lua, &result)
+            .map_err(|t| raise(t.about(format!("the result of step '{name}'"))))?,
+        is_lasting: value::is_lasting(&result),
+        message,
+        error: trouble.as_ref(),
+        undo: undo.unwrap_or_default(),
     };
-    let result = value::to_whole_json(lua, result)
-        .map_err(|t| raise(t.about(format!("the result of step '{name}'"))))?;
-    let seconds = cx.site.journal.end_step(&name, known, &result, message.as_deref()).map_err(raise)?;
+    let seconds = cx.site.journal.end_step(&name, known, &end).map_err(raise)?;
     cx.world.tell(Event::StepFinished { name, state: known.name().to_owned(), seconds });
     Ok(())
 }

@@ -18,6 +18,11 @@ use crate::world::scope::cancel::Cancel;
 /// How many run at once unless the script says otherwise.
 const LIMIT: usize = 8;
 
+/// Whether a step that was kept is gone through again: nothing is done, told or waited for.
+pub fn recalls() -> bool {
+    Cancel::current().is_some_and(|scope| scope.task_path().recalls)
+}
+
 /// What a child ended with: *(ok, value)*.
 pub type Ended = (bool, Value);
 

@@ -63,9 +63,15 @@ pub struct Workflow {
     pub doc: String,
     pub options: Vec<OptionSpec>,
     pub run: Function,
-    /// What the failure of a step means for the others.
-    pub on_fail: String,
+    on_fail: OnFail,
     pub lock: Instances,
+}
+
+/// What the failure of a step means for the others.
+enum OnFail {
+    Always(String),
+    /// As its options say.
+    Asked(Function),
 }
 
 /// How many of a workflow may run at once.
@@ -102,12 +108,24 @@ impl Workflow {
             }
             _ => return Err(wrong("workflow: 'options' must be a list")),
         }
-        let on_fail = text(table, "on_fail")?.unwrap_or_else(|| String::from("stop"));
-        if !ON_FAIL.contains(&on_fail.as_str()) {
-            return Err(Trouble::unknown("workflow: on_fail", &on_fail, ON_FAIL.iter().copied()));
-        }
+        let on_fail = match table.raw_get::<Value>("on_fail") {
+            Ok(Value::Function(asked)) => OnFail::Asked(asked),
+            _ => OnFail::Always(known(text(table, "on_fail")?)?),
+        };
         let lock = instances(table, &options)?;
         Ok(Workflow { name, doc, options, run, on_fail, lock })
+    }
+
+    /// What the failure of a step means for the others, with these options.
+    pub fn on_fail(&self, options: &Table) -> Result<String> {
+        match &self.on_fail {
+            OnFail::Always(word) => Ok(word.clone()),
+            OnFail::Asked(asked) => {
+                let word: Option<String> =
+                    asked.call(options.clone()).map_err(|e| crate::script::value::error::from_error(&e))?;
+                known(word)
+            }
+        }
     }
 
     /// The command line of the workflow.
@@ -259,6 +277,15 @@ fn option(table: &Table) -> Result<OptionSpec> {
         required,
         positional,
     })
+}
+
+/// One of the words for it; nothing is `stop`.
+fn known(on_fail: Option<String>) -> Result<String> {
+    let word = on_fail.unwrap_or_else(|| String::from("stop"));
+    if ON_FAIL.contains(&word.as_str()) {
+        return Ok(word);
+    }
+    Err(Trouble::unknown("workflow: on_fail", &word, ON_FAIL.iter().copied()))
 }
 
 fn wrong(message: impl Into<String>) -> Trouble {

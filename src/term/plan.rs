@@ -19,12 +19,24 @@ const MOST: usize = 25;
 pub fn text(plan: &Plan, printer: &Printer) -> String {
     let mut out = String::new();
     if plan.actions.is_empty() {
-        out.push_str("nothing to do\n");
+        out.push_str(if plan.failures.is_empty() { "nothing to do\n" } else { "nothing would be done\n" });
     } else {
         specs(&mut out, plan, printer);
         sums(&mut out, plan);
         touched(&mut out, plan);
         actions(&mut out, plan, printer);
+    }
+    for failure in &plan.failures {
+        let of = if failure.step.is_empty() {
+            String::from("the script")
+        } else {
+            format!("step {}", failure.step)
+        };
+        let word = printer.paint("would fail", AnsiColor::Red);
+        let _ = writeln!(out, "{word} ({of}): {}", failure.message);
+        for hint in &failure.hints {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
     }
     for guard in &plan.guards {
         let (word, colour) =

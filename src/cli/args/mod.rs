@@ -208,19 +208,28 @@ pub enum RunsCommand {
         id: i64,
     },
     /// Go on with a run that failed or was interrupted.
-    Resume {
-        /// Number of the run.
-        id: i64,
-        /// Do everything again, in a run of its own.
-        #[arg(long)]
-        fresh: bool,
-    },
+    Resume(ResumeArgs),
     /// Remove what the policy `keep` does not keep: rows of the journal and log files.
     Prune {
         /// Only tell what would go.
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Number of the run.
+    pub id: i64,
+    /// Do everything again, in a run of its own.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Also if the script or one of its modules has changed since.
+    #[arg(long)]
+    pub changed: bool,
+    /// Also if somebody else began it: his script then runs with your rights.
+    #[arg(long)]
+    pub other_user: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,13 +2,15 @@
 //! the session or in `end`.
 //!
 //! ```text
-//! schedule → { env, plan, workflows, verbs } → { call, config, docs, find, run, policy, repl, runs, test }
+//! schedule → { env, plan, workflows, verbs } →
+//! { call, config, docs, find, run, policy, repl, runs, test } → failures
 //! ```
 
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod docs;
 pub(crate) mod env;
+pub(crate) mod failures;
 pub(crate) mod find;
 pub(crate) mod plan;
 pub(crate) mod policy;

@@ -8,6 +8,7 @@ use mlua::{MultiValue, Value};
 use serde_json::json;
 
 use crate::base::{Kind, Result, Trouble, digest};
+use crate::cli::commands::failures;
 use crate::cli::every;
 use crate::cli::options::{self, RunOptions};
 use crate::cli::session::Session;
@@ -24,7 +25,6 @@ use crate::world::proc::orphans;
 use crate::world::seam::input::{Input, InputKind};
 use crate::world::state::journal::{About, Note};
 use crate::world::state::own_lock::{self, OwnLock};
-use crate::world::who::host;
 
 /// The words after `run`.
 pub async fn words(session: &Session, words: &[OsString]) -> Result<u8> {
@@ -138,7 +138,7 @@ async fn declared_workflow(
         }
     };
     let _lock = begin(session, &workflow.name, instance).await?;
-    host.on_fail(&workflow.on_fail)?;
+    host.on_fail(&workflow.on_fail(&given)?)?;
     let arguments = MultiValue::from_vec(vec![Value::Table(given)]);
     let code = host.call(&session.scope, workflow.run.clone(), arguments).await;
     let code = code.and_then(|results| exit_code(&results));
@@ -189,6 +189,7 @@ async fn begin(session: &Session, title: &str, instance: Option<String>) -> Resu
         Some(instance) => only_one(session, title, &instance).await?,
         None => None,
     };
+    session.has_begun.set(true);
     if session.planning.is_none() {
         let journal = &session.cx.site.journal;
         let run = journal.run()?;
@@ -224,8 +225,8 @@ async fn only_one(session: &Session, title: &str, instance: &str) -> Result<Opti
         busy.hint("--wait 10m waits for it")
     })?;
     if let Some(stale) = lock.as_ref().and_then(|l| l.stale.as_ref()) {
-        if stale.host == host() {
-            orphans::end(stale.pid);
+        if stale.process.is_here() {
+            orphans::end(stale.process.pid);
         }
         session.cx.world.warn(format!("{stale} ended without saying so; `moonstack runs` shows what it did"));
     }
@@ -234,17 +235,20 @@ async fn only_one(session: &Session, title: &str, instance: &str) -> Result<Opti
 
 /// The end of a run: what has to be taken back, what failed while other steps went on, what of a plan is left.
 async fn finish(session: &Session, host: &Host, code: Result<u8>) -> Result<u8> {
-    let failures = host.finish(matches!(code, Ok(0 | 1))).await?;
+    let told = host.finish(matches!(code, Ok(0 | 1))).await?;
     if session.planning.is_none()
         && let Ok(modules) = serde_json::to_string(&session.modules())
     {
         session.cx.site.journal.note(Note::Modules, &modules)?;
     }
-    let code = code?;
-    if code < 2 && !failures.is_empty() {
-        let message = format!("{} failed: {}", steps(failures.len()), failures.join("; "));
-        return Err(Trouble::new(Kind::NotDone, message).fact("failed_steps", failures));
+    // Whatever the script has made of it: what is not in the plan was not done.
+    if let Some(departed) = session.expected.as_ref().and_then(|expected| expected.departure()) {
+        return Err(departed.clone());
     }
+    if session.planning.is_some() {
+        session.failed.replace(failures::named(&code, &told, host.failed_step()));
+    }
+    let code = failures::weigh(code, &told)?;
     if let Some(expected) = &session.expected {
         let left: Vec<String> =
             expected.left().iter().map(crate::world::scope::identity::Identity::title).collect();
@@ -254,10 +258,6 @@ async fn finish(session: &Session, host: &Host, code: Result<u8>) -> Result<u8> 
         }
     }
     Ok(code)
-}
-
-fn steps(count: usize) -> String {
-    if count == 1 { String::from("1 step") } else { format!("{count} steps") }
 }
 
 /// A script may return its exit code; nothing is 0. Anything else may have been meant as a failure.

@@ -19,7 +19,7 @@ pub async fn runs(session: &Session, runs: &Runs) -> Result<u8> {
         Some(RunsCommand::Log { id }) => log(session, *id),
         Some(RunsCommand::Prune { dry_run }) => prune(session, *dry_run).await,
         // It is a run, and opened as one.
-        Some(RunsCommand::Resume { .. }) => Err(Trouble::new(Kind::Internal, "resume without a run")),
+        Some(RunsCommand::Resume(_)) => Err(Trouble::new(Kind::Internal, "resume without a run")),
     }
 }
 
@@ -97,8 +97,12 @@ fn text(detail: &RunDetail) -> String {
     }
     for step in &detail.steps {
         let took = step.ended.map(|e| span(e - step.started)).unwrap_or_default();
+        let kind = step.error["kind"].as_str().map(|kind| format!("  ({kind})")).unwrap_or_default();
         let message = step.message.as_ref().map(|m| format!("  {m}")).unwrap_or_default();
-        out.push_str(&format!("  {:<9} {:<20} {took}{message}\n", step.state, step.name));
+        out.push_str(&format!("  {:<9} {:<20} {took}{message}{kind}\n", step.state, step.name));
+        for line in step.explained() {
+            out.push_str(&format!("            {line}\n"));
+        }
     }
     if !detail.journal.is_empty() {
         out.push_str("actions\n");
@@ -131,7 +135,7 @@ fn log(session: &Session, id: i64) -> Result<u8> {
 }
 
 async fn prune(session: &Session, dry_run: bool) -> Result<u8> {
-    let pruned = prune::by_policy(&session.cx, dry_run).await?;
+    let pruned = prune::by_policy(&session.cx, dry_run, None).await?;
     session.printer.give(&serde_json::to_value(&pruned).unwrap_or_default())?;
     Ok(0)
 }

@@ -56,7 +56,7 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
         (Ok(0), Err(trouble)) => {
             ended.exit = 1;
             if let Err(journal) = cx.site.journal.end(1, Some(trouble.message())) {
-                tracing::error!("journal: {journal}");
+                cx.world.unrecorded(&cx.site.journal, &journal);
             }
             Ok(1)
         }
@@ -90,6 +90,10 @@ fn late_start(session: &Session, begun: &Begun, asked: &RunOptions, result: &Res
         return false;
     }
     let journal = &session.cx.site.journal;
+    // A resume that was refused leaves the run as it was.
+    if journal.is_about_to_resume() {
+        return true;
+    }
     if session.ran.borrow().words.is_empty() {
         let about = About { kind: "run".into(), script: begun.name.clone(), ..About::default() };
         journal.describe(about);
@@ -98,7 +102,7 @@ fn late_start(session: &Session, begun: &Begun, asked: &RunOptions, result: &Res
     let recorded =
         journal.run().and_then(|_| journal.end(trouble.kind().exit_code(), Some(trouble.message())));
     if let Err(trouble) = recorded {
-        tracing::error!("journal: {trouble}");
+        session.cx.world.unrecorded(journal, &trouble);
     }
     true
 }
@@ -268,10 +272,11 @@ fn end(cx: &Cx, ended: &Ended) -> RunEnd {
 fn digest(cx: &Cx, ended: &Ended) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(detail) = &ended.detail {
-        let failed = detail.steps.iter().filter(|s| s.state == "failed" && s.attempt == detail.run.attempt);
-        lines.extend(failed.map(|step| {
+        let failed = detail.steps.iter().filter(|s| s.failed_in(detail.run.attempt));
+        lines.extend(failed.flat_map(|step| {
             let message = step.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
-            format!("step {} failed{message}", step.name)
+            let first = format!("step {} failed{message}", step.name);
+            std::iter::once(first).chain(step.explained().into_iter().map(|line| format!("  {line}")))
         }));
         lines.extend(packages(cx, detail, ended.began));
     }

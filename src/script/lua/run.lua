@@ -1,10 +1,11 @@
 -- Steps of a run: each is on record with its inputs and its result, so that an interrupted run goes on where it was.
 local host = ...
-local type, tostring, pairs, ipairs, error, table = type, tostring, pairs, ipairs, error, table
+local type, tostring, pairs, ipairs, error, table, math = type, tostring, pairs, ipairs, error, table, math
 
--- By name: "running", "ok", "failed", "skipped". What was done can be undone in reverse order.
+-- By name: "is still running", "ok", "failed", "was skipped", "was undone".
 local states, results, failures = {}, {}, {}
-local undo_of, undo_order = {}, {}
+-- What was done can be taken back, in reverse order. A step that was kept has its body instead of compensations.
+local undo_of, undo_order, kept, marked = {}, {}, {}, {}
 local on_fail = "stop"
 
 local OPTIONS = { needs = "table", inputs = "any", files = "table", check = "function", always = "boolean" }
@@ -21,17 +22,47 @@ local function checked(what, t, known)
   end
 end
 
--- Runs cleanup functions, newest first, although the scope may be cancelled. One that fails does not stop the rest.
-local function undo(list)
-  local undone = #list > 0
+-- The compensations of a step that was kept: its body is gone through with what is on record, and changes nothing.
+local function recollect(name, problems)
+  local body = kept[name]
+  if not body then return #(undo_of[name] or {}) end
+  kept[name], undo_of[name] = nil, {}
+  local ok, failed = host.step_recall(name, body.fn)
+  if #undo_of[name] < body.undo then
+    local why = ok and "the step registers fewer now" or host.message(failed)
+    problems[#problems + 1] = #undo_of[name] .. " of its " .. body.undo .. " compensations are known: " .. why
+  end
+  return math.max(#undo_of[name], body.undo)
+end
+
+-- Runs the compensations of a step, or of the run itself, newest first, although the scope may be cancelled. One that
+-- fails does not stop the rest. Gives what went wrong, and how many there were.
+local function undo(name)
+  local problems = {}
+  local count = recollect(name, problems)
+  local list = undo_of[name] or {}
+  if count > 0 and name ~= "" then host.step_undoing(name, count) end
   for i = #list, 1, -1 do
     local cleanup = table.remove(list, i)
     host.shield()
-    local ok, failed = host.raw_pcall(cleanup)
+    local ok, failed = host.undo_run(name, i, cleanup)
     host.unshield()
-    if not ok then host.warn("a compensation failed: " .. host.message(failed)) end
+    if not ok then problems[#problems + 1] = host.message(failed) end
   end
-  return undone
+  for _, why in ipairs(problems) do
+    host.warn((name == "" and "the run" or "step " .. name) .. " is not taken back as a whole: " .. why)
+  end
+  return problems, count
+end
+
+-- Takes back a step that has ended; `always` also where it has no compensations. Gives what went wrong.
+local function take_back(name, always)
+  local problems, count = undo(name)
+  if #problems > 0 then return name .. ": " .. table.concat(problems, "; ") end
+  if count > 0 or always then
+    states[name] = "was undone"
+    host.step_end(name, "undone")
+  end
 end
 
 -- What stands in the way of a step, or nil.
@@ -45,15 +76,47 @@ local function blocked(name, options)
   end
 end
 
-local function failed_step(name, failed, list)
-  local state = undo(list) and "undone" or "failed"
+local function failed_step(name, failed)
   states[name] = "failed"
-  host.step_end(name, state, nil, failed)
+  local problems, count = undo(name)
+  local state = (count > 0 or marked[name]) and "undone" or "failed"
+  if #problems > 0 then
+    state = "undoing"
+    host.not_undone(name .. ": " .. table.concat(problems, "; "))
+  end
+  host.step_end(name, state, nil, failed, count)
   if on_fail == "keep_going" and not host.is_cancelled(failed) then
-    failures[#failures + 1] = name .. ": " .. host.message(failed)
+    failures[#failures + 1] = { name = name, failed = failed }
     return nil
   end
+  host.step_failed(name, failed)
   error(failed, 0)
+end
+
+-- What an interrupted run had begun to take back is taken back to the end before the step runs again.
+local function finish_undoing(name, count, fn)
+  kept[name] = { fn = fn, undo = count }
+  local wrong = take_back(name, true)
+  if wrong then
+    fail("not_done", "step " .. name .. " was being taken back when the run was interrupted, and cannot be: " .. wrong, nil,
+      "take it back by hand, then run it anew: moonstack runs resume --fresh")
+  end
+end
+
+-- A step that was done before, and is again as it was.
+local function keep(name, known, fn)
+  states[name], results[name] = "ok", known.result
+  if known.undo > 0 then kept[name] = { fn = fn, undo = known.undo } end
+  undo_order[#undo_order + 1] = name
+  return known.result
+end
+
+-- A step within one that is gone through again.
+local function recalled(name, digest, fn)
+  if states[name] then return results[name] end
+  local known = host.step_known(name, digest)
+  if known == nil or known.undoing then fail("not_done", "what step " .. name .. " gave is not on record") end
+  return keep(name, known, fn)
 end
 
 local function step(name, options, fn)
@@ -63,6 +126,7 @@ local function step(name, options, fn)
     fail("usage", "run.step takes a name, options and a function")
   end
   checked("run.step", options, OPTIONS)
+  if host.recalls() then return recalled(name, host.step_digest(options.inputs, options.files, fn), fn) end
   if states[name] then fail("usage", "run.step: there is a step '" .. name .. "' already") end
   local why = blocked(name, options)
   if why then
@@ -73,20 +137,21 @@ local function step(name, options, fn)
   states[name] = "is still running"
   local digest = host.step_digest(options.inputs, options.files, fn)
   local known = host.step_known(name, digest)
-  if known and (options.check == nil or options.check(known.result)) then
-    states[name], results[name] = "ok", known.result
+  if known and known.undoing then
+    finish_undoing(name, known.undo, fn)
+  elseif known and (options.check == nil or options.check(known.result)) then
     host.step_kept(name)
-    return known.result
+    return keep(name, known, fn)
   end
+  states[name] = "is still running"
   host.step_begin(name, digest)
-  local list = {}
-  undo_of[name] = list
+  undo_of[name] = {}
   local ok, value = host.step_run(name, fn)
   if ok and options.check and not host.planning and not options.check(value) then
     ok, value = false, host.trouble("not_done", "step '" .. name .. "' has ended, but its check does not hold")
   end
-  if not ok then return failed_step(name, value, list) end
-  host.step_end(name, "ok", value)
+  if not ok then return failed_step(name, value) end
+  host.step_end(name, "ok", value, nil, #undo_of[name])
   states[name], results[name] = "ok", value
   undo_order[#undo_order + 1] = name
   return value
@@ -157,21 +222,60 @@ local function compensate(fn)
   list[#list + 1] = fn
 end
 
+-- Takes back all steps that have ended well, or those of a list; newest first in either case. Gives what went wrong.
+local function take_back_steps(wanted, always)
+  local wrong, stay = {}, {}
+  while #undo_order > 0 do
+    local name = table.remove(undo_order)
+    if wanted == nil or wanted[name] then
+      wrong[#wrong + 1] = take_back(name, always)
+    else
+      table.insert(stay, 1, name)
+    end
+  end
+  for _, name in ipairs(stay) do undo_order[#undo_order + 1] = name end
+  return wrong
+end
+
+local function undo_steps(list)
+  if type(list) ~= "table" then fail("usage", "run.undo takes a list of names of steps") end
+  local wanted = {}
+  for _, name in ipairs(list) do
+    if states[name] == nil then host.unknown("run.undo: step", tostring(name), states) end
+    wanted[name] = true
+    -- The step that calls it has not ended: what it did is taken back, and it counts as undone when it fails.
+    if states[name] == "is still running" then
+      marked[name] = true
+      local problems = undo(name)
+      if #problems > 0 then fail("not_done", "step " .. name .. " is not taken back: " .. table.concat(problems, "; ")) end
+    end
+  end
+  local wrong = take_back_steps(wanted, true)
+  if #wrong > 0 then fail("not_done", "not taken back: " .. table.concat(wrong, "; ")) end
+end
+
 -- For the one who runs the workflow: what a failure means, and what is left to do at the end.
 host.keep(function(mode) on_fail = mode end, function(ended_well)
+  local wrong = {}
   if not ended_well or #failures > 0 then
     if on_fail == "roll_back" then
-      for i = #undo_order, 1, -1 do
-        local name = undo_order[i]
-        if undo(undo_of[name]) then host.step_end(name, "undone") end
+      wrong = take_back_steps()
+      for _, name in ipairs(host.steps_done()) do
+        if states[name] == nil then wrong[#wrong + 1] = name .. ": it was done before, and this attempt did not come to it" end
       end
     end
-    if not ended_well and undo_of[""] then undo(undo_of[""]) end
+    if not ended_well and undo_of[""] then
+      local problems = undo("")
+      if #problems > 0 then wrong[#wrong + 1] = "the run: " .. table.concat(problems, "; ") end
+    end
   end
+  for _, text in ipairs(wrong) do host.not_undone(text) end
   return failures
 end)
 
 host.place("run.step", step)
 host.place("run.steps", steps)
 host.place("run.compensate", compensate)
+host.place("run.undo", undo_steps)
 host.place("run.id", host.run_id)
+host.place("run.planned", function() return host.planning end)

@@ -227,6 +227,34 @@ fn from_table(lua: &Lua, table: &mlua::Table) -> Trouble {
     trouble
 }
 
+/// What a script gives to `fail`: kind, message, facts, hint.
+type Failing = (String, Option<String>, Option<mlua::Table>, Option<String>);
+
+/// `fail(kind, message, facts, hint)`.
+pub fn fail(lua: &Lua, (kind, message, facts, hint): Failing) -> Result<()> {
+    let message = message.unwrap_or_else(|| kind.clone());
+    let mut trouble = match Kind::named(&kind) {
+        Some(known) => Trouble::new(known, message),
+        None => Trouble::new(Kind::Script, message).fact("kind", kind),
+    };
+    if let Some(facts) = facts
+        && let serde_json::Value::Object(facts) = convert::to_json(lua, &Value::Table(facts))
+    {
+        for (key, value) in facts {
+            trouble = trouble.fact(&key, value);
+        }
+    }
+    if let Some(hint) = hint {
+        trouble = trouble.hint(hint);
+    }
+    // What a bundled module refuses is wrong where the script calls it.
+    let place = (1..=16).map_while(|level| lua.inspect_stack(level, script_line)).flatten().next();
+    if let Some(place) = place {
+        trouble = trouble.at(place);
+    }
+    Err(raise(trouble))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,4 +10,4 @@ pub mod error;
 pub mod extent;
 pub mod fields;
 
-pub use convert::{arguments, options, to_json, to_lua, to_lua_as, to_whole_json};
+pub use convert::{arguments, is_lasting, options, to_json, to_lua, to_lua_as, to_whole_json};

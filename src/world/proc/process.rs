@@ -57,7 +57,7 @@ impl Keep {
 }
 
 /// Runs it to its end. An exit code other than zero is a result, not an error; errors are: cannot start,
-/// cannot write the log, cancelled.
+/// cannot begin the log, cancelled.
 pub async fn run(program: Program) -> Result<Ran> {
     let scope = Cancel::current().unwrap_or_default();
     if scope.is_cancelled() {
@@ -78,6 +78,7 @@ pub async fn run(program: Program) -> Result<Ran> {
     }
     drop(sender);
 
+    let mut unlogged = None;
     let mut streams = Streams::new(&program);
     let mut ending = Ending::new(&program, begin);
     let mut status = None;
@@ -89,8 +90,10 @@ pub async fn run(program: Program) -> Result<Ran> {
             piece = pieces.recv(), if open => match piece {
                 Some((stream, bytes)) => {
                     ending.heard();
-                    if let Some(log) = &mut log {
-                        log.write_all(&bytes).map_err(|e| log_trouble(&program, e))?;
+                    // A log that cannot be written does not end what the program is in the middle of.
+                    if let Some(Err(error)) = log.as_mut().map(|log| log.write_all(&bytes)) {
+                        unlogged = Some(log_trouble(&program, error).message().to_owned());
+                        log = None;
                     }
                     streams.take(stream, &bytes);
                 }
@@ -122,7 +125,7 @@ pub async fn run(program: Program) -> Result<Ran> {
     if matches!(ending.why, Some(Why::Cancelled)) {
         return Err(Trouble::cancelled());
     }
-    Ok(streams.finish(status, begin, ending.why))
+    Ok(Ran { unlogged, ..streams.finish(status, begin, ending.why) })
 }
 
 fn name(program: &Program) -> &str {
@@ -271,6 +274,7 @@ impl Streams {
                 Some(Why::Silence) => Some(Ended::Silence),
                 _ => None,
             },
+            unlogged: None,
         }
     }
 }

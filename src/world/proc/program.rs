@@ -94,6 +94,8 @@ pub struct Ran {
     pub seconds: f64,
     /// Why we ended it, if we did.
     pub ended: Option<Ended>,
+    /// Why its log is cut off.
+    pub unlogged: Option<String>,
 }
 
 impl Ran {

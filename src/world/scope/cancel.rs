@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{Kind, Result, Trouble};
@@ -39,6 +40,10 @@ pub struct TaskPath {
     pub step: Option<String>,
     /// `1.3` is the third task within the first.
     pub path: String,
+    /// A step that was kept is gone through again for its compensations: what is on record is given, nothing is done.
+    pub recalls: bool,
+    /// What was done is taken back.
+    pub undoes: bool,
     begun: AtomicUsize,
     /// What was looked at since the last change, for the journal.
     looked: Mutex<Vec<ReadCall>>,
@@ -48,15 +53,24 @@ pub struct TaskPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadCall {
     pub key: String,
-    /// As JSON.
-    pub result: String,
+    pub result: Value,
 }
 
 impl TaskPath {
     fn next(&self) -> TaskPath {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let path = if self.path.is_empty() { number.to_string() } else { format!("{}.{number}", self.path) };
-        TaskPath { step: self.step.clone(), path, ..TaskPath::default() }
+        TaskPath { path, ..self.like() }
+    }
+
+    /// Of the same step and kind.
+    fn like(&self) -> TaskPath {
+        TaskPath {
+            step: self.step.clone(),
+            recalls: self.recalls,
+            undoes: self.undoes,
+            ..TaskPath::default()
+        }
     }
 
     pub fn look(&self, looked: ReadCall) {
@@ -108,6 +122,19 @@ impl Cancel {
     /// A scope for a step of the run, whose tasks are counted anew.
     pub fn step(&self, name: &str) -> Self {
         let task_path = TaskPath { step: Some(name.to_owned()), ..TaskPath::default() };
+        Cancel { task_path: Arc::new(task_path), ..self.child(None) }
+    }
+
+    /// A scope in which a step that was kept is gone through again.
+    pub fn recall(&self, name: &str) -> Self {
+        let task_path = TaskPath { step: Some(name.to_owned()), recalls: true, ..TaskPath::default() };
+        Cancel { task_path: Arc::new(task_path), ..self.child(None) }
+    }
+
+    /// A scope for a compensation of a step, or of the whole run, in a sequence of its own.
+    pub fn undo(&self, step: Option<&str>, number: usize) -> Self {
+        let path = format!("undo {number}");
+        let task_path = TaskPath { step: step.map(str::to_owned), path, undoes: true, ..TaskPath::default() };
         Cancel { task_path: Arc::new(task_path), ..self.child(None) }
     }
 

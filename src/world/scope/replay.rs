@@ -157,7 +157,7 @@ pub enum Recall {
     Begun(f64),
 }
 
-type ReplayKey = (Option<String>, String);
+pub type ReplayKey = (Option<String>, String);
 
 /// The calls of the interrupted part of a run, each sequence in its order.
 #[derive(Debug, Default)]
@@ -201,6 +201,15 @@ impl Replay {
 }
 
 impl Replay {
+    /// What the next call with this key gave, whatever has become of it since; none if its end is not on record.
+    pub fn given(&self, task_path: &ReplayKey, key: &str) -> Option<Value> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = all.get_mut(task_path)?;
+        let at = waiting.iter().position(|call| call.key == key)?;
+        let call = waiting.drain(..=at).next_back()?;
+        call.ended.map(|(result, _)| result).or(call.promise.map(|promise| promise.result))
+    }
+
     /// What a look gave before the run was interrupted, as long as what followed it is being made again.
     pub fn recall_look(&self, task_path: ReplayKey, key: &str) -> Option<Value> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

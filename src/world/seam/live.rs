@@ -13,6 +13,8 @@ use crate::world::fs::link;
 use crate::world::fs::share::{Sharing, share};
 use crate::world::net::deliver;
 use crate::world::proc::process;
+use crate::world::proc::program::Ran;
+use crate::world::scope::cancel::Cancel;
 use crate::world::scope::postcondition::Postcondition;
 use crate::world::scope::replay;
 use crate::world::seam::naming::Naming;
@@ -52,15 +54,20 @@ impl LiveHands {
         }
         let Some(journal) = self.journal.as_deref() else { return act(world, action, &self.temporary).await };
         let identity = self.naming.identity(&action);
+        let scope = Cancel::current().unwrap_or_default();
+        if scope.task_path().recalls {
+            let message = format!("{} is not on record as done", identity.title());
+            return Err(Trouble::new(Kind::Refused, message));
+        }
         if let Some(expected) = &self.expected {
-            expected.next(&identity)?;
+            expected.next(&identity, journal.run()?, scope.task_path().undoes)?;
         }
         let subjects = action.subjects();
         let row = match journal.intend(&identity, &subjects) {
             Ok(row) => row,
             // A full disk is what somebody should be told of, and what users must be able to go back on.
             Err(t) if goes_unrecorded(&action) => {
-                world.warn(format!("journal: {t}"));
+                world.unrecorded(journal, &t);
                 return act(world, action, &self.temporary).await;
             }
             Err(t) => return Err(t),
@@ -77,12 +84,16 @@ impl LiveHands {
             },
             Err(t) => format!("{}: {}", t.kind(), t.message()),
         };
+        if let Ok(Outcome::Ran(Ran { unlogged: Some(why), .. })) = &result {
+            journal.lose(&Trouble::new(Kind::Disk, why.as_str()));
+            world.warn(format!("{why}; the program went on, and what it printed since is not on record"));
+        }
         if result.is_ok() {
             left.prove(&subjects, identity.content.as_deref());
         }
         // The change is made; a journal that cannot be written now must not hide its result.
         if let Err(t) = journal.outcome(row, &outcome) {
-            tracing::error!("journal: {t}");
+            world.unrecorded(journal, &t);
         }
         result
     }

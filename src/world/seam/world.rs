@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::action::{Action, Outcome};
 use super::hands::Hands;
 use super::input::{Input, InputKind};
-use crate::base::Result;
 use crate::base::clock::Clock;
+use crate::base::{Result, Trouble};
 use crate::world::fs::eyes::Eyes;
 use crate::world::scope::event::{Event, Watcher};
+use crate::world::state::journal::Journal;
 
 /// What a domain operation is given to see, change, tell the time and report progress.
 #[derive(Clone)]
@@ -35,6 +36,15 @@ impl World {
     pub fn depends_on_file(&self, path: &Path) -> Result<()> {
         let (kind, name) = (InputKind::File, path.display().to_string());
         self.hands.depends(kind, &name, &[], &|_| Input::file(kind, path))
+    }
+
+    /// Tells at once of what should be on record and is not; the run's end says it again.
+    pub fn unrecorded(&self, journal: &Journal, trouble: &Trouble) {
+        if journal.lose(trouble) {
+            self.warn(format!(
+                "the journal cannot be written, and what is done now is not on record: {trouble}"
+            ));
+        }
     }
 
     pub fn tell(&self, event: Event) {

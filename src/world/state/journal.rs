@@ -1,24 +1,22 @@
 //! What was done: one row per run, one per action, the intent written before the outcome, so that a crash
 //! leaves no doubt about what may have happened.
 
-use crate::world::who::{host, user};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 use serde_json::Value;
 
+use super::own_lock::{self, OwnLock};
+use super::private_record::{Beginning, PrivateRecord, drop_values};
 use super::store::Store;
 use crate::base::clock::Clock;
-use crate::base::{Kind, Result, Trouble, redact};
-use crate::world::scope::cancel::Cancel;
-use crate::world::scope::identity::Identity;
-use crate::world::scope::postcondition::Postcondition;
-use crate::world::scope::replay::{self, Call, Recorded, Replay};
+use crate::base::{Result, Trouble, redact};
+use crate::world::scope::replay::Replay;
+use crate::world::who::{Process, user};
 
-/// A result that is longer than this is not kept: the call would be made again.
-const LONGEST_RESULT: usize = 1 << 20;
+/// Where a value is found that is not kept: nowhere.
+pub(super) const NOWHERE: &str = "-";
 
 /// Writes the rows of one run. The run's own row is written with its first action: a run that changes
 /// nothing touches no database, unless it is asked to be on record.
@@ -29,7 +27,29 @@ pub struct Journal {
     /// A plan writes none of what happens in it.
     records: bool,
     run: OnceLock<(i64, i64)>,
-    past_calls: OnceLock<Replay>,
+    beginning: Mutex<()>,
+    /// The run that this one goes on with, before its next attempt is on record.
+    pub(super) resumes: OnceLock<Resumed>,
+    /// Held as long as the run is under way: who can take it knows that the run is not.
+    lock: Mutex<Option<OwnLock>>,
+    private: OnceLock<PrivateRecord>,
+    /// Modules that were loaded before the run was on record.
+    modules: Mutex<Vec<(String, String)>>,
+    /// The first thing that should be on record and is not.
+    lost: OnceLock<Trouble>,
+}
+
+/// A run that is gone on with.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    pub run: i64,
+    pub past_calls: Replay,
+    pub recalled: super::private_record::Recalled,
+}
+
+/// The lock of a run that is under way.
+pub fn run_lock(state: &Path, run: i64) -> PathBuf {
+    own_lock::place(state, &format!("run {run}"))
 }
 
 /// What is known of a run when it begins.
@@ -54,7 +74,12 @@ impl Journal {
             about: Mutex::default(),
             records: true,
             run: OnceLock::new(),
-            past_calls: OnceLock::new(),
+            beginning: Mutex::default(),
+            resumes: OnceLock::new(),
+            lock: Mutex::default(),
+            private: OnceLock::new(),
+            modules: Mutex::default(),
+            lost: OnceLock::new(),
         }
     }
 
@@ -83,217 +108,136 @@ impl Journal {
         self.begin().map(|(run, _)| run)
     }
 
-    fn begin(&self) -> Result<(i64, i64)> {
+    pub(super) fn begin(&self) -> Result<(i64, i64)> {
+        let _one = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.run.get() {
             return Ok(*known);
         }
+        let begun = match self.resumes.get() {
+            Some(resumed) => self.next_attempt(resumed.run)?,
+            None => self.first_attempt()?,
+        };
+        Ok(*self.run.get_or_init(|| begun))
+    }
+
+    fn first_attempt(&self) -> Result<(i64, i64)> {
         let about = self.about.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = |value: &Value| (!value.is_null()).then(|| redact::redact(&value.to_string()));
-        let host = host();
-        let id = self.store.with(|c| {
-            c.execute(
-                "INSERT INTO runs (kind, script, digest, options, command, plan, user, host, pid, version, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        let text = |value: &Value| (!value.is_null()).then(|| redact::json(value).to_string());
+        let me = Process::me();
+        let (id, lock) = self.store.with(|c| {
+            let t = c.transaction()?;
+            t.execute(
+                "INSERT INTO runs (kind, script, digest, options, command, plan, user, host, pid, boot, began, version, started)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 params![
                     if about.kind.is_empty() { "command" } else { about.kind.as_str() },
                     about.script,
                     about.digest,
-                    redact::redact(&about.options.to_string()),
+                    redact::json(&about.options).to_string(),
                     text(&about.command),
                     about.plan.as_ref().and_then(text),
                     user(),
-                    host,
-                    std::process::id(),
+                    me.host,
+                    me.pid,
+                    me.boot,
+                    me.began,
                     env!("CARGO_PKG_VERSION"),
                     self.clock.seconds()
                 ],
             )?;
-            Ok(c.last_insert_rowid())
+            let id = t.last_insert_rowid();
+            // Nobody sees the row before its lock is held.
+            let lock = self.records.then(|| self.hold(id)).transpose();
+            if lock.is_ok() {
+                t.commit()?;
+            }
+            Ok((id, lock))
         })?;
-        Ok(*self.run.get_or_init(|| (id, 1)))
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock?;
+        self.begin_private(id, 1)?;
+        Ok((id, 1))
     }
 
-    /// Goes on with a run that has ended or was interrupted: the next attempt.
-    pub fn resume(&self, run: i64) -> Result<()> {
+    fn hold(&self, run: i64) -> Result<OwnLock> {
+        let path = run_lock(self.store.folder(), run);
+        Ok(own_lock::at_once(&path, &format!("run {run}"))?.passing(path))
+    }
+
+    /// The next attempt of a run whose lock is held already.
+    fn next_attempt(&self, run: i64) -> Result<(i64, i64)> {
+        let me = Process::me();
         let attempt = self.store.with(|c| {
             c.query_row(
-                "UPDATE runs SET attempt = attempt + 1, ended = NULL, exit = NULL, message = NULL, pid = ?2, host = ?3
+                "UPDATE runs SET attempt = attempt + 1, ended = NULL, exit = NULL, message = NULL, user = ?2,
+                   host = ?3, pid = ?4, boot = ?5, began = ?6
                  WHERE id = ?1 RETURNING attempt",
-                params![run, std::process::id(), host()],
+                params![run, user(), me.host, me.pid, me.boot, me.began],
                 |row| row.get(0),
             )
         })?;
-        let _ = self.run.set((run, attempt));
-        let _ = self.past_calls.set(self.recollect(run)?);
+        self.begin_private(run, attempt)?;
+        Ok((run, attempt))
+    }
+
+    /// Whether this goes on with a run, but has put nothing on record yet.
+    pub fn is_about_to_resume(&self) -> bool {
+        self.resumes.get().is_some() && self.run.get().is_none()
+    }
+
+    pub(super) fn keep_lock(&self, lock: OwnLock) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+    }
+
+    fn begin_private(&self, run: i64, attempt: i64) -> Result<()> {
+        if !self.remembers() {
+            return Ok(());
+        }
+        let about = self.about.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let beginning =
+            Beginning { run, attempt, user: user(), command: about.command, digest: about.digest };
+        let record = PrivateRecord::begin(self.store.folder(), &beginning)?;
+        for (name, digest) in &*self.modules.lock().unwrap_or_else(PoisonError::into_inner) {
+            record.module(name, digest)?;
+        }
+        let _ = self.private.set(record);
         Ok(())
     }
 
-    /// The calls outside of finished steps: what an interrupted run would otherwise do again.
-    fn recollect(&self, run: i64) -> Result<Replay> {
-        let past_calls = Replay::default();
-        let touched = self.touched(run)?;
-        self.store.with(|c| {
-            let mut ended = c.prepare(
-                "SELECT step, strand, call, result, proofs, action FROM calls c
-                 WHERE run = ?1 AND (step IS NULL OR EXISTS
-                   (SELECT 1 FROM steps s WHERE s.run = c.run AND s.name = c.step AND s.attempt <= c.attempt
-                    AND s.state <> 'undone'))
-                 ORDER BY id",
-            )?;
-            let mut rows = ended.query([run])?;
-            while let Some(row) = rows.next()? {
-                let json = |at: usize| row.get::<_, String>(at);
-                let (result, proofs) = (json(3)?, json(4)?);
-                let mut proofs: Vec<Postcondition> = serde_json::from_str(&proofs).unwrap_or_default();
-                let action = row.get::<_, Option<i64>>(5)?.unwrap_or(0);
-                // What a later action has changed need not be as this call left it.
-                let is_last =
-                    |path: &Path| path.ancestors().all(|p| touched.get(p).is_none_or(|at| *at <= action));
-                proofs.retain(|proof| is_last(proof.path()));
-                let ended = serde_json::from_str(&result).ok().map(|result| (result, proofs));
-                let key = row.get(2)?;
-                past_calls
-                    .add((row.get(0)?, row.get(1)?), Recorded { key, ended, promise: None, since: 0.0 });
+    /// A module that the script has loaded.
+    pub fn module(&self, name: &str, digest: &str) -> Result<()> {
+        match self.private.get() {
+            Some(record) => record.module(name, digest),
+            None => {
+                let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+                modules.push((name.to_owned(), digest.to_owned()));
+                Ok(())
             }
-            let mut begun = c.prepare(
-                "SELECT step, strand, call, promise, started FROM actions a
-                 WHERE run = ?1 AND call IS NOT NULL AND outcome IS NULL AND id =
-                   (SELECT max(id) FROM actions b
-                    WHERE b.run = a.run AND b.step IS a.step AND b.strand = a.strand)
-                   AND (step IS NULL OR EXISTS
-                   (SELECT 1 FROM steps s WHERE s.run = a.run AND s.name = a.step AND s.attempt <= a.attempt
-                    AND s.state <> 'undone'))
-                 ORDER BY id",
-            )?;
-            let mut rows = begun.query([run])?;
-            while let Some(row) = rows.next()? {
-                let promise: Option<String> = row.get(3)?;
-                let promise = promise.and_then(|text| serde_json::from_str(&text).ok());
-                let recorded = Recorded { key: row.get(2)?, ended: None, promise, since: row.get(4)? };
-                past_calls.add((row.get(0)?, row.get(1)?), recorded);
-            }
-            Ok(())
-        })?;
-        Ok(past_calls)
+        }
     }
 
-    /// Each path that actions of the run may have changed, with the last of these actions.
-    fn touched(&self, run: i64) -> Result<HashMap<PathBuf, i64>> {
-        let mut touched = HashMap::new();
-        self.store.with(|c| {
-            let mut actions = c.prepare(
-                "SELECT id, subjects FROM actions WHERE run = ?1 AND subjects IS NOT NULL ORDER BY id",
-            )?;
-            let mut rows = actions.query([run])?;
-            while let Some(row) = rows.next()? {
-                let paths: Vec<PathBuf> = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
-                let id: i64 = row.get(0)?;
-                touched.extend(paths.into_iter().map(|path| (path, id)));
-            }
-            Ok(())
-        })?;
-        Ok(touched)
+    /// A value as people may see it, and where it is found as it is: the empty word is right there.
+    pub(super) fn hide(&self, value: &Value) -> (String, String) {
+        let (real, shown) = (value.to_string(), redact::json(value).to_string());
+        if real == shown {
+            return (real, String::new());
+        }
+        let kept = self.private.get().and_then(|record| record.keep(real).ok());
+        (shown, kept.unwrap_or_else(|| String::from(NOWHERE)))
+    }
+
+    /// Notes that something is not on record. True if it is the first.
+    pub fn lose(&self, trouble: &Trouble) -> bool {
+        self.lost.set(trouble.clone()).is_ok()
+    }
+
+    /// What should be on record and is not.
+    pub fn lost(&self) -> Option<&Trouble> {
+        self.lost.get()
     }
 
     /// What the interrupted run knows of the next call; none unless this run goes on with one.
     pub fn replay(&self) -> Option<&Replay> {
-        self.past_calls.get()
-    }
-
-    /// Records what is about to be done.
-    pub fn intend(&self, what: &Identity, subjects: &[PathBuf]) -> Result<i64> {
-        let (run, attempt) = self.begin()?;
-        let call = replay::current();
-        let promise =
-            call.as_ref().and_then(|c| c.plan_result()).and_then(|p| serde_json::to_string(&p).ok());
-        let subjects = serde_json::to_string(subjects).ok();
-        let looks = Cancel::current().map(|scope| scope.task_path().take_looks()).unwrap_or_default();
-        self.store.with(|c| {
-            let t = c.transaction()?;
-            if let Some(call) = &call {
-                write_outcomes(&t, call)?;
-            }
-            for looked in &looks {
-                t.prepare_cached(
-                    "INSERT INTO calls (run, attempt, step, strand, call, result, proofs)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]')",
-                )?
-                .execute(params![run, attempt, what.step, what.task_path, looked.key, redact::redact(&looked.result)])?;
-            }
-            t.prepare_cached(
-                "INSERT INTO actions (run, attempt, name, detail, content, step, strand, place, subjects, call,
-                                      promise, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                run,
-                attempt,
-                what.action,
-                what.what,
-                what.content,
-                what.step,
-                what.task_path,
-                what.place,
-                subjects,
-                call.as_ref().map(|c| c.key.as_str()),
-                promise.as_deref().map(redact::redact),
-                self.clock.seconds()
-            ])?;
-            let row = t.last_insert_rowid();
-            t.commit()?;
-            Ok(row)
-        })
-    }
-
-    /// Records how it went. Within a call the row is written with the next one, at the latest with the call's own.
-    pub fn outcome(&self, action: i64, outcome: &str) -> Result<()> {
-        let (at, outcome) = (self.clock.seconds(), redact::redact(outcome));
-        match replay::current() {
-            Some(call) => {
-                call.ended(action, at, outcome);
-                Ok(())
-            }
-            None => self.store.with(|c| {
-                c.prepare_cached("UPDATE actions SET ended = ?2, outcome = ?3 WHERE id = ?1")?
-                    .execute(params![action, at, outcome])?;
-                Ok(())
-            }),
-        }
-    }
-
-    /// Records the end of a call, and what it gave if it ended well. A call that changed nothing has no row, unless
-    /// it was begun before the run was interrupted: then its end is what the next attempt has to know.
-    pub fn called(&self, call: &Call, result: Option<Value>) -> Result<()> {
-        let Some((run, attempt)) = self.run.get().copied() else { return Ok(()) };
-        let last_action = call.last_action();
-        if last_action.is_none() && call.begun.is_none() {
-            return Ok(());
-        }
-        let scope = Cancel::current().unwrap_or_default();
-        let result = result.map(|r| redact::redact(&r.to_string())).filter(|r| r.len() <= LONGEST_RESULT);
-        let proofs = serde_json::to_string(&call.proofs())
-            .map_err(|e| Trouble::new(Kind::Internal, format!("proofs: {e}")))?;
-        self.store.with(|c| {
-            let t = c.transaction()?;
-            write_outcomes(&t, call)?;
-            if let Some(result) = result {
-                t.prepare_cached(
-                    "INSERT INTO calls (run, attempt, step, strand, call, result, proofs, action)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute(params![
-                    run,
-                    attempt,
-                    scope.task_path().step,
-                    scope.task_path().path,
-                    call.key,
-                    result,
-                    proofs,
-                    last_action
-                ])?;
-            }
-            t.commit()
-        })
+        self.resumes.get().map(|resumed| &resumed.past_calls)
     }
 
     /// Adds what is found out about the run only while it runs.
@@ -309,14 +253,18 @@ impl Journal {
 
     /// Records the run's end, if it has a row.
     pub fn end(&self, exit: u8, message: Option<&str>) -> Result<()> {
-        let Some((run, _)) = self.run.get() else { return Ok(()) };
+        let Some((run, attempt)) = self.run.get() else { return Ok(()) };
         self.store.with(|c| {
             c.execute(
                 "UPDATE runs SET ended = ?2, exit = ?3, message = ?4 WHERE id = ?1",
                 params![run, self.clock.seconds(), exit, message.map(redact::redact)],
             )?;
             Ok(())
-        })
+        })?;
+        if exit == 0 && self.private.get().is_some() {
+            drop_values(self.store.folder(), *run, *attempt)?;
+        }
+        Ok(())
     }
 
     /// Its number, where it has a row.
@@ -343,12 +291,4 @@ pub enum Note {
     Spack,
     Log,
     Modules,
-}
-
-fn write_outcomes(t: &Transaction<'_>, call: &Call) -> rusqlite::Result<()> {
-    for (row, at, outcome) in call.outcomes() {
-        t.prepare_cached("UPDATE actions SET ended = ?2, outcome = ?3 WHERE id = ?1")?
-            .execute(params![row, at, outcome])?;
-    }
-    Ok(())
 }

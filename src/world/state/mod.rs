@@ -2,11 +2,14 @@
 //! known here.
 //!
 //! ```text
-//! steps → journal → store → { shared_state, own_lock, run_log }
+//! steps → { entries, recollect } → journal → store → { shared_state, own_lock, run_log } → private_record
 //! ```
 
+mod entries;
 pub mod journal;
 pub mod own_lock;
+pub mod private_record;
+pub mod recollect;
 pub mod run_log;
 pub mod shared_state;
 pub mod steps;

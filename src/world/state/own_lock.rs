@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble, words};
 use crate::world::scope::cancel::Cancel;
-use crate::world::who::host;
+use crate::world::who::Process;
 
 /// How often a holder says that it lives.
 const PULSE: Duration = Duration::from_secs(10);
@@ -26,8 +27,8 @@ const NAMELESS: Duration = Duration::from_millis(500);
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
-    pub pid: u32,
-    pub host: String,
+    #[serde(flatten)]
+    pub process: Process,
     /// What it does, for the message of who waits.
     pub what: String,
     /// Seconds since 1970.
@@ -37,7 +38,7 @@ pub struct Holder {
 impl Holder {
     fn me(what: &str) -> Holder {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Holder { pid: std::process::id(), host: host(), what: what.to_owned(), since: since.as_secs_f64() }
+        Holder { process: Process::me(), what: what.to_owned(), since: since.as_secs_f64() }
     }
 
     fn read(file: &mut File) -> Option<Holder> {
@@ -49,15 +50,26 @@ impl Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} on {} ({})", self.pid, self.host, self.what)
+        write!(f, "process {} on {} ({})", self.process.pid, self.process.host, self.what)
     }
 }
 
-/// Held until dropped. The file stays: removing it would let a third process lock another file of the same name.
+impl OwnLock {
+    /// Its file goes when it is given back, for there will be no other of that name.
+    #[must_use]
+    pub fn passing(mut self, path: PathBuf) -> OwnLock {
+        self.passing = Some(path);
+        self
+    }
+}
+
+/// Held until dropped.
 #[derive(Debug)]
 pub struct OwnLock {
     file: File,
     stop: Arc<(Mutex<bool>, Condvar)>,
+    /// Its file, where that goes with it.
+    passing: Option<PathBuf>,
     /// Who had it and ended without giving it back.
     pub stale: Option<Holder>,
 }
@@ -67,6 +79,9 @@ impl Drop for OwnLock {
         *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.1.notify_all();
         let _ = self.file.set_len(0);
+        if let Some(path) = &self.passing {
+            let _ = std::fs::remove_file(path);
+        }
         // The thread has the file open as well, and may end later.
         let _ = self.file.unlock();
     }
@@ -80,15 +95,27 @@ enum Denied {
 
 fn attempt(path: &Path, what: &str) -> Result<OwnLock, Denied> {
     let fail = |e: std::io::Error| Denied::Failed(Trouble::io("lock", path, e));
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return Err(Denied::Held(Holder::read(&mut file))),
-        Err(std::fs::TryLockError::Error(error)) => return Err(Denied::Failed(impossible(path, error))),
-    }
+    let mut file = loop {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Denied::Held(Holder::read(&mut file))),
+            Err(std::fs::TryLockError::Error(error)) => return Err(Denied::Failed(impossible(path, error))),
+        }
+        // A holder whose file goes with its lock may have removed this one meanwhile.
+        let ours = file.metadata().map_err(fail)?;
+        if std::fs::metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {
+            break file;
+        }
+    };
     let stale = Holder::read(&mut file);
-    if let Some(other) = stale.as_ref().filter(|s| s.host != host() && is_fresh(&file)) {
+    if let Some(other) = stale.as_ref().filter(|s| !s.process.is_here() && is_fresh(&file)) {
         return Err(Denied::Held(Some(other.clone())));
     }
     let me = serde_json::to_string(&Holder::me(what)).unwrap_or_default();
@@ -102,7 +129,7 @@ fn attempt(path: &Path, what: &str) -> Result<OwnLock, Denied> {
         // Without a thread the lock holds as well; only another machine might take it over.
         let _ = std::thread::Builder::new().name(String::from("lock")).spawn(move || beat(&pulse, &stop));
     }
-    Ok(OwnLock { file, stop, stale })
+    Ok(OwnLock { file, stop, passing: None, stale })
 }
 
 fn beat(file: &File, stop: &(Mutex<bool>, Condvar)) {
@@ -129,11 +156,23 @@ fn impossible(path: &Path, error: std::io::Error) -> Trouble {
         .hint("the file system has no locks: put the state folder on one that has (`state` in the site file)")
 }
 
+/// Takes a lock that nobody else has any business with.
+pub fn at_once(path: &Path, what: &str) -> Result<OwnLock> {
+    folder_of(path)?;
+    attempt(path, what).map_err(|denied| match denied {
+        Denied::Held(holder) => held(path, what, holder, Duration::ZERO),
+        Denied::Failed(trouble) => trouble,
+    })
+}
+
+fn folder_of(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))
+}
+
 /// Waits for a lock, giving way to other work and to a cancel meanwhile.
 pub async fn own(path: &Path, what: &str, patience: Duration) -> Result<OwnLock> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
-    }
+    folder_of(path)?;
     let begin = Instant::now();
     loop {
         let holder = match attempt(path, what) {
@@ -163,9 +202,9 @@ fn held(path: &Path, what: &str, holder: Option<Holder>, waited: Duration) -> Tr
         let age = Duration::from_secs_f64((now.as_secs_f64() - holder.since).max(0.0));
         trouble = trouble
             .hint(format!("{holder} has held it for {}", words::span(Duration::from_secs(age.as_secs()))))
-            .fact("pid", holder.pid)
-            .fact("host", holder.host.as_str());
-        if holder.host != host() {
+            .fact("pid", holder.process.pid)
+            .fact("host", holder.process.host.as_str());
+        if !holder.process.is_here() {
             trouble = trouble.hint(format!(
                 "it runs on another machine; if that is gone, the lock frees itself {} after its last sign",
                 words::span(DEAD)
@@ -177,13 +216,36 @@ fn held(path: &Path, what: &str, holder: Option<Holder>, waited: Duration) -> Tr
 
 /// Who has it now, if anybody.
 pub fn held_by(path: &Path) -> Option<String> {
-    let mut file = File::open(path).ok()?;
+    match standing(path) {
+        Standing::Held(Some(holder)) => Some(holder.to_string()),
+        Standing::Held(None) => Some(String::from("another process")),
+        Standing::Free | Standing::Unknown => None,
+    }
+}
+
+/// How a lock stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    Free,
+    Held(Option<Holder>),
+    /// It could not be looked at.
+    Unknown,
+}
+
+pub fn standing(path: &Path) -> Standing {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Standing::Free,
+        Err(_) => return Standing::Unknown,
+    };
     let holder = Holder::read(&mut file);
     match file.try_lock_shared() {
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Some(holder.map_or_else(|| String::from("another process"), |h| h.to_string()))
-        }
-        _ => holder.filter(|h| h.host != host() && is_fresh(&file)).map(|h| h.to_string()),
+        Err(std::fs::TryLockError::WouldBlock) => Standing::Held(holder),
+        Err(std::fs::TryLockError::Error(_)) => Standing::Unknown,
+        Ok(()) => match holder.filter(|h| !h.process.is_here() && is_fresh(&file)) {
+            Some(holder) => Standing::Held(Some(holder)),
+            None => Standing::Free,
+        },
     }
 }
 
@@ -195,10 +257,39 @@ pub fn place(state: &Path, name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+    }
+
+    fn holder(pid: u32, host: &str) -> Holder {
+        let process = Process { pid, host: host.to_owned(), boot: None, began: None };
+        Holder { process, what: "w".into(), since: 1.0 }
+    }
+
+    #[test]
+    fn a_lock_whose_file_goes_with_it_is_one_persons_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let (inside, most, turns) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while turns.load(Ordering::SeqCst) < 200 {
+                        let Ok(lock) = at_once(&path, "x") else { continue };
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        turns.fetch_add(1, Ordering::SeqCst);
+                        drop(lock.passing(path.clone()));
+                    }
+                });
+            }
+        });
+        assert_eq!(most.load(Ordering::SeqCst), 1);
+        assert!(!path.exists());
     }
 
     #[test]
@@ -226,7 +317,7 @@ mod tests {
         let late = path.clone();
         let writer = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(80));
-            let holder = Holder { pid: 77, host: host(), what: "w".into(), since: 1.0 };
+            let holder = holder(77, &crate::world::who::host());
             std::fs::write(&late, serde_json::to_string(&holder).unwrap()).unwrap();
         });
         let error = block_on(own(&path, "w", Duration::ZERO)).unwrap_err();
@@ -239,20 +330,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lock");
         let leave = |host: &str, age: u64| {
-            let holder = Holder { pid: 999_999, host: host.to_owned(), what: "w".into(), since: 1.0 };
-            std::fs::write(&path, serde_json::to_string(&holder).unwrap()).unwrap();
+            std::fs::write(&path, serde_json::to_string(&holder(999_999, host)).unwrap()).unwrap();
             let then = SystemTime::now() - Duration::from_secs(age);
             File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
         };
         block_on(async {
-            leave(&host(), 1);
-            assert_eq!(own(&path, "w", Duration::ZERO).await.unwrap().stale.as_ref().unwrap().pid, 999_999);
+            leave(&crate::world::who::host(), 1);
+            let taken = own(&path, "w", Duration::ZERO).await.unwrap();
+            assert_eq!(taken.stale.as_ref().unwrap().process.pid, 999_999);
+            drop(taken);
             leave("elsewhere", 1);
             let error = own(&path, "w", Duration::ZERO).await.unwrap_err();
             assert_eq!((error.kind(), error.facts()["host"].as_str()), (Kind::Lock, Some("elsewhere")));
             leave("elsewhere", 600);
             let taken = own(&path, "w", Duration::ZERO).await.unwrap();
-            assert_eq!(taken.stale.as_ref().unwrap().host, "elsewhere");
+            assert_eq!(taken.stale.as_ref().unwrap().process.host, "elsewhere");
         });
     }
 }

@@ -8,9 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::{Kind, Result, Trouble};
 use crate::world::fs::access::{Access, SharedPermissions};
 use crate::world::fs::share::admit;
+use crate::world::state::private_record;
 
-/// Folders of records.
-const FOLDERS: &[&str] = &["locks", "logs", "snapshots"];
+/// Folders of records, and whether what is in them is the group's as well.
+const FOLDERS: &[(&str, bool)] =
+    &[("locks", true), ("logs", true), ("snapshots", true), (private_record::FOLDER, false)];
 /// The database and what SQLite keeps beside it.
 const FILES: &[&str] = &["state.db", "state.db-wal", "state.db-shm"];
 
@@ -51,12 +53,12 @@ impl SharedState {
 fn prepare(folder: &Path, access: &Access) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
     make_right(folder, access, false)?;
-    for path in FOLDERS.iter().map(|name| folder.join(name)) {
+    for (path, deep) in FOLDERS.iter().map(|(name, deep)| (folder.join(name), *deep)) {
         match std::fs::DirBuilder::new().mode(0o770).create(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Trouble::io("create", &path, error));
             }
-            _ => make_right(&path, access, true)?,
+            _ => make_right(&path, access, deep)?,
         }
     }
     for (at, path) in FILES.iter().map(|name| folder.join(name)).enumerate() {

@@ -8,8 +8,10 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::journal::Journal;
-use crate::base::{Result, redact};
+use super::journal::{Journal, NOWHERE};
+use super::private_record::Recalled;
+use super::recollect::reveal;
+use crate::base::{Result, Trouble, redact};
 use crate::world::fs::eyes::Eyes;
 use crate::world::scope::postcondition::{Postcondition, last};
 
@@ -21,6 +23,8 @@ pub enum StepState {
     Ok,
     Failed,
     Skipped,
+    /// It is being taken back, or that was begun and did not come to its end.
+    Undoing,
     /// It failed or was taken back, and its compensations have run.
     Undone,
 }
@@ -32,9 +36,27 @@ impl StepState {
             StepState::Ok => "ok",
             StepState::Failed => "failed",
             StepState::Skipped => "skipped",
+            StepState::Undoing => "undoing",
             StepState::Undone => "undone",
         }
     }
+
+    pub fn named(name: &str) -> Option<StepState> {
+        use StepState::{Failed, Ok, Running, Skipped, Undoing, Undone};
+        [Running, Ok, Failed, Skipped, Undoing, Undone].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// How a step has ended.
+#[derive(Debug, Default)]
+pub struct StepEnd<'a> {
+    pub result: Value,
+    /// Whether the result can be given again as it is.
+    pub is_lasting: bool,
+    pub message: Option<String>,
+    pub error: Option<&'a Trouble>,
+    /// How many compensations it has.
+    pub undo: usize,
 }
 
 /// What an interrupted run knows of a step.
@@ -43,7 +65,10 @@ pub enum Known {
     Nothing,
     /// It has to be run again, and why.
     Again(String),
-    Done(Value),
+    /// With its result, and how many compensations it has.
+    Done(Value, usize),
+    /// It was being taken back.
+    Undoing(usize),
 }
 
 impl Journal {
@@ -54,7 +79,7 @@ impl Journal {
         };
         let row = self.store().with(|c| {
             c.query_row(
-                "SELECT digest, state, result, attempt FROM steps WHERE run = ?1 AND name = ?2",
+                "SELECT digest, state, result, attempt, secret, undo FROM steps WHERE run = ?1 AND name = ?2",
                 params![run, name],
                 |row| {
                     Ok((
@@ -62,12 +87,18 @@ impl Journal {
                         row.get::<_, String>(1)?,
                         row.get::<_, Option<String>>(2)?,
                         row.get::<_, i64>(3)?,
+                        row.get::<_, Option<String>>(4)?,
+                        row.get::<_, i64>(5)?,
                     ))
                 },
             )
             .optional()
         })?;
-        let Some((before, state, result, attempt)) = row else { return Ok(Known::Nothing) };
+        let Some((before, state, result, attempt, secret, undo)) = row else { return Ok(Known::Nothing) };
+        let undo = usize::try_from(undo).unwrap_or_default();
+        if state == StepState::Undoing.name() {
+            return Ok(Known::Undoing(undo));
+        }
         if before != digest {
             past_calls.forget(name);
             return Ok(Known::Again(String::from("its inputs have changed")));
@@ -79,8 +110,38 @@ impl Journal {
         if let Some(broken) = broken {
             return Ok(Known::Again(broken.failure()));
         }
-        let result = result.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        Ok(Known::Done(result))
+        let none = Recalled::default();
+        let recalled = self.recalled().unwrap_or(&none);
+        let known = result.as_ref().map_or(Some(Value::Null), |text| reveal(recalled, text, secret));
+        Ok(match known {
+            Some(result) => Known::Done(result, undo),
+            None => Known::Again(String::from("its result is not on record")),
+        })
+    }
+
+    /// The steps that earlier attempts have done, or have begun to take back.
+    pub fn done_steps(&self) -> Result<Vec<String>> {
+        let (Some(_), Some(run)) = (self.replay(), self.number()) else { return Ok(Vec::new()) };
+        self.store().with(|c| {
+            c.prepare("SELECT name FROM steps WHERE run = ?1 AND state IN ('ok', 'undoing') AND undo > 0 ORDER BY id")?
+                .query_map([run], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Says before a step is taken back that it is not what it was any more.
+    pub fn undo_step(&self, name: &str, compensations: usize) -> Result<()> {
+        if !self.records() {
+            return Ok(());
+        }
+        let run = self.run()?;
+        self.store().durably(|c| {
+            c.execute(
+                "UPDATE steps SET state = 'undoing', undo = ?3 WHERE run = ?1 AND name = ?2",
+                params![run, name, compensations as i64],
+            )
+            .map(drop)
+        })
     }
 
     /// What a step left behind, without what other steps may have changed after it.
@@ -127,7 +188,7 @@ impl Journal {
                    attempt = CASE WHEN digest = excluded.digest AND state <> 'undone' THEN attempt
                                   ELSE excluded.attempt END,
                    digest = excluded.digest, state = 'running', started = excluded.started, ended = NULL,
-                   result = NULL, message = NULL",
+                   result = NULL, secret = NULL, message = NULL, error = NULL, undo = 0",
                 params![run, attempt, name, digest, now],
             )
             .map(drop)
@@ -135,27 +196,35 @@ impl Journal {
     }
 
     /// A step has ended; gives how long it took.
-    pub fn end_step(
-        &self,
-        name: &str,
-        state: StepState,
-        result: &Value,
-        message: Option<&str>,
-    ) -> Result<f64> {
+    pub fn end_step(&self, name: &str, state: StepState, end: &StepEnd<'_>) -> Result<f64> {
         if !self.records() {
             return Ok(0.0);
         }
         let (run, attempt, now) = (self.run()?, self.attempt(), self.seconds());
-        let result = (!result.is_null()).then(|| redact::redact(&result.to_string()));
-        let message = message.map(redact::redact);
+        let result = (!end.result.is_null() || !end.is_lasting).then(|| self.hide(&end.result));
+        let secret = result.as_ref().map(|(_, name)| if end.is_lasting { name } else { NOWHERE });
+        let message = end.message.as_deref().map(redact::redact);
+        let error = end.error.map(|error| redact::json(&error.to_json()).to_string());
         self.store().with(|c| {
             // A step that was skipped has no row yet.
             c.query_row(
-                "INSERT INTO steps (run, attempt, name, digest, state, result, message, started, ended)
-                 VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7, ?7)
-                 ON CONFLICT (run, name) DO UPDATE SET state = ?4, result = ?5, message = ?6, ended = ?7
+                "INSERT INTO steps (run, attempt, name, digest, state, result, secret, message, error, undo, started, ended)
+                 VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+                 ON CONFLICT (run, name) DO UPDATE SET state = ?4, result = ?5, secret = ?6,
+                   message = COALESCE(?7, message), error = COALESCE(?8, error), undo = ?9, ended = ?10
                  RETURNING ended - started",
-                params![run, attempt, name, state.name(), result, message, now],
+                params![
+                    run,
+                    attempt,
+                    name,
+                    state.name(),
+                    result.as_ref().map(|(shown, _)| shown),
+                    secret,
+                    message,
+                    error,
+                    end.undo as i64,
+                    now
+                ],
                 |row| row.get(0),
             )
         })

@@ -53,6 +53,14 @@ CREATE TABLE steps (
   started REAL NOT NULL, ended REAL, UNIQUE (run, name)
 ) STRICT;
 CREATE INDEX runs_by_script ON runs(script, started);
+", "
+ALTER TABLE runs ADD COLUMN boot TEXT;
+ALTER TABLE runs ADD COLUMN began INTEGER;
+ALTER TABLE calls ADD COLUMN secret TEXT;
+ALTER TABLE actions ADD COLUMN secret TEXT;
+ALTER TABLE steps ADD COLUMN secret TEXT;
+ALTER TABLE steps ADD COLUMN error TEXT;
+ALTER TABLE steps ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// One SQLite file, shared by the threads of this process.
@@ -82,6 +90,11 @@ impl Store {
         &self.path
     }
 
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// A copy in memory, for a plan: what it writes is seen by the plan and by nobody else.
     pub fn for_plan(path: PathBuf) -> Result<Self> {
         let fail = |e: rusqlite::Error| from_sqlite(&path, &e);
@@ -108,6 +121,17 @@ impl Store {
             Some(connection) => work(connection).map_err(|e| self.trouble(&e)),
             None => Err(Trouble::new(Kind::Internal, "state database is not open")),
         }
+    }
+
+    /// The same where what is written must outlast a loss of power that follows at once: with it all that was written
+    /// before.
+    pub fn durably<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.with(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let done = work(connection);
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            done
+        })
     }
 
     fn trouble(&self, error: &rusqlite::Error) -> Trouble {
