@@ -26,6 +26,8 @@ mod progress;
 mod reading;
 mod recorded;
 mod repl;
+mod resume;
+mod run_ends;
 mod site_tests;
 mod snapshots;
 mod specs;

@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn what_must_outlast_a_loss_of_power_is_synced_and_the_rest_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path().join("state.db"));
+        let synced = |c: &mut Connection| c.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0));
+        assert_eq!((store.durably(synced).unwrap(), store.with(synced).unwrap()), (2, 1));
+        // Also after work that fails.
+        assert!(store.durably(|c| c.execute("nonsense", [])).is_err());
+        assert_eq!(store.with(synced).unwrap(), 1);
+    }
+
+    #[test]
     fn a_file_that_is_no_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.db");
