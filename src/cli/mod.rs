@@ -32,7 +32,7 @@ use args::{Cli, Command, Global, Runs, RunsCommand};
 use end::finish::Begun;
 use options::words_of;
 use resume::Approved;
-use session::{Mode, Session};
+use session::{Mode, Place, Session};
 
 /// Runs one command line and gives its exit code.
 pub fn main(argv: Vec<OsString>) -> u8 {
@@ -184,8 +184,9 @@ fn is_run(command: &Command) -> bool {
 
 async fn with_session(cli: &Cli, command: &Command, printer: &Arc<Printer>) -> Result<u8> {
     let opened = opened(cli).await?;
+    let tests = matches!(command, Command::Test(_));
     let session = Session::open(
-        &opened.global.place(),
+        &Place { tests, ..opened.global.place() },
         opened.global.run_options(),
         opened.mode,
         is_run(command),

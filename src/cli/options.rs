@@ -16,6 +16,8 @@ pub struct RunOptions {
     pub wait: Option<Duration>,
     /// One line at the end, if there is something to say.
     pub summary: bool,
+    /// Tell the channels, whoever sits there.
+    pub notify: bool,
     /// A file for the report as JSON.
     pub report: Option<PathBuf>,
     /// A file for Prometheus.
@@ -33,6 +35,7 @@ impl RunOptions {
             value("wait", "DURATION", "Wait this long for another instance of it to end")
                 .value_parser(words::parse_span),
             flag("summary", "Say one line at the end, if something was done or is wrong"),
+            flag("notify", "Tell the channels how it ends, also where somebody sits at the terminal"),
             value("report", "FILE", "Write a report as JSON").value_parser(clap::value_parser!(PathBuf)),
             value("metrics", "FILE", "Write metrics for Prometheus' textfile collector")
                 .value_parser(clap::value_parser!(PathBuf)),
@@ -60,6 +63,7 @@ impl RunOptions {
         self.metrics = path("metrics").or(self.metrics.take());
         self.output = path("output").or(self.output.take());
         self.summary |= set("summary");
+        self.notify |= set("notify");
         self.check |= set("check");
     }
 }

@@ -1,6 +1,7 @@
 //! Going on with a run: whether it may be, by whom, and with which command. Nothing is put on record here: a resume
 //! that is refused leaves the run as it was.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::args::ResumeArgs;
@@ -27,7 +28,7 @@ pub struct Approved {
     pub resumption: Option<Resumption>,
     /// Of the script when the last attempt began.
     digest: Option<String>,
-    modules: Vec<(String, String)>,
+    modules: BTreeMap<String, String>,
     changed_is_said: bool,
     is_fresh: bool,
 }
@@ -64,7 +65,7 @@ pub async fn approve(store: &Store, args: &ResumeArgs) -> Result<Approved> {
         None => read::command(store, row.id)?,
     };
     let (digest, modules) = match &recalled.beginning {
-        Some(beginning) => (beginning.digest.clone(), recalled.modules.clone().into_iter().collect()),
+        Some(beginning) => (beginning.digest.clone(), recalled.modules.clone()),
         None => read::digests(store, row.id)?,
     };
     let resumption = lock.map(|lock| Resumption { run: row.id, lock, recalled });

@@ -20,7 +20,7 @@ use crate::practice::{self, PracticeSite};
 use crate::script::Host;
 use crate::script::loader::Loader;
 use crate::script::pulse::Pulse;
-use crate::site::config::Loaded;
+use crate::site::config::{Apart, Loaded};
 use crate::site::cx::Site;
 use crate::site::shared::SharedConfig;
 use crate::site::{Cx, paths};
@@ -120,7 +120,20 @@ pub struct Place {
     pub spack: Option<PathBuf>,
     /// A practice site; the empty word is a throw-away one.
     pub practice: Option<OsString>,
+    /// It is for tests: of no site file more than what it says of any site.
+    pub tests: bool,
     pub timeout: Option<Duration>,
+}
+
+impl Place {
+    fn loaded(&self) -> Result<Loaded> {
+        let apart = match (self.tests, &self.practice) {
+            (true, _) => Apart::Whole,
+            (false, Some(_)) => Apart::ButForAsked,
+            (false, None) => Apart::No,
+        };
+        Loaded::read_for(&LiveEyes, self.site.as_deref(), paths::user_config().as_deref(), apart)
+    }
 }
 
 impl Session {
@@ -131,7 +144,7 @@ impl Session {
         runs: bool,
         printer: &Arc<Printer>,
     ) -> Result<Session> {
-        let loaded = Loaded::read(&LiveEyes, place.site.as_deref(), paths::user_config().as_deref())?;
+        let loaded = place.loaded()?;
         let wish = loaded.config.shared.as_ref().map(SharedConfig::wish);
         if let Some(wish) = &wish {
             access::enter(wish);
@@ -324,7 +337,7 @@ impl Session {
 
 /// The state database of a site, before a session is opened on it.
 pub fn store(place: &Place) -> Result<Store> {
-    let loaded = Loaded::read(&LiveEyes, place.site.as_deref(), paths::user_config().as_deref())?;
+    let loaded = place.loaded()?;
     let wish = loaded.config.shared.as_ref().map(SharedConfig::wish);
     if let Some(wish) = &wish {
         access::enter(wish);

@@ -47,6 +47,8 @@ pub struct Message {
     pub facts: Map<String, Value>,
     /// The run that tells.
     pub run: Option<i64>,
+    /// It comes from a practice site.
+    pub practice: bool,
     pub host: String,
     pub link: Option<String>,
     /// Somebody should look at it now.
@@ -66,6 +68,7 @@ impl Message {
             status: Status::Ok,
             facts: Map::new(),
             run: cx.site.journal.number(),
+            practice: cx.site.practice.is_some(),
             host: host(),
             link: None,
             urgent: false,
@@ -96,15 +99,17 @@ impl Message {
 
     /// Where it comes from.
     pub fn origin(&self) -> String {
+        let practice = if self.practice { " (a practice site)" } else { "" };
         match self.run {
-            Some(run) => format!("moonstack on {}, run {run}", self.host),
-            None => format!("moonstack on {}", self.host),
+            Some(run) => format!("moonstack on {}{practice}, run {run}", self.host),
+            None => format!("moonstack on {}{practice}", self.host),
         }
     }
 
     /// The subject of a mail.
     pub fn subject(&self) -> String {
-        format!("[moonstack] {}: {}", self.host, self.title)
+        let practice = if self.practice { " practice" } else { "" };
+        format!("[moonstack{practice}] {}: {}", self.host, self.title)
     }
 
     /// The text of a mail.
@@ -135,6 +140,7 @@ impl Message {
             "run": self.run,
             "host": self.host,
             "link": self.link,
+            "practice": self.practice,
             "time": self.time,
         })
     }

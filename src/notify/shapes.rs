@@ -152,6 +152,7 @@ mod tests {
 
     fn message(text: &str) -> Message {
         Message {
+            practice: false,
             title: "stack <failed>".into(),
             text: text.into(),
             status: Status::Failed,

@@ -20,11 +20,7 @@ pub fn of_command(store: &Store, script: &str, options: &[String]) -> Result<Opt
         .query_map(params![script, LOOKED_THROUGH], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
     })?;
-    let same = |text: &Option<String>| {
-        let stored = text.as_deref().and_then(|text| serde_json::from_str::<StoredCommand>(text).ok());
-        stored.is_some_and(|s| s.words.get(1..).is_some_and(|words| comparable(words) == wanted))
-    };
-    let found = runs.iter().find(|(_, command)| same(command));
+    let found = runs.iter().find(|(_, command)| has_options(command.as_ref(), &wanted));
     found.map(|(id, _)| read::run(store, *id)).transpose()
 }
 
@@ -35,7 +31,7 @@ fn comparable(words: &[String]) -> Vec<String> {
     while let Some(word) = rest.next() {
         let name = word.split('=').next().unwrap_or_default();
         match name {
-            "--summary" => {}
+            "--summary" | "--notify" => {}
             "--wait" | "--report" | "--metrics" if word.contains('=') => {}
             "--wait" | "--report" | "--metrics" => drop(rest.next()),
             _ => kept.push(redact::redact(word)),
@@ -44,16 +40,31 @@ fn comparable(words: &[String]) -> Vec<String> {
     kept
 }
 
-/// The exit codes of a workflow's runs that did their work, newest first, with the times of their ends.
-pub fn exits(store: &Store, script: &str) -> Result<Vec<(u8, f64)>> {
-    store.with(|c| {
+/// The exit codes of a workflow's runs with these options that did their work, newest first, with the times of their
+/// ends; of those before a run, if one is given. What ran with other options says nothing of these.
+pub fn exits(store: &Store, script: &str, options: &[String], before: Option<i64>) -> Result<Vec<(u8, f64)>> {
+    let wanted = comparable(options);
+    let runs: Vec<(Option<String>, u8, f64)> = store.with(|c| {
         c.prepare(
-            "SELECT exit, ended FROM runs WHERE script = ?1 AND exit IS NOT NULL AND exit NOT IN (4, 5, 130)
-             AND ended IS NOT NULL ORDER BY id DESC LIMIT ?2",
+            "SELECT command, exit, ended FROM runs WHERE script = ?1 AND (?2 IS NULL OR id < ?2) AND exit IS NOT NULL
+             AND exit NOT IN (4, 5, 130) AND ended IS NOT NULL ORDER BY id DESC LIMIT ?3",
         )?
-        .query_map(params![script, LOOKED_THROUGH], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![script, before, LOOKED_THROUGH], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect()
-    })
+    })?;
+    Ok(runs
+        .into_iter()
+        // A run that could not begin has no command on record, and may have been any.
+        .filter(|(command, ..)| command.is_none() || has_options(command.as_ref(), &wanted))
+        .map(|(_, exit, ended)| (exit, ended))
+        .collect())
+}
+
+fn has_options(command: Option<&String>, wanted: &[String]) -> bool {
+    let stored = command.and_then(|text| serde_json::from_str::<StoredCommand>(text).ok());
+    stored.is_some_and(|s| s.words.get(1..).is_some_and(|words| comparable(words) == wanted))
 }
 
 /// When a run of this name last ended with its work done, in Unix seconds.

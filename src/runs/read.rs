@@ -209,15 +209,13 @@ pub fn run_of_lock(store: &Store, id: i64) -> Result<RunRow> {
 }
 
 /// Digests of the script of a run, and of its modules by name, as the journal has them.
-pub fn digests(store: &Store, id: i64) -> Result<(Option<String>, Vec<(String, String)>)> {
+pub fn digests(store: &Store, id: i64) -> Result<(Option<String>, BTreeMap<String, String>)> {
     let (script, modules): (Option<String>, Option<String>) = store.with(|c| {
         c.query_row("SELECT digest, modules FROM runs WHERE id = ?1", [id], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
     })?;
-    let modules: BTreeMap<String, String> =
-        modules.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    Ok((script, modules.into_iter().collect()))
+    Ok((script, modules.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()))
 }
 
 pub fn detail(store: &Store, id: i64) -> Result<RunDetail> {
@@ -313,18 +311,5 @@ pub fn unfinished_folders(store: &Store, id: i64) -> Result<BTreeSet<PathBuf>> {
         let paths =
             texts.flatten().filter_map(|text| serde_json::from_str::<Vec<PathBuf>>(&text).ok()).flatten();
         Ok(paths.filter_map(|path| path.parent().map(Path::to_owned)).collect())
-    })
-}
-
-/// Of earlier runs of the same name, how the last one that ended did.
-pub fn previous_exit(store: &Store, script: &str, before: i64) -> Result<Option<u8>> {
-    store.with(|c| {
-        c.query_row(
-            "SELECT exit FROM runs WHERE script = ?1 AND id < ?2 AND exit IS NOT NULL AND exit NOT IN (4, 5, 130)
-             ORDER BY id DESC LIMIT 1",
-            params![script, before],
-            |row| row.get(0),
-        )
-        .optional()
     })
 }

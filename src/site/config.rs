@@ -19,6 +19,21 @@ use crate::world::Eyes;
 /// Where a system-wide site file is looked for.
 const SYSTEM: &str = "/etc/moonstack/site.toml";
 
+/// What a site file says of any site, and not of the one stack, state and people that it is of.
+const PRACTISED: &[&str] = &["scripts", "policy", "limits", "check"];
+
+/// How far a site stands apart from the one that the site files are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Apart {
+    /// It is that site.
+    #[default]
+    No,
+    /// A practice site, of which `--site FILE` may be.
+    ButForAsked,
+    /// A site for tests.
+    Whole,
+}
+
 /// Everything a site file can say.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -120,6 +135,16 @@ pub struct Loaded {
 impl Loaded {
     /// Reads the files that exist; one that was asked for must exist.
     pub fn read(eyes: &dyn Eyes, explicit: Option<&Path>, user_config: Option<&Path>) -> Result<Loaded> {
+        Loaded::read_for(eyes, explicit, user_config, Apart::No)
+    }
+
+    /// The same for a site that may be another one than these files are of.
+    pub fn read_for(
+        eyes: &dyn Eyes,
+        explicit: Option<&Path>,
+        user_config: Option<&Path>,
+        apart: Apart,
+    ) -> Result<Loaded> {
         let mut merged = toml::Table::new();
         let mut loaded = Loaded::default();
         let mut given = Policies::default();
@@ -128,6 +153,7 @@ impl Loaded {
             user_config.map(|dir| (dir.join("site.toml"), false)),
             explicit.map(|p| (p.to_owned(), true)),
         ];
+        let whole = |asked: bool| apart == Apart::No || (asked && apart == Apart::ButForAsked);
         for (path, required) in candidates.into_iter().flatten() {
             if !required && !eyes.exists(&path)? {
                 continue;
@@ -138,6 +164,9 @@ impl Loaded {
             let mut table = parse(&path, &text)?;
             if table.contains_key("policy") {
                 policies::read(&path, &text, &mut given)?;
+            }
+            if !whole(required) {
+                table.retain(|key, _| PRACTISED.contains(&key));
             }
             resolve(&mut table, path.parent().unwrap_or(Path::new(".")));
             merge(&mut merged, table, "", &path.display().to_string(), &mut loaded.origins);

@@ -17,7 +17,7 @@ function defer(cleanup) end
 ---@param hint? string
 function fail(kind, message, facts, hint) end
 
----Declares a script as a workflow: `name`, `doc`, `options` and `run`. The script returns it.
+---Declares a script as a workflow: `name`, `doc`, `options`, `run`, `lock` and `on_fail`, which is `"stop"`, `"keep_going"`, `"roll_back"` or a function that gives one of them for the options. The script returns it.
 ---
 ---Example: `workflow{ name = "w", doc = "Does nothing.", options = {}, run = function(o) end }`
 ---@param declaration table

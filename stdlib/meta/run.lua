@@ -21,14 +21,26 @@ function run.step(name, options, body) end
 ---@return table<string, any>
 function run.steps(steps, options) end
 
----Says how to take back what the current step has done. When the step fails or is cancelled its compensations run, newest first; under `on_fail = "roll_back"` then those of the steps before it. Outside of steps: when the run fails.
+---Says how to take back what the current step has done. When the step fails or is cancelled its compensations run, newest first; under `on_fail = "roll_back"` then those of the steps before it, also of those that a resumed run has kept. Outside of steps: when the run fails.
 ---
 ---Example: `run.compensate(function() log.info("taken back") end)`
 ---@param undo fun()
 function run.compensate(undo) end
 
----The number of the run, as `moonstack runs` shows it; 0 in a plan.
+---The number of the run, as `moonstack runs` shows it. A plan has none yet: there it is a number that stands for it, in names and texts, and `moonstack apply` fills in the real one.
 ---
 ---Example: `run.id()`
 ---@return integer
 function run.id() end
+
+---Takes back these steps now, the newest first: their compensations run, and they count as undone, so that a run that is resumed does them again. What a script is about to take back by itself, as with `snapshot.restore`, it names here first. A compensation that was cut short runs again when the run is resumed.
+---
+---Example: `run.step("write", function() run.compensate(function() fs.remove("note") end) fs.write("note", "x") end) run.undo{ "write" }`
+---@param steps string[]
+function run.undo(steps) end
+
+---Whether this is only planned: what programs would leave behind is not there then.
+---
+---Example: `if not run.planned() then print("for real") end`
+---@return boolean
+function run.planned() end

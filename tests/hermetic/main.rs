@@ -1,6 +1,7 @@
 //! The tests that need nothing but the executable and what every machine has: a shell, `git`, `/proc`. Each module is
 //! one subject; `cargo test --test hermetic killed::` runs one of them.
 
+mod apart;
 mod cancel;
 mod checks;
 mod command_line;

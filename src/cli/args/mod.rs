@@ -66,6 +66,9 @@ pub struct Global {
     /// Wait this long for another instance of the same workflow to end ("10m").
     #[arg(long, global = true, value_name = "DURATION", value_parser = crate::base::words::parse_span)]
     pub wait: Option<std::time::Duration>,
+    /// Tell the channels of the site file how a run ends, also where somebody sits at the terminal.
+    #[arg(long, global = true)]
+    pub notify: bool,
     /// Say one line at the end of a run, if something was done or is wrong.
     #[arg(long, global = true)]
     pub summary: bool,
@@ -282,6 +285,7 @@ impl Global {
             site: self.site.clone(),
             spack: self.spack.clone(),
             practice: self.practice.clone(),
+            tests: false,
             timeout: self.timeout,
         }
     }
@@ -291,6 +295,7 @@ impl Global {
         RunOptions {
             wait: self.wait,
             summary: self.summary,
+            notify: self.notify,
             report: self.report.clone(),
             metrics: self.metrics.clone(),
             ..RunOptions::default()

@@ -14,6 +14,8 @@ pub struct Ended {
     /// Packages that the error names.
     pub failed: Vec<String>,
     pub previous: Option<u8>,
+    /// How the runs with the same options before it ended and when, newest first.
+    pub exits: Vec<(u8, f64)>,
     /// When this attempt began and ended, in Unix seconds.
     pub began: f64,
     pub until: f64,

@@ -2,6 +2,7 @@
 //! but for a report that cannot be written: somebody waits for it.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +64,10 @@ pub async fn finish(session: &Session, begun: Begun, result: Result<u8>) -> Resu
         (result, _) => result,
     };
     let said = summary::say(session, &asked, &ended);
-    if !cx.site.loaded.config.notify.is_empty() {
+    // Who sits there sees how it ends.
+    let is_asked = asked.notify || asked.summary || asked.report.is_some() || asked.metrics.is_some();
+    let is_told = is_asked || !std::io::stdin().is_terminal();
+    if is_told && !cx.site.loaded.config.notify.is_empty() {
         let told = end(&cx, &ended);
         let severity = severity_of(&cx, &ended, &told);
         tell(&cx, &told, severity).await;
@@ -117,10 +121,13 @@ fn ended(session: &Session, begun: Begun, result: &Result<u8>) -> Ended {
         Err(t) => (t.kind().exit_code(), Some(t.message().to_owned()), named(t)),
     };
     let script = session.ran.borrow().words.first().cloned().unwrap_or(begun.name);
-    let earlier = run.and_then(|run| read::previous_exit(store, &script, run).ok().flatten());
+    let options = session.ran.borrow().words.get(1..).unwrap_or_default().to_vec();
+    let exits = latest::exits(store, &script, &options, run).unwrap_or_default();
+    let earlier = exits.first().map(|(exit, _)| *exit);
     let (findings, changes) = run.and_then(|run| history::of_run(cx, run).ok()).unwrap_or_default();
     Ended {
         previous: begun.attempt_before.or(earlier),
+        exits,
         began: begun.at,
         until: cx.world.clock.seconds(),
         script,
@@ -218,9 +225,10 @@ fn severity_of(cx: &Cx, ended: &Ended, told: &RunEnd) -> Severity {
         Some(_) => Standing::Fail,
     };
     let now = standing(Some(ended.exit));
-    let exits = latest::exits(&cx.site.store, &ended.script).unwrap_or_default();
+    let own = (ended.exit, ended.until);
+    let exits = std::iter::once(own).chain(ended.exits.iter().copied());
     let same: Vec<f64> =
-        exits.iter().take_while(|(exit, _)| standing(Some(*exit)) == now).map(|(_, at)| *at).collect();
+        exits.take_while(|(exit, _)| standing(Some(*exit)) == now).map(|(_, at)| at).collect();
     let since = same.last().map_or(0.0, |first| (ended.until - first).max(0.0));
     let facts = Alert {
         what: Subject::Run,

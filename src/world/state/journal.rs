@@ -205,14 +205,12 @@ impl Journal {
 
     /// A module that the script has loaded.
     pub fn module(&self, name: &str, digest: &str) -> Result<()> {
-        match self.private.get() {
-            Some(record) => record.module(name, digest),
-            None => {
-                let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-                modules.push((name.to_owned(), digest.to_owned()));
-                Ok(())
-            }
+        if let Some(record) = self.private.get() {
+            return record.module(name, digest);
         }
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.push((name.to_owned(), digest.to_owned()));
+        Ok(())
     }
 
     /// A value as people may see it, and where it is found as it is: the empty word is right there.

@@ -202,16 +202,41 @@ fn before_begun(now: &Store) -> Store {
 
 fn nothing_to_do(wanted: &Wanted, before: &Store, now: &Store) -> InstallResult {
     let is_new = |hash: &String| now.contains_key(hash) && !before.contains_key(hash);
-    let new = wanted.specs.values().filter(|row| is_new(&row.hash) && row.external.is_none());
+    let new = wanted.specs.values().filter(|row| is_new(&row.hash) && row.external.is_none()).collect();
+    let new = in_order(new, &wanted.specs);
     let old = wanted.roots.iter().filter(|hash| !is_new(hash));
     InstallResult {
         ok: true,
-        installed: new.map(|row| installed_row(row, now, &Progress::default())).collect(),
+        installed: new.into_iter().map(|row| installed_row(row, now, &Progress::default())).collect(),
         already: old.filter_map(|hash| named(wanted, now, hash)).collect(),
         failed: Vec::new(),
         log: None,
         seconds: 0.0,
     }
+}
+
+/// What is needed before what needs it, else by name: the same in a plan, where nothing has a time, and in the run.
+fn in_order<'a>(mut rows: Vec<&'a SpecRow>, specs: &BTreeMap<String, SpecRow>) -> Vec<&'a SpecRow> {
+    fn height<'s>(
+        hash: &'s str,
+        specs: &'s BTreeMap<String, SpecRow>,
+        known: &mut BTreeMap<&'s str, usize>,
+    ) -> usize {
+        if let Some(height) = known.get(hash) {
+            return *height;
+        }
+        // A circle, which no lock has, comes to an end.
+        known.insert(hash, 0);
+        let below = specs.get(hash).into_iter().flat_map(|row| &row.dependencies);
+        let height = below.map(|edge| 1 + height(&edge.hash, specs, known)).max().unwrap_or_default();
+        known.insert(hash, height);
+        height
+    }
+    let mut known = BTreeMap::new();
+    let heights: BTreeMap<&String, usize> =
+        specs.keys().map(|hash| (hash, height(hash, specs, &mut known))).collect();
+    rows.sort_by_key(|row| (heights.get(&row.hash).copied().unwrap_or_default(), &row.name, &row.hash));
+    rows
 }
 
 fn named(wanted: &Wanted, store: &Store, hash: &str) -> Option<Named> {
@@ -240,14 +265,12 @@ async fn judge(
         .filter(|hash| !there(hash))
         .filter_map(|hash| named(&wanted, &after, hash))
         .collect();
-    let mut new: Vec<&SpecRow> = wanted
+    let new: Vec<&SpecRow> = wanted
         .specs
         .values()
         .filter(|row| there(&row.hash) && is_new(&row.hash) && row.external.is_none())
         .collect();
-    // As they were installed, so that a script can tell what went first.
-    let when = |row: &SpecRow| after.get(&row.hash).and_then(|h| h.installed_at).unwrap_or_default();
-    new.sort_by(|a, b| when(a).total_cmp(&when(b)).then_with(|| a.name.cmp(&b.name)));
+    let new = in_order(new, &wanted.specs);
     let installed: Vec<InstalledRow> =
         new.into_iter().map(|row| installed_row(row, &after, &answer.progress)).collect();
     let already = wanted.roots.iter().filter(|h| there(h) && !is_new(h));
