@@ -201,8 +201,14 @@ fn of_ten_resumes_at_once_one_runs() {
         });
         std::thread::sleep(Duration::from_millis(5));
     }
+    // The one goes on; it had looked for the file when it began, and sleeps.
+    let attempt =
+        || database(&bed).query_row("SELECT attempt FROM runs", [], |row| row.get::<_, i64>(0)).unwrap();
+    while attempt() < 2 {
+        assert!(Instant::now() < deadline, "none of them goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     put(&bed, "go");
-    // It had looked for the file already, and sleeps.
     for mut child in children {
         kill(&mut child);
     }
