@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::Result;
+use crate::base::{Result, redact};
 use crate::site::Cx;
 use crate::spack::drive::invocation::Invocation;
 use crate::spack::drive::session::{Scope, within};
@@ -35,6 +35,7 @@ pub enum Teller {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ConfigValue {
     /// The value as written, before substitution; nothing if it is not set. A null in it is a null, and no `nil`.
+    /// Secrets are `***`.
     pub value: Option<Value>,
     /// `file:line` of the value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +50,7 @@ pub async fn config(cx: Cx, args: ConfigArgs) -> Result<ConfigValue> {
     let path = args.path.clone();
     let (scope, native) = within(&cx, args.env, move |_, scope| {
         let config = &scope.config;
-        let value = config.get(&path)?.map(Yaml::to_json);
+        let value = config.get(&path)?.map(|value| shown(&path, value));
         let origin = config.origin(&path)?.as_ref().map(Mark::to_string);
         let not_understood = config.not_understood.clone();
         Ok((scope.clone(), ConfigValue { value, origin, source: Teller::Files, not_understood }))
@@ -73,5 +74,10 @@ async fn asked(cx: &Cx, scope: &Scope, path: &str) -> Result<Option<Value>> {
     for part in path.split(':') {
         value = value.and_then(|v| v.get(part.trim_matches(['"', '\''])));
     }
-    Ok(value.map(Yaml::to_json))
+    Ok(value.map(|value| shown(path, value)))
+}
+
+/// What somebody may see of it.
+fn shown(path: &str, value: &Yaml) -> Value {
+    redact::value(path.rsplit(':').next(), &value.to_json())
 }

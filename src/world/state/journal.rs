@@ -122,7 +122,7 @@ impl Journal {
 
     fn first_attempt(&self) -> Result<(i64, i64)> {
         let about = self.about.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = |value: &Value| (!value.is_null()).then(|| redact::json(value).to_string());
+        let text = |value: &Value| (!value.is_null()).then(|| redact::value(None, value).to_string());
         let me = Process::me();
         let (id, lock) = self.store.with(|c| {
             let t = c.transaction()?;
@@ -133,7 +133,7 @@ impl Journal {
                     if about.kind.is_empty() { "command" } else { about.kind.as_str() },
                     about.script,
                     about.digest,
-                    redact::json(&about.options).to_string(),
+                    redact::value(None, &about.options).to_string(),
                     text(&about.command),
                     about.plan.as_ref().and_then(text),
                     user(),
@@ -215,7 +215,7 @@ impl Journal {
 
     /// A value as people may see it, and where it is found as it is: the empty word is right there.
     pub(super) fn hide(&self, value: &Value) -> (String, String) {
-        let (real, shown) = (value.to_string(), redact::json(value).to_string());
+        let (real, shown) = (value.to_string(), redact::value(None, value).to_string());
         if real == shown {
             return (real, String::new());
         }

@@ -204,7 +204,7 @@ impl Journal {
         let result = (!end.result.is_null() || !end.is_lasting).then(|| self.hide(&end.result));
         let secret = result.as_ref().map(|(_, name)| if end.is_lasting { name } else { NOWHERE });
         let message = end.message.as_deref().map(redact::redact);
-        let error = end.error.map(|error| redact::json(&error.to_json()).to_string());
+        let error = end.error.map(|error| redact::value(None, &error.to_json()).to_string());
         self.store().with(|c| {
             // A step that was skipped has no row yet.
             c.query_row(
