@@ -16,7 +16,9 @@ mod options;
 mod resume;
 mod session;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::FromArgMatches as _;
@@ -25,6 +27,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
 use crate::practice;
 use crate::script::loader::SCRIPTS;
+use crate::term::plain::plain;
 use crate::term::printer::{Colour, Detail, Printer};
 use crate::world::proc::{cwd, running};
 
@@ -50,7 +53,7 @@ pub fn main(argv: Vec<OsString>) -> u8 {
         }
     }) {
         Ok(cli) => cli,
-        Err(error) => return usage_error(&error),
+        Err(error) => return usage_error(&error, &argv),
     };
     let printer = Arc::new(printer(&cli.global, args::wants_summary(&cli)));
     match dispatch(&cli, &printer) {
@@ -111,10 +114,15 @@ fn source_text(name: &str, trouble: &Trouble) -> Option<String> {
 }
 
 /// clap's own message; help and version are results, everything else is exit 3.
-fn usage_error(error: &clap::Error) -> u8 {
+fn usage_error(error: &clap::Error, argv: &[OsString]) -> u8 {
     let wanted = !error.use_stderr();
     // Nobody is left to tell when the stream is closed.
-    let _ = error.print();
+    let _ = if argv.iter().all(|word| matches!(plain(&word.to_string_lossy()), Cow::Borrowed(_))) {
+        error.print()
+    } else {
+        // What was typed, or was the name of a file, is repeated.
+        writeln!(std::io::stderr(), "{}", plain(&error.to_string()))
+    };
     if wanted { 0 } else { Kind::Usage.exit_code() }
 }
 

@@ -42,7 +42,7 @@ pub fn complete(known: &Known, line: &str, pos: usize) -> (usize, Vec<String>) {
         }
         _ => (pos, "", known.in_code(&code, tokens.len())),
     };
-    words.retain(|w| w.starts_with(partial) && w != partial);
+    words.retain(|w| w.starts_with(partial) && w != partial && !w.contains(char::is_control));
     let mut seen = BTreeSet::new();
     words.retain(|w| seen.insert(w.clone()));
     (start, words)

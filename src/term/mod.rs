@@ -1,10 +1,11 @@
 //! What people see: results, tables, errors, progress. Decides wording and colour; knows no command and no domain.
 //!
 //! ```text
-//! plan → printer ↔ progress → value → { diff, trouble, table }
+//! plan → printer ↔ progress → value → { diff, trouble, table } → plain
 //! ```
 
 pub mod diff;
+pub mod plain;
 pub mod plan;
 pub mod printer;
 pub mod progress;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anstyle::AnsiColor;
 
+use super::plain::plain_value;
 use super::printer::{Detail, Printer};
 use crate::base::words;
 use crate::plan::file::Plan;
@@ -17,6 +18,7 @@ use crate::world::seam::scene::Planned;
 const MOST: usize = 25;
 
 pub fn text(plan: &Plan, printer: &Printer) -> String {
+    let plan = &*plain_value(plan);
     let mut out = String::new();
     if plan.actions.is_empty() {
         out.push_str(if plan.failures.is_empty() { "nothing to do\n" } else { "nothing would be done\n" });

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
+use super::plain::{Clean, Cleaner, clean, plain, told};
 use super::progress::layout::Size;
 use super::progress::screen::{Screen, Shared};
 use super::trouble::{self, TroubleStyle};
 use super::value::Form;
 use crate::base::clock::Clock;
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Kind, Result, Trouble, redact};
 use crate::world::Event;
 use crate::world::scope::event::Level;
 
@@ -109,6 +110,11 @@ impl Printer {
 
     /// Writes a result and ends its line.
     pub fn result(&self, text: &str) -> Result<()> {
+        self.styled(&plain(text))
+    }
+
+    /// The same of what has our own colours in it, between texts that were made plain.
+    pub fn styled(&self, text: &str) -> Result<()> {
         self.write(|out| {
             out.write_all(text.as_bytes())?;
             if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
@@ -119,12 +125,12 @@ impl Printer {
     pub fn value(&self, value: &serde_json::Value) -> Result<()> {
         let all = self.detail == Detail::Verbose;
         let text = super::value::pretty(value, Form { width: self.width, colour: self.out_colour, all });
-        if text.is_empty() { Ok(()) } else { self.result(&text) }
+        if text.is_empty() { Ok(()) } else { self.styled(&text) }
     }
 
     /// Writes a value for programs, on one line.
     pub fn json(&self, value: &(impl serde::Serialize + ?Sized)) -> Result<()> {
-        self.write(|out| {
+        self.write_as(Clean::Json, |out| {
             serde_json::to_writer(&mut *out, value)?;
             out.write_all(b"\n")
         })
@@ -137,13 +143,18 @@ impl Printer {
 
     /// Writes much, without having it all in memory.
     pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        let colour = if self.out_colour { Clean::Styled } else { Clean::Plain };
+        self.write_as(if self.json { Clean::Json } else { colour }, fill)
+    }
+
+    fn write_as(&self, what: Clean, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         if self.is_closed() {
             return Ok(());
         }
         let mut streams = self.lock();
         streams.clear();
         let mut out = BufWriter::with_capacity(1 << 16, &mut streams.out);
-        let written = fill(&mut out).and_then(|()| out.flush());
+        let written = fill(&mut Cleaner::new(&mut out, what)).and_then(|()| out.flush());
         // What did not reach the stream must not be tried again when the buffer is dropped.
         drop(out.into_parts());
         let written = written.and_then(|()| streams.out.flush());
@@ -186,9 +197,9 @@ impl Printer {
         if self.events {
             self.message(Level::Warn, text);
         } else if self.json {
-            self.line(&serde_json::json!({ "warning": text }).to_string());
+            self.line(&serde_json::json!({ "warning": redact::redact(text) }).to_string());
         } else {
-            self.line(&format!("{}: {text}", self.paint("warning", AnsiColor::Yellow)));
+            self.line(&format!("{}: {}", self.paint("warning", AnsiColor::Yellow), told(text)));
         }
     }
 
@@ -210,7 +221,7 @@ impl Printer {
     /// Beside the result there are plain lines, or events.
     fn message(&self, level: Level, text: &str) {
         if !self.events {
-            return self.line(text);
+            return self.line(&told(text));
         }
         let fields = serde_json::Map::new();
         let event = Event::Message { level, text: text.to_owned(), fields };
@@ -226,8 +237,10 @@ impl Printer {
         format!("{style}{word}{style:#}")
     }
 
-    /// One line on standard error. A closed standard error is nothing to report, and nowhere to report it.
+    /// One line on standard error, with our own colours between texts that were made plain. A closed standard error is nothing to report, and nowhere to report it.
     pub fn line(&self, text: &str) {
+        let colour = if self.err_colour { Clean::Styled } else { Clean::Plain };
+        let text = clean(text, if self.json || self.events { Clean::Json } else { colour });
         let mut streams = self.lock();
         streams.clear();
         let _ = writeln!(streams.err, "{text}");

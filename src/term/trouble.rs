@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use super::plain::{plain, told};
 use crate::base::trouble::Place;
 use crate::base::{Trouble, chunk_names, redact};
 
@@ -15,13 +16,13 @@ pub struct TroubleStyle {
 
 /// The form of `--json`: one object, so that no program must guess whether it reads a result.
 pub fn json(trouble: &Trouble) -> Value {
-    json!({ "error": trouble.to_json() })
+    json!({ "error": redact::value(None, &trouble.to_json()) })
 }
 
 /// `source` gives the text of a file by the name that the error carries.
 pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: TroubleStyle) -> String {
     let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
-    let title = Level::ERROR.primary_title(trouble.message());
+    let title = Level::ERROR.primary_title(told(trouble.message()));
     let notes = if look.verbose { details(trouble) } else { Vec::new() };
     let snippet = trouble.place().and_then(|p| source(&p.file).and_then(|text| excerpt(&text, p, trouble)));
     let Some(snippet) = snippet else {
@@ -29,7 +30,7 @@ pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: 
     };
     let mut group = Group::with_title(title).element(snippet);
     for hint in trouble.hints() {
-        group = group.element(Level::HELP.with_name("hint").message(hint));
+        group = group.element(Level::HELP.with_name("hint").message(told(hint)));
     }
     for note in notes {
         group = group.element(Level::NOTE.message(note));
@@ -41,10 +42,10 @@ pub fn render(trouble: &Trouble, source: &dyn Fn(&str) -> Option<String>, look: 
 fn without_excerpt(trouble: &Trouble, title: &str, notes: &[String]) -> String {
     let mut out = title.trim_end().to_owned();
     if let Some(place) = trouble.place() {
-        out.push_str(&format!("\n  at {}:{}", place.file, place.line));
+        out.push_str(&format!("\n  at {}:{}", plain(&place.file), place.line));
     }
     for hint in trouble.hints() {
-        out.push_str(&format!("\n  hint: {hint}"));
+        out.push_str(&format!("\n  hint: {}", told(hint)));
     }
     for note in notes {
         out.push_str(&format!("\n  note: {note}"));
@@ -60,7 +61,7 @@ fn excerpt<'a>(
 ) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let line = text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
     // A script may hold what must not get into a log.
-    let line = redact::redact(&line.replace('\t', "    "));
+    let line = told(&line.replace('\t', "    "));
     let whole = line.len() - line.trim_start().len()..line.trim_end().len();
     if whole.is_empty() {
         return None;
@@ -75,7 +76,7 @@ fn excerpt<'a>(
     Some(
         Snippet::source(line)
             .line_start(start)
-            .path(place.file.as_str())
+            .path(plain(&place.file))
             .annotation(AnnotationKind::Primary.span(span)),
     )
 }
@@ -94,6 +95,7 @@ fn word(line: &str, name: &str) -> Option<std::ops::Range<usize>> {
 fn details(trouble: &Trouble) -> Vec<String> {
     let mut out = vec![format!("kind: {}", trouble.kind())];
     for (name, value) in trouble.facts() {
+        let value = redact::value(Some(name), value);
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         out.push(format!("{name}: {text}"));
     }
@@ -104,7 +106,7 @@ fn details(trouble: &Trouble) -> Vec<String> {
     }
     let calls = trouble.traceback().map(calls).unwrap_or_default();
     out.extend(calls.into_iter().map(|c| format!("called from {c}")));
-    out
+    out.iter().map(|note| told(note)).collect()
 }
 
 /// The lines of a Lua traceback that are the script's own.

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::diff;
+use super::plain::plain_json;
 use super::table::table;
 
 /// How values are shown.
@@ -18,6 +19,10 @@ pub struct Form {
 
 /// The text of a value, without a line break at its end.
 pub fn pretty(value: &Value, form: Form) -> String {
+    drawn(&plain_json(value), form)
+}
+
+fn drawn(value: &Value, form: Form) -> String {
     match value {
         Value::Null => String::new(),
         Value::Array(items) if items.is_empty() => String::from("(empty)"),
@@ -67,7 +72,7 @@ fn lines(map: &Map<String, Value>, form: Form, depth: usize) -> String {
         let gap = " ".repeat(longest - key.chars().count());
         match value {
             Value::Array(items) if headers(items).is_some() => {
-                let inner = pretty(value, Form { width: form.width.map(|w| w.saturating_sub(2)), ..form });
+                let inner = drawn(value, Form { width: form.width.map(|w| w.saturating_sub(2)), ..form });
                 out.push(format!("{indent}{key}:"));
                 out.extend(inner.lines().map(|l| format!("{indent}  {l}")));
             }

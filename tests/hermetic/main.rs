@@ -22,6 +22,7 @@ mod mutations;
 mod planned;
 mod policies;
 mod practice;
+mod printed;
 mod programs;
 mod progress;
 mod reading;

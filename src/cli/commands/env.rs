@@ -9,6 +9,7 @@ use super::call::{primitive, to_value};
 use crate::base::{Kind, Result, Trouble};
 use crate::cli::args::env::EnvCommand;
 use crate::cli::session::Session;
+use crate::term::plain::plain;
 
 pub async fn env(session: &Session, command: &EnvCommand) -> Result<u8> {
     if let EnvCommand::Delete(args) = command
@@ -89,7 +90,7 @@ fn confirm(session: &Session, question: &str) -> Result<()> {
         return refused("this needs a confirmation, and nobody can be asked");
     }
     let mut stderr = std::io::stderr();
-    let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{} [y/N] ", plain(question)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { refused("not confirmed") }

@@ -12,6 +12,7 @@ use crate::cli::session::Session;
 use crate::spack::read::find::{self, Asked, FindArgs, StateName};
 use crate::spack::store::row::Row;
 use crate::spack::store::stores::{StoreEntry, Stores};
+use crate::term::plain::plain;
 use crate::term::printer::Printer;
 
 /// So few rows are not worth another thread.
@@ -106,12 +107,12 @@ impl Style {
         };
         if self.colour {
             let style = anstyle::Style::new().fg_color(Some(AnsiColor::BrightBlack.into())).bold();
-            write!(out, "{mark} {style}{hash}{style:#} {}", row.spec)?;
+            write!(out, "{mark} {style}{}{style:#} {}", plain(hash), plain(&row.spec))?;
         } else {
             write!(out, "{mark} {hash} {}", row.spec)?;
         }
         if self.paths {
-            write!(out, "  {}", row.prefix.unwrap_or_default())?;
+            write!(out, "  {}", plain(row.prefix.unwrap_or_default()))?;
         }
         writeln!(out)
     }

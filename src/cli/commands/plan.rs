@@ -58,7 +58,7 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     if session.printer.json {
         session.printer.json(&plan)?;
     } else {
-        session.printer.result(&drawn::text(&plan, &session.printer))?;
+        session.printer.styled(&drawn::text(&plan, &session.printer))?;
         if let Some(file) = &options.output {
             session.printer.note(&format!("stored; `moonstack apply {}` does exactly this", file.display()));
         }

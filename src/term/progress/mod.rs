@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 
+use super::plain::told;
 use super::printer::{Detail, Printer};
 use crate::base::clock::Clock;
 use crate::base::redact;
@@ -74,7 +75,7 @@ impl Watcher for Progress {
             && !(printer.live && is_begin(event) && printer.detail < Detail::Verbose)
             && let Some(text) = describe(event)
         {
-            self.0.say(&text);
+            self.0.say(&told(&text));
         }
     }
 }
@@ -188,10 +189,10 @@ impl Shown {
             Level::Warn => format!("{}: ", self.printer.paint("warning", AnsiColor::Yellow)),
             Level::Error => format!("{}: ", self.printer.paint("error", AnsiColor::Red)),
         };
-        let mut line = format!("{mark}{text}");
+        let mut line = format!("{mark}{}", told(text));
         for (name, value) in fields {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            line.push_str(&format!(" {name}={value}"));
+            line.push_str(&told(&format!(" {name}={value}")));
         }
         self.say(&line);
     }

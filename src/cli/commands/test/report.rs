@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::Result;
 use crate::script::trial::{Case, Status};
+use crate::term::plain::plain;
 use crate::term::printer::{Detail, Printer};
 
 /// How much of what a failed file printed is shown.
@@ -49,7 +50,8 @@ pub fn file(printer: &Printer, result: &FileResult) -> Result<()> {
             _ => String::new(),
         };
         let word = printer.paint(word, colour);
-        printer.result(&format!("{word} {}: {}{reason} ({:.2} s)", result.file, case.name, case.seconds))?;
+        let rest = format!("{}: {}{reason} ({:.2} s)", result.file, case.name, case.seconds);
+        printer.styled(&format!("{word} {}", plain(&rest)))?;
         if bad {
             printer.result(&failure(case))?;
         }
