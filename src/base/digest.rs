@@ -16,6 +16,10 @@ pub fn bytes(data: &[u8]) -> String {
 
 pub fn file(path: &Path) -> Result<String> {
     let fail = |e| Trouble::io("read", path, e);
+    // Of a FIFO or a device there may be no end.
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(fail(std::io::Error::other("it is not a regular file")));
+    }
     // A buffer that is filled without being cleared before: most files are small, and clearing would cost more.
     let mut file = BufReader::with_capacity(64 * 1024, std::fs::File::open(path).map_err(fail)?);
     let mut hasher = Sha256::new();

@@ -27,7 +27,7 @@ use crate::site::{Cx, paths};
 use crate::term::printer::Printer;
 use crate::term::progress::Progress;
 use crate::world::fs::eyes::LiveEyes;
-use crate::world::fs::{access, space};
+use crate::world::fs::{access, own_files, space};
 use crate::world::scope::cancel::Cancel;
 use crate::world::seam::input::{Input, InputKind};
 use crate::world::seam::live::LiveHands;
@@ -161,8 +161,10 @@ impl Session {
                 variables.extend(practice.site.env.clone());
                 (practice.site.root.join("state"), Some(practice.site.spack_root.clone()))
             }
-            None => (paths::state(&loaded.config), place.spack.clone()),
+            None => (paths::state(&loaded.config)?, place.spack.clone()),
         };
+        let stack = loaded.config.stack.as_ref().unwrap_or(&state);
+        own_files::enter(&[&state, stack], wish.as_ref().and_then(|wish| wish.group.as_deref()));
         let practice_root = practice.as_ref().map(|p| p.site.root.clone());
         let database = state.join("state.db");
         let store = match mode {
@@ -343,7 +345,10 @@ pub fn store(place: &Place) -> Result<Store> {
         access::enter(wish);
     }
     let practice = place.practice.as_ref().filter(|dir| !dir.is_empty());
-    let state = practice.map_or_else(|| paths::state(&loaded.config), |dir| Path::new(dir).join("state"));
+    let state = match practice {
+        Some(dir) => Path::new(dir).join("state"),
+        None => paths::state(&loaded.config)?,
+    };
     Ok(Store::at(state.join("state.db")).shared_with(SharedState::new(wish, state)))
 }
 

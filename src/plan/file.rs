@@ -141,6 +141,12 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Whether that is the text of a plan, be it of another build.
+    pub fn is_one(text: &[u8]) -> bool {
+        let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+        ["format", "moonstack", "planned", "digest"].iter().all(|key| value.get(key).is_some())
+    }
+
     pub fn to_text(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');

@@ -65,19 +65,65 @@ fn began(pid: u32) -> Option<i64> {
     text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+use nix::unistd::{Uid, User, geteuid, getuid};
+
+/// What the kernel says where nobody has logged in: of a daemon.
+const NOBODY: u32 = u32::MAX;
+
 /// This machine.
 pub fn host() -> String {
     nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Who acts: behind sudo, the person who called it.
+/// Who acts: whoever called sudo, who logged in, or whom the process belongs to. A variable is believed of root alone,
+/// as anybody else may have set it.
 pub fn user() -> String {
-    std::env::var("SUDO_USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| {
-        nix::unistd::User::from_uid(nix::unistd::getuid())
-            .ok()
-            .flatten()
-            .map_or_else(|| nix::unistd::getuid().to_string(), |u| u.name)
-    })
+    let sudo = std::env::var("SUDO_USER").ok().filter(|_| getuid().is_root());
+    acting(sudo.as_deref(), logged_in(), getuid().as_raw())
+}
+
+fn acting(sudo: Option<&str>, logged_in: Option<u32>, uid: u32) -> String {
+    match sudo.filter(|name| is_name(name)) {
+        Some(name) => name.to_owned(),
+        None => name(logged_in.unwrap_or(uid)),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let known = |c: char| c.is_alphanumeric() || "._-@+\\$".contains(c);
+    !text.is_empty() && text.chars().all(known)
+}
+
+/// Who logged in to the session that this belongs to: the kernel keeps it through su and sudo.
+fn logged_in() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;
+    text.trim().parse().ok().filter(|uid| *uid != NOBODY)
+}
+
+/// What a user is called, or the number where nobody knows.
+pub fn name(uid: u32) -> String {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Whether what this user made is as good as our own.
+pub fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_called_sudo_then_who_logged_in_then_the_process() {
+        assert_eq!(acting(Some("ann"), Some(1), 0), "ann");
+        assert_eq!(acting(None, Some(0), 1), name(0));
+        assert_eq!(acting(None, None, 0), name(0));
+        for odd in ["", "a\u{1b}[2Jb", "a b", "a\nb"] {
+            assert_eq!(acting(Some(odd), None, 0), name(0), "{odd:?}");
+        }
+    }
 }
 
 #[cfg(test)]

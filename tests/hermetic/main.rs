@@ -19,6 +19,7 @@ mod killed;
 mod layers;
 mod limits;
 mod mutations;
+mod outputs;
 mod planned;
 mod policies;
 mod practice;

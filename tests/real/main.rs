@@ -13,6 +13,7 @@ mod crashes;
 mod disk_full;
 mod drive;
 mod grammar_agreement;
+mod hostile;
 mod linkage;
 mod lmod;
 mod manifests;
@@ -57,6 +58,7 @@ fn main() {
         readers::trials(),
         notify::trials(),
         shared::trials(),
+        hostile::trials(),
         lmod::trials(),
         schedule::trials(),
         services::trials(),

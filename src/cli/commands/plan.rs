@@ -9,6 +9,8 @@ use crate::base::{Kind, Result, Trouble};
 use crate::cli::session::Session;
 use crate::plan::file::{By, Plan, PlannedFailure};
 use crate::term::plan as drawn;
+use crate::world::fs::eyes::LiveEyes;
+use crate::world::fs::replace::replaces_only;
 use crate::world::seam::live::LiveHands;
 use crate::world::{Action, Hands as _, who};
 
@@ -52,7 +54,9 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
     let plan = plan.sealed();
     let options = session.options.borrow().clone();
     if let Some(file) = &options.output {
-        let action = Action::write(file.clone(), plan.to_text().into_bytes());
+        let is_plan = |there: &[u8]| Plan::is_one(there);
+        replaces_only(&LiveEyes, file, "no plan", &is_plan)?;
+        let action = Action::output(file.clone(), plan.to_text().into_bytes());
         LiveHands::new(None).keep(&session.cx.world, action).await?;
     }
     if session.printer.json {
@@ -72,5 +76,5 @@ pub async fn plan(session: &Session, words: &[OsString]) -> Result<u8> {
 
 /// Reads a plan for `apply`.
 pub fn read(path: &Path) -> Result<Plan> {
-    Plan::read(&crate::world::fs::eyes::LiveEyes, path)
+    Plan::read(&LiveEyes, path)
 }

@@ -12,6 +12,10 @@ use crate::script::host::Uncompiled;
 use crate::script::value as lua_value;
 use crate::script::value::error;
 use crate::world::Action;
+use crate::world::fs::replace::replaces_only;
+
+/// How each of our pages ends.
+const PAGE: &[u8] = b"<footer>Made by moonstack.</footer>\n</body>\n</html>\n";
 
 /// Calls it and prints what it gives.
 pub async fn run(session: &Session, call: &VerbCall) -> Result<u8> {
@@ -51,6 +55,6 @@ async fn write_page(session: &Session, file: &Path, title: &str, diff: &Value) -
         return Err(Trouble::new(Kind::Internal, "the page is no text"));
     };
     let path = std::path::absolute(file).map_err(|e| Trouble::io("find", file, e))?;
-    let write = Action::WriteFile { path, bytes: page.into_bytes(), mode: None, varies: true };
-    session.cx.world.keep(write).await.map(drop)
+    replaces_only(&*session.cx.world.eyes, &path, "no page of moonstack", &|there| there.ends_with(PAGE))?;
+    session.cx.world.keep(Action::output(path, page.into_bytes())).await.map(drop)
 }

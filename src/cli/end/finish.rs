@@ -168,7 +168,7 @@ async fn write(cx: &Cx, path: &Path, text: String, what: &str) -> Result<()> {
     let path = std::path::absolute(path).map_err(|e| Trouble::io("find", path, e))?;
     // Whoever collects metrics is another user, and cron's umask may hide new files.
     let mode = (what == "metrics" && !cx.world.eyes.exists(&path)?).then_some(0o644);
-    let write = Action::WriteFile { path, bytes: text.into_bytes(), mode, varies: true };
+    let write = Action::WriteOutput { path, bytes: text.into_bytes(), mode };
     cx.world.keep(write).await.map(drop)
 }
 

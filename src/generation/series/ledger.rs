@@ -63,7 +63,7 @@ impl Ledger {
 
     fn file(cx: &Cx, place: &Place) -> Result<Option<LedgerFile>> {
         let path = place.folder.join(FILE);
-        let bytes = match cx.world.eyes.read(&path) {
+        let bytes = match cx.world.eyes.read_own(&path) {
             Err(trouble) if trouble.is(Kind::NotFound) => return Ok(None),
             other => other?,
         };

@@ -8,16 +8,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{describe, git};
-use crate::base::{Kind, Result, Trouble};
+use crate::base::{Result, Trouble};
 use crate::site::Cx;
 use crate::snapshot::exchange::exported::Exported;
 use crate::snapshot::record::configuration;
-use crate::snapshot::store::archive::{Archive, MAGIC};
+use crate::snapshot::store::archive::Archive;
 use crate::snapshot::store::document::Snapshot;
 use crate::snapshot::store::index::StoredSnapshot;
 use crate::snapshot::store::object::Objects;
 use crate::snapshot::store::reference;
 use crate::world::Action;
+use crate::world::fs::replace::replaces_only;
 
 /// Writes a snapshot for another place: one file that `snapshot.import` takes in, a description of it in YAML, or a
 /// commit in a git work tree.
@@ -56,7 +57,7 @@ pub async fn export(cx: Cx, args: ExportArgs) -> Result<Exported> {
 
 /// The snapshot with everything that it names, each part compared with its name.
 fn whole(cx: &Cx, kept: &StoredSnapshot) -> Result<Archive> {
-    let document = cx.world.eyes.read(&kept.file)?;
+    let document = cx.world.eyes.read_own(&kept.file)?;
     let objects = Objects(cx);
     let mut all = BTreeMap::new();
     for id in kept.snapshot.objects() {
@@ -77,15 +78,10 @@ async fn into_file(
     let (again, record) = (archive.clone(), kept.clone());
     let bytes =
         cx.blocking(move |_| if yaml { describe::yaml(&record, &again) } else { again.to_bytes() }).await?;
-    let now = cx.world.eyes.read(file).ok();
+    let name = file.display().to_string();
+    let ours = |there: &[u8]| there.starts_with(describe::HEAD) || Archive::read(there, &name).is_ok();
+    let now = replaces_only(&*cx.world.eyes, file, "no export of a snapshot", &ours)?;
     let changed = now.as_ref() != Some(&bytes);
-    let ours = |now: &Vec<u8>| now.is_empty() || now.starts_with(&MAGIC) || now.starts_with(describe::HEAD);
-    if now.is_some_and(|now| !ours(&now)) {
-        let message = format!("{} is there, and is no export of a snapshot", file.display());
-        return Err(Trouble::new(Kind::Exists, message)
-            .hint("give another file, or remove it first")
-            .fact("path", file.display().to_string()));
-    }
     let size = Some(bytes.len() as u64);
     // The same snapshot gives the same bytes, but one that the same run takes is another than that of its plan.
     let write = Action::WriteFile { path: file.to_owned(), bytes, mode: None, varies: true };

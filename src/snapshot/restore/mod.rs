@@ -67,7 +67,7 @@ pub async fn restore(cx: Cx, args: RestoreArgs) -> Result<Restored> {
     let _hold = cancel.hold();
     let work = async {
         for (path, bytes) in &files {
-            cx.world.perform(Action::write(cx.world.eyes.behind(path)?, bytes.clone())).await?;
+            cx.world.perform(Action::write(path.clone(), bytes.clone())).await?;
         }
         inside.spack.forget();
         match args.only {
@@ -210,7 +210,7 @@ async fn configuration_changes(
 async fn put_back(cx: &Cx, scope: &Scope, old: Vec<(PathBuf, Option<Vec<u8>>)>) -> Result<()> {
     for (path, bytes) in old {
         match bytes {
-            Some(bytes) => cx.world.perform(Action::write(cx.world.eyes.behind(&path)?, bytes)).await?,
+            Some(bytes) => cx.world.perform(Action::write(path, bytes)).await?,
             None if cx.world.eyes.exists(&path)? => cx.world.perform(Action::RemovePath { path }).await?,
             None => continue,
         };

@@ -27,8 +27,6 @@ const MOST_MEMBERS: usize = 16;
 const LARGEST: u64 = packing::LARGEST;
 /// Padding after the last member, as other writers of tar leave it.
 const LARGEST_REST: u64 = 1024 * 1024;
-/// How every file of Zstandard begins.
-pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {

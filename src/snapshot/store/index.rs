@@ -53,7 +53,7 @@ impl Ledger {
         let mut out: Option<Ledger> = None;
         for number in numbers(eyes, folder).ok()? {
             let file = place(folder, number);
-            let Ok(bytes) = eyes.read(&file) else { continue };
+            let Ok(bytes) = eyes.read_own(&file) else { continue };
             let Ok(snapshot) = Snapshot::parse(&bytes, &file.display().to_string()) else { continue };
             let ledger = out.get_or_insert_with(|| Ledger::empty(&snapshot.env));
             ledger.last = number;
@@ -183,7 +183,7 @@ impl<'a> Shelf<'a> {
             .cx
             .world
             .eyes
-            .read(&file)
+            .read_own(&file)
             .map_err(|trouble| if trouble.is(Kind::NotFound) { self.unknown(number) } else { trouble })?;
         let mut snapshot = Snapshot::parse(&bytes, &file.display().to_string())?;
         let id = digest::bytes(&bytes);
@@ -338,7 +338,7 @@ fn numbers(eyes: &dyn Eyes, folder: &Path) -> Result<Vec<u64>> {
 
 fn ledger(eyes: &dyn Eyes, folder: &Path) -> Result<Option<Ledger>> {
     let path = folder.join(LEDGER);
-    let bytes = match eyes.read(&path) {
+    let bytes = match eyes.read_own(&path) {
         Err(trouble) if trouble.is(Kind::NotFound) => return Ok(None),
         other => other?,
     };

@@ -93,7 +93,7 @@ impl Objects<'_> {
         if !is_id(id) {
             return Err(Trouble::new(Kind::Corrupt, format!("'{id}' is not the name of an object")));
         }
-        self.0.world.eyes.read(&self.place(id)).map_err(|trouble| {
+        self.0.world.eyes.read_own(&self.place(id)).map_err(|trouble| {
             if trouble.is(Kind::NotFound) { self.damaged(id, "it is gone") } else { trouble }
         })
     }

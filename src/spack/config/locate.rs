@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::release::Release;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::Eyes;
+use crate::world::fs::real::real_path;
 
 /// What may point at an installation, strongest first.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +106,7 @@ fn root_of(eyes: &dyn Eyes, path: &Path) -> Option<PathBuf> {
     if is_root(eyes, &path) {
         return Some(path);
     }
-    let script = follow(eyes, &path);
+    let script = real_path(eyes, &path);
     let root = script.parent()?.parent()?.to_owned();
     (eyes.finds_file(&script) && script.ends_with("bin/spack") && is_root(eyes, &root)).then_some(root)
 }
@@ -119,19 +120,6 @@ fn is_root(eyes: &dyn Eyes, path: &Path) -> bool {
 }
 
 const VERSION_FILE: &str = "lib/spack/spack/__init__.py";
-
-/// Follows links at the end of a path, a bounded number of times.
-fn follow(eyes: &dyn Eyes, path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..40 {
-        let Ok(target) = eyes.read_link(&path) else { break };
-        path = match path.parent() {
-            Some(parent) => super::paths::normal(&parent.join(target)),
-            None => target,
-        };
-    }
-    path
-}
 
 /// The root of the first `spack` on PATH that belongs to an installation. Wrappers are passed over.
 fn on_path(eyes: &dyn Eyes, path: &str) -> Option<PathBuf> {

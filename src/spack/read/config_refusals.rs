@@ -60,7 +60,8 @@ pub async fn refusals(cx: &Cx, scope: &Scope, limit: Duration) -> Result<Vec<Ref
         cx.blocking(move |cx| key(&cx, &scope)).await?
     };
     let file = cx.site.state.join(FILE);
-    let kept = cx.world.eyes.read(&file).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+    let kept =
+        cx.world.eyes.read_own(&file).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
     if let Some(kept) = kept.filter(|kept| kept.key == key) {
         return Ok(kept.refusals);
     }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::own_files;
 use crate::base::{Kind, Result, Trouble, digest};
 
 /// What a path is, without following it.
@@ -58,6 +59,8 @@ pub trait Parts: Send {
 /// Everything that looks at files.
 pub trait Eyes: Send + Sync {
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// One of our own files, where others may write too.
+    fn read_own(&self, path: &Path) -> Result<Vec<u8>>;
     /// For what is too large to hold.
     fn open(&self, path: &Path) -> Result<Box<dyn Read>>;
     /// For what is read in parts.
@@ -104,19 +107,6 @@ pub trait Eyes: Send + Sync {
         Ok(there(self.stat(path))?.is_some_and(|stat| stat.kind == FileKind::Folder))
     }
 
-    /// Where what is read under this name really is. Who writes there leaves the links that lead to it.
-    fn behind(&self, path: &Path) -> Result<PathBuf> {
-        let mut at = path.to_owned();
-        for _ in 0..LINKS {
-            if there(self.lstat(&at))?.is_none_or(|stat| stat.kind != FileKind::Link) {
-                return Ok(at);
-            }
-            let target = self.read_link(&at)?;
-            at = at.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
-        }
-        Err(Trouble::new(Kind::Io, format!("too many links lead on from {}", path.display())))
-    }
-
     /// For who chooses among places: one that cannot be looked at is passed by.
     fn finds_file(&self, path: &Path) -> bool {
         self.is_file(path).unwrap_or(false)
@@ -127,9 +117,6 @@ pub trait Eyes: Send + Sync {
         self.is_folder(path).unwrap_or(false)
     }
 }
-
-/// As many as Linux follows.
-const LINKS: usize = 40;
 
 /// None, where nothing has the name.
 fn there(looked: Result<Stat>) -> Result<Option<Stat>> {
@@ -223,6 +210,10 @@ fn absent(error: std::io::Error) -> std::io::Error {
 impl Eyes for LiveEyes {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         read_whole(path).map_err(|e| Trouble::io("read", path, e))
+    }
+
+    fn read_own(&self, path: &Path) -> Result<Vec<u8>> {
+        own_files::read(path)
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Read>> {

@@ -2,7 +2,7 @@
 //! over them here, and decided in `seam`.
 //!
 //! ```text
-//! { overlay, share } → { access, copy, link, lock, real, space } → eyes
+//! { overlay, replace } → { copy, link, lock, real, space } → eyes → { own_files, share } → access
 //! ```
 
 pub mod access;
@@ -12,6 +12,8 @@ pub mod link;
 pub mod lock;
 pub mod lock_test;
 pub mod overlay;
+pub mod own_files;
 pub mod real;
+pub mod replace;
 pub mod share;
 pub mod space;

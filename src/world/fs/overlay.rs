@@ -282,6 +282,10 @@ impl Eyes for LayeredEyes {
         self.through(path, "read", |p| LiveEyes.read(p), |e| Self::bytes_of(e).map(|b| (*b).clone()))
     }
 
+    fn read_own(&self, path: &Path) -> Result<Vec<u8>> {
+        self.through(path, "read", |p| LiveEyes.read_own(p), |e| Self::bytes_of(e).map(|b| (*b).clone()))
+    }
+
     fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
         let whole = |e: &OverlayEntry| -> std::io::Result<Box<dyn Read>> {
             Ok(Box::new(Cursor::new(Self::bytes_of(e)?.as_ref().clone())))

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::base::{Kind, Result, Trouble};
+use crate::world::fs::own_files;
 use crate::world::proc::program::{Ended, Gentle, Program, Ran, Stdin};
 use crate::world::proc::running::Running;
 use crate::world::scope::cancel::Cancel;
@@ -138,6 +139,9 @@ fn log_trouble(program: &Program, error: std::io::Error) -> Trouble {
 
 fn open_log(path: &Path) -> Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
+    if own_files::is_ours(path) {
+        return own_files::open(path, own_files::Open::Append);
+    }
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)

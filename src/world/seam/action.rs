@@ -35,6 +35,13 @@ pub enum Action {
         /// The content may differ between a plan and the run after it, as a report with the time in it does.
         varies: bool,
     },
+    /// What somebody on the command line wants to have somewhere: a report, a plan, a page. It is kept, not performed:
+    /// no journal names it.
+    WriteOutput {
+        path: PathBuf,
+        bytes: Vec<u8>,
+        mode: Option<u32>,
+    },
     /// One of our own records, such as a snapshot, in the next free place: a plan promises what it is of, and not
     /// its number.
     WriteRecord {
@@ -116,11 +123,17 @@ impl Action {
         Action::WriteFile { path, bytes, mode: None, varies: false }
     }
 
+    /// What somebody wants to have somewhere, with the bits of the file that is there or of a new one.
+    pub fn output(path: PathBuf, bytes: Vec<u8>) -> Action {
+        Action::WriteOutput { path, bytes, mode: None }
+    }
+
     /// The journal's word for it.
     pub fn name(&self) -> &'static str {
         match self {
             Action::RunProgram { .. } => "run_program",
             Action::WriteFile { .. } => "write_file",
+            Action::WriteOutput { .. } => "write_output",
             Action::WriteRecord { .. } => "write_record",
             Action::MakeFolder { .. } => "make_folder",
             Action::MakeTempFolder { .. } => "make_temp_folder",
@@ -146,6 +159,7 @@ impl Action {
                 redact::argv(program.shown.as_ref().unwrap_or(&program.argv)).join(" ")
             }
             Action::WriteFile { path, .. }
+            | Action::WriteOutput { path, .. }
             | Action::MakeFolder { path }
             | Action::MakeTempFolder { path }
             | Action::RemovePath { path } => path.display().to_string(),
@@ -175,6 +189,7 @@ impl Action {
         match self {
             Action::RunProgram { program, .. } => program.touches.clone(),
             Action::WriteFile { path, .. }
+            | Action::WriteOutput { path, .. }
             | Action::MakeFolder { path }
             | Action::MakeTempFolder { path }
             | Action::WriteRecord { path, .. }

@@ -8,9 +8,10 @@ use super::action::{Action, Effect, Outcome};
 use super::hands::Hands;
 use super::planned::PlannedActions;
 use super::world::World;
-use crate::base::{Kind, Result, Trouble, atomic};
-use crate::world::fs::link;
+use crate::base::{Kind, Result, Trouble};
+use crate::world::fs::eyes::LiveEyes;
 use crate::world::fs::share::{Sharing, share};
+use crate::world::fs::{link, own_files, real, replace};
 use crate::world::net::deliver;
 use crate::world::proc::process;
 use crate::world::proc::program::Ran;
@@ -112,7 +113,14 @@ impl Hands for LiveHands {
     fn keep<'a>(&'a self, world: &'a World, action: Action) -> Performing<'a, Outcome> {
         Box::pin(async move {
             self.ready().await?;
-            act(world, action, &self.temporary).await
+            match action {
+                // Ours, where others may have put something in our way.
+                Action::WriteFile { path, bytes, mode, .. } => {
+                    blocking(move || own_files::write(&path, &bytes, mode)).await
+                }
+                Action::MakeFolder { path } => blocking(move || own_files::make_folder(&path)).await,
+                other => act(world, other, &self.temporary).await,
+            }
         })
     }
 
@@ -148,9 +156,10 @@ impl Left {
     fn of(action: &Action) -> Left {
         match action {
             Action::WriteFile { .. } => Left::Content,
-            Action::MakeFolder { .. } | Action::MakeTempFolder { .. } | Action::WriteRecord { .. } => {
-                Left::There
-            }
+            Action::WriteOutput { .. }
+            | Action::MakeFolder { .. }
+            | Action::MakeTempFolder { .. }
+            | Action::WriteRecord { .. } => Left::There,
             Action::RemovePath { .. } => Left::Gone,
             Action::MovePath { .. } => Left::Moved,
             Action::PointLink { target, .. } => Left::Pointed(target.clone()),
@@ -163,8 +172,11 @@ impl Left {
         let absent = |path: &PathBuf| Postcondition::Absent { path: path.clone() };
         match (self, subjects) {
             (Left::Content, [path]) => replay::prove(match content {
-                Some(digest) => Postcondition::File { path: path.clone(), digest: digest.to_owned() },
-                None => there(path),
+                // A device or a FIFO keeps nothing that could be compared.
+                Some(digest) if path.is_file() => {
+                    Postcondition::File { path: path.clone(), digest: digest.to_owned() }
+                }
+                _ => there(path),
             }),
             (Left::There, [path]) => replay::prove(there(path)),
             (Left::Gone, [path]) => replay::prove(absent(path)),
@@ -181,12 +193,22 @@ impl Left {
 }
 
 async fn act(world: &World, action: Action, temporary: &Arc<TempFolders>) -> Result<Outcome> {
+    if !matches!(action, Action::RunProgram { .. }) {
+        for folder in action.subjects().iter().filter_map(|path| path.parent()) {
+            real::target(&LiveEyes, folder)?;
+        }
+    }
     match action {
         Action::RunProgram { program, .. } => process::run(program).await.map(Outcome::Ran),
         Action::WriteFile { path, bytes, mode, .. } => {
-            blocking(move || atomic::write(&path, &bytes, mode)).await
+            blocking(move || replace::write(&path, &bytes, mode)).await
         }
-        Action::WriteRecord { path, bytes, .. } => blocking(move || atomic::write(&path, &bytes, None)).await,
+        Action::WriteOutput { path, bytes, mode } => {
+            blocking(move || replace::write(&path, &bytes, mode)).await
+        }
+        Action::WriteRecord { path, bytes, .. } => {
+            blocking(move || own_files::write(&path, &bytes, None)).await
+        }
         Action::MakeFolder { path } => {
             blocking(move || std::fs::create_dir_all(&path).map_err(|e| Trouble::io("create", &path, e)))
                 .await

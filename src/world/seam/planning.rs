@@ -14,6 +14,7 @@ use super::world::World;
 use crate::base::{Kind, Result, Trouble};
 use crate::world::fs::eyes::{Eyes as _, FileKind};
 use crate::world::fs::overlay::{LayeredEyes, Overlay};
+use crate::world::fs::real;
 use crate::world::proc::program::Ran;
 use crate::world::scope::event::Watcher;
 use crate::world::seam::naming::Naming;
@@ -102,12 +103,19 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             if !eyes.is_folder(folder)? {
                 return Err(missing("write", &path));
             }
-            if eyes.is_folder(&path)? {
-                return Err(Trouble::io("write", &path, std::io::ErrorKind::IsADirectory.into()));
+            let place = real::target(&eyes, &path)?;
+            match eyes.stat(&place).map(|stat| stat.kind) {
+                Ok(FileKind::Folder) => {
+                    return Err(Trouble::io("write", &path, std::io::ErrorKind::IsADirectory.into()));
+                }
+                // A device or a FIFO is as it was before.
+                Ok(FileKind::Other) => {}
+                _ => overlay.write(&place, bytes, mode),
             }
-            overlay.write(&path, bytes, mode);
         }
-        Action::WriteRecord { path, bytes, .. } => overlay.write(&path, bytes, None),
+        Action::WriteOutput { path, bytes, .. } | Action::WriteRecord { path, bytes, .. } => {
+            overlay.write(&path, bytes, None)
+        }
         Action::MakeFolder { path } => overlay.make_folder(&path),
         Action::MakeTempFolder { path } => {
             let within = path.parent().unwrap_or(Path::new("/"));

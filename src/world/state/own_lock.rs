@@ -1,8 +1,9 @@
 //! Our own locks. The kernel's lock on the file decides, and ends with its holder; what is written into the file
 //! says who it was. On a shared file system the kernel of another machine may not take part, so a holder also
-//! renews the file's time while it lives, and a fresh one of another machine is believed.
+//! renews the file's time while it lives: one of another machine is believed while that time changes. No two clocks
+//! are compared. Who may not write to the file cannot open it, and so cannot hold it either.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,16 @@ use nix::sys::time::TimeSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Kind, Result, Trouble, words};
+use crate::world::fs::own_files::{self, Open};
 use crate::world::scope::cancel::Cancel;
 use crate::world::who::Process;
 
 /// How often a holder says that it lives.
-const PULSE: Duration = Duration::from_secs(10);
-/// A holder on another machine that was silent for this long is taken as dead.
-const DEAD: Duration = Duration::from_mins(2);
+const PULSE: Duration = Duration::from_secs(2);
+/// The same of those that do not say how often: of earlier releases.
+const OLD_PULSE: Duration = Duration::from_secs(10);
+/// So many signs may be missed.
+const MISSED: u32 = 3;
 /// How long a holder that has just taken the lock may need to write its name.
 const NAMELESS: Duration = Duration::from_millis(500);
 
@@ -33,20 +37,41 @@ pub struct Holder {
     pub what: String,
     /// Seconds since 1970.
     pub since: f64,
+    /// Seconds between two signs of life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulse: Option<f64>,
 }
 
 impl Holder {
     fn me(what: &str) -> Holder {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Holder { process: Process::me(), what: what.to_owned(), since: since.as_secs_f64() }
+        Holder {
+            process: Process::me(),
+            what: what.to_owned(),
+            since: since.as_secs_f64(),
+            pulse: Some(PULSE.as_secs_f64()),
+        }
     }
 
     fn read(file: &mut File) -> Option<Holder> {
         let mut text = String::new();
-        file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+        file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut text)).ok()?;
         serde_json::from_str(&text).ok()
     }
+
+    fn is_elsewhere(&self) -> bool {
+        !self.process.is_here()
+    }
+
+    /// Who gives no sign for so long is taken as dead.
+    fn silence(&self) -> Duration {
+        let told = self.pulse.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        told.unwrap_or(OLD_PULSE).min(OLD_PULSE) * MISSED + Duration::from_millis(500)
+    }
 }
+
+/// A holder's few words; more was written by somebody else.
+const LONGEST: u64 = 4096;
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,33 +115,41 @@ impl Drop for OwnLock {
 /// Why it was not had at once.
 enum Denied {
     Held(Option<Holder>),
+    /// This kernel knows of no holder, and the file names one of another machine.
+    Elsewhere(Sign),
+    /// Somebody removed the file at this moment.
+    Again,
     Failed(Trouble),
 }
 
-fn attempt(path: &Path, what: &str) -> Result<OwnLock, Denied> {
+/// What is seen of a holder on another machine.
+#[derive(Debug, Clone, PartialEq)]
+struct Sign {
+    holder: Holder,
+    modified: (i64, i64),
+}
+
+/// `silent` is whom we have watched for long enough.
+fn attempt(path: &Path, what: &str, silent: Option<&Sign>) -> Result<OwnLock, Denied> {
     let fail = |e: std::io::Error| Denied::Failed(Trouble::io("lock", path, e));
-    let mut file = loop {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(Denied::Held(Holder::read(&mut file))),
-            Err(std::fs::TryLockError::Error(error)) => return Err(Denied::Failed(impossible(path, error))),
-        }
-        // A holder whose file goes with its lock may have removed this one meanwhile.
-        let ours = file.metadata().map_err(fail)?;
-        if std::fs::metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {
-            break file;
-        }
-    };
+    let mut file = own_files::open(path, Open::Change).map_err(Denied::Failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Err(Denied::Held(Holder::read(&mut file))),
+        Err(std::fs::TryLockError::Error(error)) => return Err(Denied::Failed(impossible(path, error))),
+    }
+    let meta = file.metadata().map_err(fail)?;
+    let named =
+        std::fs::symlink_metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (meta.dev(), meta.ino()));
+    if !named {
+        return Err(Denied::Again);
+    }
     let stale = Holder::read(&mut file);
-    if let Some(other) = stale.as_ref().filter(|s| !s.process.is_here() && is_fresh(&file)) {
-        return Err(Denied::Held(Some(other.clone())));
+    if let Some(holder) = stale.clone().filter(Holder::is_elsewhere) {
+        let sign = Sign { holder, modified: (meta.mtime(), meta.mtime_nsec()) };
+        if silent != Some(&sign) {
+            return Err(Denied::Elsewhere(sign));
+        }
     }
     let me = serde_json::to_string(&Holder::me(what)).unwrap_or_default();
     file.rewind()
@@ -145,10 +178,11 @@ fn beat(file: &File, stop: &(Mutex<bool>, Condvar)) {
     }
 }
 
-fn is_fresh(file: &File) -> bool {
-    let modified = file.metadata().and_then(|meta| meta.modified());
-    // A time in the future is that of a clock that differs from ours.
-    modified.is_ok_and(|at| at.elapsed().map_or(true, |age| age < DEAD))
+/// Clocks differ a little, either way.
+fn is_recent(file: &File) -> bool {
+    let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) else { return false };
+    let apart = modified.elapsed().unwrap_or_else(|ahead| ahead.duration());
+    apart < Duration::from_mins(2)
 }
 
 fn impossible(path: &Path, error: std::io::Error) -> Trouble {
@@ -159,36 +193,75 @@ fn impossible(path: &Path, error: std::io::Error) -> Trouble {
 /// Takes a lock that nobody else has any business with.
 pub fn at_once(path: &Path, what: &str) -> Result<OwnLock> {
     folder_of(path)?;
-    attempt(path, what).map_err(|denied| match denied {
-        Denied::Held(holder) => held(path, what, holder, Duration::ZERO),
-        Denied::Failed(trouble) => trouble,
-    })
+    loop {
+        return match attempt(path, what, None) {
+            Ok(lock) => Ok(lock),
+            Err(Denied::Again) => continue,
+            Err(Denied::Held(holder)) => Err(held(path, what, holder, Duration::ZERO)),
+            Err(Denied::Elsewhere(sign)) => Err(held(path, what, Some(sign.holder), Duration::ZERO)),
+            Err(Denied::Failed(trouble)) => Err(trouble),
+        };
+    }
 }
 
 fn folder_of(path: &Path) -> Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))
+    own_files::private_folder(folder)
 }
 
 /// Waits for a lock, giving way to other work and to a cancel meanwhile.
 pub async fn own(path: &Path, what: &str, patience: Duration) -> Result<OwnLock> {
     folder_of(path)?;
+    own_files::shut(path)?;
     let begin = Instant::now();
+    let mut watched: Option<Watched> = None;
     loop {
-        let holder = match attempt(path, what) {
+        let silent = watched.as_ref().filter(|watched| watched.is_silent()).map(|watched| &watched.sign);
+        let (holder, unsure) = match attempt(path, what, silent) {
             Ok(lock) => return Ok(lock),
             Err(Denied::Failed(trouble)) => return Err(trouble),
-            Err(Denied::Held(holder)) => holder,
+            Err(Denied::Again) => (None, true),
+            // A refusal says who has it, and one that has only just begun has not written that yet.
+            Err(Denied::Held(holder)) => {
+                watched = None;
+                let unsure = holder.is_none() && begin.elapsed() < NAMELESS;
+                (holder, unsure)
+            }
+            Err(Denied::Elsewhere(sign)) => {
+                let watched = Watched::see(&mut watched, sign);
+                (Some(watched.sign.holder.clone()), !watched.lives)
+            }
         };
-        // A refusal says who has it, and one that has only just begun has not written that yet.
-        let patience = if holder.is_none() { patience.max(NAMELESS) } else { patience };
-        if begin.elapsed() >= patience {
+        if begin.elapsed() >= patience && !unsure {
             return Err(held(path, what, holder, begin.elapsed()));
         }
         if Cancel::current().is_some_and(|scope| scope.is_cancelled()) {
             return Err(Trouble::cancelled());
         }
         tokio::time::sleep(Duration::from_millis(if holder.is_none() { 5 } else { 50 })).await;
+    }
+}
+
+/// A holder on another machine, while somebody waits for it. Until it is known whether it lives, nobody is refused.
+struct Watched {
+    sign: Sign,
+    since: Instant,
+    /// It has given a sign meanwhile.
+    lives: bool,
+}
+
+impl Watched {
+    fn see(watched: &mut Option<Watched>, sign: Sign) -> &Watched {
+        let known = watched.take();
+        watched.insert(match known {
+            Some(known) if known.sign == sign => known,
+            // What changes is alive.
+            known => Watched { sign, since: Instant::now(), lives: known.is_some() },
+        })
+    }
+
+    fn is_silent(&self) -> bool {
+        self.since.elapsed() >= self.sign.holder.silence()
     }
 }
 
@@ -204,17 +277,17 @@ fn held(path: &Path, what: &str, holder: Option<Holder>, waited: Duration) -> Tr
             .hint(format!("{holder} has held it for {}", words::span(Duration::from_secs(age.as_secs()))))
             .fact("pid", holder.process.pid)
             .fact("host", holder.process.host.as_str());
-        if !holder.process.is_here() {
+        if holder.is_elsewhere() {
             trouble = trouble.hint(format!(
-                "it runs on another machine; if that is gone, the lock frees itself {} after its last sign",
-                words::span(DEAD)
+                "it runs on another machine; if that is gone, whoever waits takes the lock after {} without a sign of it",
+                words::span(Duration::from_secs(holder.silence().as_secs()))
             ));
         }
     }
     trouble
 }
 
-/// Who has it now, if anybody.
+/// Who has it now, if anybody; of another machine, who was the last to take it.
 pub fn held_by(path: &Path) -> Option<String> {
     match standing(path) {
         Standing::Held(Some(holder)) => Some(holder.to_string()),
@@ -232,17 +305,19 @@ pub enum Standing {
     Unknown,
 }
 
+/// How it stands at a glance. Who is to wait for a holder on another machine, or to follow it, watches it; this is to
+/// show, and takes one whose last sign was at about this time for alive.
 pub fn standing(path: &Path) -> Standing {
-    let mut file = match File::open(path) {
+    let mut file = match own_files::open(path, Open::Read) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Standing::Free,
+        Err(trouble) if trouble.is(Kind::NotFound) => return Standing::Free,
         Err(_) => return Standing::Unknown,
     };
     let holder = Holder::read(&mut file);
     match file.try_lock_shared() {
         Err(std::fs::TryLockError::WouldBlock) => Standing::Held(holder),
         Err(std::fs::TryLockError::Error(_)) => Standing::Unknown,
-        Ok(()) => match holder.filter(|h| !h.process.is_here() && is_fresh(&file)) {
+        Ok(()) => match holder.filter(|holder| holder.is_elsewhere() && is_recent(&file)) {
             Some(holder) => Standing::Held(Some(holder)),
             None => Standing::Free,
         },
@@ -267,7 +342,7 @@ mod tests {
 
     fn holder(pid: u32, host: &str) -> Holder {
         let process = Process { pid, host: host.to_owned(), boot: None, began: None };
-        Holder { process, what: "w".into(), since: 1.0 }
+        Holder { process, what: "w".into(), since: 1.0, pulse: None }
     }
 
     #[test]
@@ -325,26 +400,68 @@ mod tests {
         assert_eq!(error.facts()["pid"], 77);
     }
 
+    /// As it lies there after somebody has taken the lock.
+    fn leave(path: &Path, host: &str) {
+        let holder = Holder { pulse: Some(0.0), ..holder(999_999, host) };
+        std::fs::write(path, serde_json::to_string(&holder).unwrap()).unwrap();
+    }
+
     #[test]
-    fn a_dead_holder_here_a_living_one_there_and_a_dead_one_there_are_told_apart() {
+    fn a_holder_that_is_dead_is_followed_whatever_the_time_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lock");
-        let leave = |host: &str, age: u64| {
-            std::fs::write(&path, serde_json::to_string(&holder(999_999, host)).unwrap()).unwrap();
-            let then = SystemTime::now() - Duration::from_secs(age);
-            File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
-        };
         block_on(async {
-            leave(&crate::world::who::host(), 1);
+            leave(&path, &crate::world::who::host());
             let taken = own(&path, "w", Duration::ZERO).await.unwrap();
             assert_eq!(taken.stale.as_ref().unwrap().process.pid, 999_999);
             drop(taken);
-            leave("elsewhere", 1);
-            let error = own(&path, "w", Duration::ZERO).await.unwrap_err();
-            assert_eq!((error.kind(), error.facts()["host"].as_str()), (Kind::Lock, Some("elsewhere")));
-            leave("elsewhere", 600);
-            let taken = own(&path, "w", Duration::ZERO).await.unwrap();
-            assert_eq!(taken.stale.as_ref().unwrap().process.host, "elsewhere");
+            let (now, hours) = (SystemTime::now(), Duration::from_secs(600_000 * 3600));
+            for then in [now - Duration::from_secs(600), now, now + hours] {
+                leave(&path, "elsewhere");
+                File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
+                let taken = own(&path, "w", Duration::ZERO).await.unwrap();
+                assert_eq!(taken.stale.as_ref().unwrap().process.host, "elsewhere", "{then:?}");
+            }
         });
+    }
+
+    #[test]
+    fn a_holder_on_another_machine_that_gives_signs_is_believed_whatever_its_clock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        leave(&path, "elsewhere");
+        let (pulse, stop) = (path.clone(), Arc::new(Mutex::new(false)));
+        let stopped = Arc::clone(&stop);
+        let other = std::thread::spawn(move || {
+            let mut at = SystemTime::UNIX_EPOCH;
+            while !*stopped.lock().unwrap() {
+                at += Duration::from_secs(1);
+                File::options().write(true).open(&pulse).unwrap().set_modified(at).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let error = block_on(own(&path, "w", Duration::from_secs(1))).unwrap_err();
+        assert_eq!((error.kind(), error.facts()["host"].as_str()), (Kind::Lock, Some("elsewhere")));
+        *stop.lock().unwrap() = true;
+        other.join().unwrap();
+        block_on(own(&path, "w", Duration::ZERO)).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_can_hold_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks/x.lock");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        let set = |path: &Path, mode| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        drop(block_on(own(&path, "w", Duration::ZERO)).unwrap());
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        // As earlier releases made them.
+        set(&path, 0o644);
+        set(path.parent().unwrap(), 0o755);
+        drop(block_on(own(&path, "w", Duration::ZERO)).unwrap());
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
 }

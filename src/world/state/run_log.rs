@@ -1,15 +1,14 @@
 //! The log file of a run: its events as JSON lines, without the output of programs, which have logs of their own,
 //! and without how far something is, which is of interest only while it is so.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::base::clock::Clock;
-use crate::base::{Result, Trouble, redact};
-use crate::world::fs::access::log_mode;
+use crate::base::{Result, redact};
+use crate::world::fs::own_files::{self, Open};
 use crate::world::scope::event::{Event, Watcher};
 
 /// Writes what it sees once it has a file, and hands it on.
@@ -27,14 +26,9 @@ impl RunLog {
     /// From now on events are kept there; a file that is there already is gone on with.
     pub fn open(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
+            own_files::private_folder(folder)?;
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(log_mode())
-            .open(path)
-            .map_err(|e| Trouble::io("write", path, e))?;
+        let file = own_files::open(path, Open::Append)?;
         let _ = self.file.set(Mutex::new(file));
         Ok(())
     }

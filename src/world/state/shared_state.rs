@@ -1,18 +1,16 @@
-//! The state folder of a site that several admins keep: before the first of our records is written, the folder and
-//! what is in it are made those of the site's group, so that the next admin can go on with them.
+//! The state folder: before the first of our records is written, it is looked at, and what is in it is made that of
+//! those who work on the site: one admin, or those of the site's group, so that the next can go on with it.
 
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::{Kind, Result, Trouble};
 use crate::world::fs::access::{Access, SharedPermissions};
+use crate::world::fs::own_files::{self, Open};
 use crate::world::fs::share::admit;
 use crate::world::state::private_record;
 
-/// Folders of records, and whether what is in them is the group's as well.
-const FOLDERS: &[(&str, bool)] =
-    &[("locks", true), ("logs", true), ("snapshots", true), (private_record::FOLDER, false)];
 /// The database and what SQLite keeps beside it.
 const FILES: &[&str] = &["state.db", "state.db-wal", "state.db-shm"];
 
@@ -41,8 +39,10 @@ impl SharedState {
         let mut known = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let prepare = || {
             let access = self.access()?;
-            if let Some(access) = access.as_ref().filter(|access| access.wish.group_writes) {
-                prepare(&self.folder, access)?;
+            // Without a folder nothing is kept.
+            if !self.folder.as_os_str().is_empty() {
+                let group = access.as_ref().filter(|access| access.wish.group_writes);
+                prepare(&self.folder, group)?;
             }
             Ok(access)
         };
@@ -50,30 +50,39 @@ impl SharedState {
     }
 }
 
-fn prepare(folder: &Path, access: &Access) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
-    make_right(folder, access, false)?;
-    for (path, deep) in FOLDERS.iter().map(|(name, deep)| (folder.join(name), *deep)) {
-        match std::fs::DirBuilder::new().mode(0o770).create(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Trouble::io("create", &path, error));
+fn prepare(folder: &Path, access: Option<&Access>) -> Result<()> {
+    if let Some(access) = access {
+        std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
+        make_right(folder, access, false)?;
+    }
+    for path in own_files::PRIVATE.iter().map(|name| folder.join(name)) {
+        match access {
+            // What is not there yet is made when it is needed.
+            None if std::fs::symlink_metadata(&path).is_err() => {}
+            None => own_files::private_folder(&path)?,
+            // The first who makes it is its owner, and the others have to get in.
+            Some(access) => {
+                own_files::private_folder(&path)?;
+                make_right(&path, access, true)?;
             }
-            _ => make_right(&path, access, deep)?,
         }
     }
+    if let Some(access) = access {
+        // Each admin has files of his own in this one.
+        let own = folder.join(private_record::FOLDER);
+        own_files::private_folder(&own)?;
+        make_right(&own, access, false)?;
+    }
     for (at, path) in FILES.iter().map(|name| folder.join(name)).enumerate() {
+        own_files::check(&path)?;
         // SQLite would make it for its owner alone, and the others like the first.
-        if at == 0 {
-            let mut new = std::fs::OpenOptions::new();
-            new.write(true).create_new(true).mode(0o660);
-            match new.open(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                    return Err(Trouble::io("create", &path, error));
-                }
-                _ => {}
-            }
+        if at == 0 && access.is_some() && !path.exists() {
+            drop(own_files::open(&path, Open::Change)?);
         }
-        make_right(&path, access, false)?;
+        own_files::shut(&path)?;
+        if let Some(access) = access {
+            make_right(&path, access, false)?;
+        }
     }
     Ok(())
 }

@@ -8,6 +8,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::shared_state::SharedState;
 use crate::base::{Kind, Result, Trouble};
+use crate::world::fs::eyes::LiveEyes;
+use crate::world::fs::own_files::{self, Open};
+use crate::world::fs::real::real_path;
 
 /// Forward-only steps; a step that was released never changes.
 const MIGRATIONS: &[&str] = &["
@@ -99,6 +102,7 @@ impl Store {
     pub fn for_plan(path: PathBuf) -> Result<Self> {
         let fail = |e: rusqlite::Error| from_sqlite(&path, &e);
         let mut copy = Connection::open_in_memory().map_err(fail)?;
+        own_files::check(&path)?;
         if path.exists() {
             let real = open_unchanged(&path).map_err(fail)?;
             rusqlite::backup::Backup::new(&real, &mut copy)
@@ -181,9 +185,18 @@ fn open(path: &Path) -> Result<Connection> {
         std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
     }
     let fail = |e: rusqlite::Error| from_sqlite(path, &e);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    // What people did is for those who work on the site; SQLite gives its other files the bits of this one.
+    // One that is there is not opened by us: closing it would end the locks of another connection.
+    own_files::check(path)?;
+    if !path.exists() {
+        drop(own_files::open(path, Open::Change)?);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let real = real_path(&LiveEyes, path);
+    let mut connection = Connection::open_with_flags(real, flags).map_err(fail)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(fail)?;
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")

@@ -87,7 +87,7 @@ async fn edit(cx: &Cx, scope: &Scope, changes: &[Change]) -> Result<Vec<String>>
     if new == text {
         return Ok(Vec::new());
     }
-    cx.world.perform(Action::write(cx.world.eyes.behind(&path)?, new.into_bytes())).await?;
+    cx.world.perform(Action::write(path.clone(), new.into_bytes())).await?;
     scope.spack.forget();
     replay::prove_file(&*cx.world.eyes, &path);
     let mut words: Vec<String> = Vec::new();

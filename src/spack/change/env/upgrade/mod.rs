@@ -118,12 +118,12 @@ async fn write(cx: &Cx, scope: &Scope, manifest: &str, lock: Option<&str>) -> Re
     let (eyes, environment) = (&*cx.world.eyes, scope.inside()?);
     let (manifest_file, lock_file) = (environment.manifest_file(), environment.lock_file());
     if eyes.read_text(&manifest_file)? != manifest {
-        cx.world.perform(Action::write(eyes.behind(&manifest_file)?, manifest.as_bytes().to_vec())).await?;
+        cx.world.perform(Action::write(manifest_file, manifest.as_bytes().to_vec())).await?;
     }
     let now = if eyes.exists(&lock_file)? { Some(eyes.read_text(&lock_file)?) } else { None };
     match lock {
         Some(text) if now.as_deref() != Some(text) => {
-            cx.world.perform(Action::write(eyes.behind(&lock_file)?, text.as_bytes().to_vec())).await?;
+            cx.world.perform(Action::write(lock_file, text.as_bytes().to_vec())).await?;
         }
         None if now.is_some() => {
             cx.world.perform(Action::RemovePath { path: lock_file }).await?;
