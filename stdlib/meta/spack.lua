@@ -130,7 +130,7 @@
 
 ---A value of Spack's configuration.
 ---@class (exact) ConfigValue
----@field value any The value as written, before substitution; nothing if it is not set. A null in it is a null, and no `nil`.
+---@field value any The value as written, before substitution; nothing if it is not set. A null in it is a null, and no `nil`. Secrets are `***`.
 ---@field origin? string `file:line` of the value.
 ---@field source Teller Who told it.
 ---@field not_understood string[] What of the configuration only Spack itself can evaluate: why it was asked.

@@ -16,6 +16,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::site::Cx;
 use crate::spack::drive::locks;
 use crate::world::Action;
+use crate::world::fs::own_files;
 use crate::world::state::own_lock::OwnLock;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -183,6 +184,7 @@ impl Ledger {
     /// Lets others at the generations of the line while this one is worked on, which may take hours: users must be able
     /// to go back meanwhile. Gives the turn at this generation.
     pub async fn work_on(cx: &Cx, place: &Place, number: u64) -> Result<Option<OwnLock>> {
+        own_files::check_folder(&place.generation(number))?;
         locks::named(cx, &format!("generation {number} of {}", place.name)).await
     }
 

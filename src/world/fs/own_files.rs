@@ -129,6 +129,11 @@ pub fn check(path: &Path) -> Result<()> {
     }
 }
 
+/// The same of a folder and those above it.
+pub fn check_folder(path: &Path) -> Result<()> {
+    way_to(&path.join("x"), &owners())
+}
+
 /// Folders in the state folder that are for nobody but those who work on the site.
 pub const PRIVATE: &[&str] = &["locks", "logs", "requests", "snapshots"];
 
@@ -154,7 +159,7 @@ pub fn private_folder(path: &Path) -> Result<()> {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(fail(e)),
         _ => {}
     }
-    way_to(&path.join("x"), &owners())?;
+    check_folder(path)?;
     shut(path)
 }
 
