@@ -81,7 +81,7 @@ pub fn redact(text: &str) -> String {
     {
         out = re.replace_all(&out, "${shown}/***").into_owned();
     }
-    if out.contains("?") || out.contains('&') {
+    if out.contains('?') || out.contains('&') {
         out = replaced(SIGNED.as_ref(), out, |c| format!("{}***", &c["name"]));
     }
     // Most texts have neither sign, and need no search.

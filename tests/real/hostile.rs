@@ -91,7 +91,7 @@ impl Site {
         std::fs::write(private.join("5/spack.yaml"), "root's").unwrap();
         std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o700)).unwrap();
         let site = Site { bed, people, executable };
-        site.well(&site.root(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]));
+        Site::well(&site.root(&["-q", "run", "upgrade-with-snapshot", "science", "hdf5@1.12"]));
         site
     }
 
@@ -119,7 +119,7 @@ impl Site {
         command.env("P", self.private()).stdin(Stdio::null()).output().unwrap()
     }
 
-    fn shell_at(&self, user: &str, script: &str) -> Output {
+    fn shell_at(user: &str, script: &str) -> Output {
         let mut command = Command::new("runuser");
         command
             .args(["-u", user, "--", "sh", "-c", script])
@@ -133,7 +133,7 @@ impl Site {
         self.bed.root.join("private")
     }
 
-    fn well(&self, output: &Output) {
+    fn well(output: &Output) {
         assert!(output.status.success(), "{}", said(output));
     }
 
@@ -158,7 +158,7 @@ impl Site {
     /// Somebody does something, root's commands are refused because of it, and it is undone.
     fn refused(&self, attack: &str, undo: &str, named: &str, commands: &[&[&str]]) {
         let (before, used) = (self.of_root(), self.bed.used().unwrap());
-        self.well(&self.shell(&self.people.alice, attack));
+        Site::well(&self.shell(&self.people.alice, attack));
         for words in commands {
             let output = self.root(words);
             let text = said(&output);
@@ -166,7 +166,7 @@ impl Site {
             assert!(text.contains(named) && text.contains("hint"), "{attack}\n{words:?}\n{text}");
         }
         assert_eq!(self.of_root(), before, "{attack}");
-        self.well(&self.shell(&self.people.alice, undo));
+        Site::well(&self.shell(&self.people.alice, undo));
         assert_eq!(self.bed.used().unwrap(), used, "{attack}");
     }
 }
@@ -237,12 +237,12 @@ fn records() {
     // A member's is.
     let member = User::from_name(&site.people.bob).unwrap().unwrap().uid.as_raw();
     std::os::unix::fs::chown(&ledger, Some(member), None).unwrap();
-    site.well(&site.root(ROLLBACK));
+    Site::well(&site.root(ROLLBACK));
     // A lock of a machine that is gone, and from the future.
     let attack = r#"cd locks && for f in *.lock; do
         echo '{"pid":1,"host":"gone","what":"x","since":1.0,"pulse":0.1}' > $f; touch -d 2099-01-01 $f; done"#;
-    site.well(&site.shell(&site.people.alice, attack));
-    site.well(&site.root(&["-q", "generation", "rollback", "science", "--to", "2"]));
+    Site::well(&site.shell(&site.people.alice, attack));
+    Site::well(&site.root(&["-q", "generation", "rollback", "science", "--to", "2"]));
 }
 
 fn outsider() {
@@ -250,30 +250,30 @@ fn outsider() {
     let state = site.bed.state();
     for (look, path) in [("cat", "state.db"), ("ls", "logs"), ("ls", "locks"), ("ls", "snapshots")] {
         let path = state.join(path);
-        let output = site.shell_at(&site.people.mallory, &format!("{look} '{}'", path.display()));
+        let output = Site::shell_at(&site.people.mallory, &format!("{look} '{}'", path.display()));
         assert!(!output.status.success(), "{} can be read: {}", path.display(), said(&output));
     }
     for entry in std::fs::read_dir(state.join("locks")).unwrap().flatten() {
         let hold = format!("flock -n '{}' true", entry.path().display());
-        assert!(!site.shell_at(&site.people.mallory, &hold).status.success(), "{}", entry.path().display());
+        assert!(!Site::shell_at(&site.people.mallory, &hold).status.success(), "{}", entry.path().display());
         // As a release before has left it, where one can get to it.
         std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o664)).unwrap();
     }
     std::fs::set_permissions(state.join("locks"), std::fs::Permissions::from_mode(0o775)).unwrap();
-    site.well(&site.root(ROLLBACK));
+    Site::well(&site.root(ROLLBACK));
     assert_eq!(std::fs::metadata(state.join("locks")).unwrap().mode() & 0o007, 0);
 }
 
 fn links() {
     let site = Site::new("l");
-    site.well(&site.root(SNAPSHOT));
+    Site::well(&site.root(SNAPSHOT));
     let environment = site.bed.root.join("site/environments/science");
     let (manifest, own) = (environment.join("spack.yaml"), site.bed.root.join("checkout"));
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::create_dir(&own).unwrap();
     let alice = User::from_name(&site.people.alice).unwrap().unwrap();
     let give = |path: &Path| {
-        std::os::unix::fs::lchown(path, Some(alice.uid.as_raw()), Some(alice.gid.as_raw())).unwrap()
+        std::os::unix::fs::lchown(path, Some(alice.uid.as_raw()), Some(alice.gid.as_raw())).unwrap();
     };
     let point = |to: &Path| {
         let _ = std::fs::remove_file(&manifest);
@@ -305,7 +305,7 @@ fn links() {
     std::fs::set_permissions(&mine, std::fs::Permissions::from_mode(0o640)).unwrap();
     give(&mine);
     point(&mine);
-    site.well(&site.root(&["-q", "snapshot", "restore", "science@1"]));
+    Site::well(&site.root(&["-q", "snapshot", "restore", "science@1"]));
     let meta = std::fs::metadata(&mine).unwrap();
     assert_eq!(
         (meta.uid(), meta.gid(), meta.mode() & 0o777),
@@ -322,16 +322,16 @@ fn owners() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let make = "umask 007; echo old > alices; mkfifo fifo; echo old > private; chmod 600 private; \
                 setfacl -m u:0:r alices 2>/dev/null; true";
-    site.well(&site.shell(&site.people.alice, &format!("cd '{}' && {make}", folder.display())));
+    Site::well(&site.shell(&site.people.alice, &format!("cd '{}' && {make}", folder.display())));
     let of = |name: &str| {
         let meta = std::fs::symlink_metadata(folder.join(name)).unwrap();
         (meta.uid(), meta.gid(), meta.mode())
     };
     let (before, private) = (of("alices"), of("private"));
     let write = |name: &str, text: &str| format!("fs.write('{}', '{text}')", folder.join(name).display());
-    site.well(&site.root(&["-q", "eval", &write("alices", "by root")]));
+    Site::well(&site.root(&["-q", "eval", &write("alices", "by root")]));
     assert_eq!(of("alices"), before);
-    site.well(&site.user(&site.people.bob, &["-q", "eval", &write("alices", "by bob")]));
+    Site::well(&site.user(&site.people.bob, &["-q", "eval", &write("alices", "by bob")]));
     assert_eq!(of("alices"), before);
     assert_eq!(std::fs::read_to_string(folder.join("alices")).unwrap(), "by bob");
     // What he may not write to he may not replace either, although the folder would let him.
@@ -352,10 +352,10 @@ fn acting() {
     command.args(["-u", &site.people.alice, "--", "env", "HOME=/", "SUDO_USER=root"]).arg(&site.executable);
     let output =
         command.args(&site.bed.site).args(["-q", "run", &script]).current_dir(&site.bed.root).output();
-    site.well(&output.unwrap());
+    Site::well(&output.unwrap());
     assert_eq!(site.bed.last_run()["user"], site.people.alice.as_str());
     let mut command = Command::new(&site.executable);
     command.env("SUDO_USER", &site.people.bob).args(&site.bed.site).args(["-q", "run", &script]);
-    site.well(&command.current_dir(&site.bed.root).output().unwrap());
+    Site::well(&command.current_dir(&site.bed.root).output().unwrap());
     assert_eq!(site.bed.last_run()["user"], site.people.bob.as_str());
 }

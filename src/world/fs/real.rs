@@ -39,12 +39,11 @@ struct Led {
     left: usize,
 }
 
+/// What a link is and where it points; nothing of what is no link.
+type LookAtLink<'a> = dyn Fn(&Path) -> Result<Option<(Stat, PathBuf)>> + 'a;
+
 /// `look` gives what a link is and where it points; `judge` looks whether links may lead where they do.
-fn follow(
-    path: &Path,
-    look: &dyn Fn(&Path) -> Result<Option<(Stat, PathBuf)>>,
-    judge: Option<&dyn Eyes>,
-) -> Result<PathBuf> {
+fn follow(path: &Path, look: &LookAtLink<'_>, judge: Option<&dyn Eyes>) -> Result<PathBuf> {
     let mut out = PathBuf::new();
     let mut rest: VecDeque<OsString> = parts(path).collect();
     let (mut links, mut led) = (0, Vec::<Led>::new());

@@ -79,7 +79,8 @@ pub fn replaces_only(
 fn stream(place: &Path) -> io::Result<File> {
     let begin = Instant::now();
     let open = || {
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW * i32::from(!is_open_file(place));
+        let follow = if is_open_file(place) { 0 } else { libc::O_NOFOLLOW };
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY | follow;
         OpenOptions::new().write(true).custom_flags(flags).open(place)
     };
     let file = loop {

@@ -114,7 +114,7 @@ fn plan_files(overlay: &Arc<Overlay>, action: Action) -> Result<()> {
             }
         }
         Action::WriteOutput { path, bytes, .. } | Action::WriteRecord { path, bytes, .. } => {
-            overlay.write(&path, bytes, None)
+            overlay.write(&path, bytes, None);
         }
         Action::MakeFolder { path } => overlay.make_folder(&path),
         Action::MakeTempFolder { path } => {

@@ -21,10 +21,12 @@ use crate::world::who::Process;
 
 /// How often a holder says that it lives.
 const PULSE: Duration = Duration::from_secs(2);
-/// The same of those that do not say how often: of earlier releases.
-const OLD_PULSE: Duration = Duration::from_secs(10);
-/// So many signs may be missed.
-const MISSED: u32 = 3;
+/// How long those are waited for that do not say how often: of earlier releases, which do it every ten seconds.
+const OLD: Duration = Duration::from_secs(35);
+/// So many signs may be missed: a file server may be slow, or away for a moment.
+const MISSED: f64 = 15.0;
+/// Who could not look for so long knows nothing of the time between.
+const STALLED: Duration = Duration::from_secs(5);
 /// How long a holder that has just taken the lock may need to write its name.
 const NAMELESS: Duration = Duration::from_millis(500);
 
@@ -65,8 +67,8 @@ impl Holder {
 
     /// Who gives no sign for so long is taken as dead.
     fn silence(&self) -> Duration {
-        let told = self.pulse.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        told.unwrap_or(OLD_PULSE).min(OLD_PULSE) * MISSED + Duration::from_millis(500)
+        let told = self.pulse.and_then(|seconds| Duration::try_from_secs_f64(seconds * MISSED).ok());
+        told.unwrap_or(OLD).min(OLD) + Duration::from_millis(500)
     }
 }
 
@@ -246,6 +248,7 @@ pub async fn own(path: &Path, what: &str, patience: Duration) -> Result<OwnLock>
 struct Watched {
     sign: Sign,
     since: Instant,
+    looked: Instant,
     /// It has given a sign meanwhile.
     lives: bool,
 }
@@ -254,9 +257,14 @@ impl Watched {
     fn see(watched: &mut Option<Watched>, sign: Sign) -> &Watched {
         let known = watched.take();
         watched.insert(match known {
-            Some(known) if known.sign == sign => known,
+            Some(known) if known.sign == sign && known.looked.elapsed() < STALLED => {
+                Watched { looked: Instant::now(), ..known }
+            }
+            Some(known) if known.sign == sign => {
+                Watched { since: Instant::now(), looked: Instant::now(), ..known }
+            }
             // What changes is alive.
-            known => Watched { sign, since: Instant::now(), lives: known.is_some() },
+            known => Watched { sign, since: Instant::now(), looked: Instant::now(), lives: known.is_some() },
         })
     }
 
@@ -415,8 +423,8 @@ mod tests {
             let taken = own(&path, "w", Duration::ZERO).await.unwrap();
             assert_eq!(taken.stale.as_ref().unwrap().process.pid, 999_999);
             drop(taken);
-            let (now, hours) = (SystemTime::now(), Duration::from_secs(600_000 * 3600));
-            for then in [now - Duration::from_secs(600), now, now + hours] {
+            let (now, hours) = (SystemTime::now(), Duration::from_hours(600_000));
+            for then in [now - Duration::from_mins(10), now, now + hours] {
                 leave(&path, "elsewhere");
                 File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
                 let taken = own(&path, "w", Duration::ZERO).await.unwrap();
