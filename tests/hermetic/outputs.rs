@@ -85,11 +85,15 @@ fn a_fifo_that_nobody_reads_is_not_waited_for() {
 #[test]
 fn standard_output_is_a_place_to_write_to() {
     let bed = bed();
-    let export = bed.ok(&["snapshot", "export", "science@1", "/dev/stdout", "--yaml"]);
+    // As `/dev/stdout` is one; that itself is not put at risk.
+    let stdout = bed.root.join("stdout");
+    symlink("/proc/self/fd/1", &stdout).unwrap();
+    let export = bed.ok(&["snapshot", "export", "science@1", stdout.to_str().unwrap(), "--yaml"]);
     assert!(export.contains("A snapshot of a Spack environment"), "{export}");
     // A shell that sends it into a file has that file open: it is not replaced below the shell.
     let file = bed.root.join("said");
-    let mut command = bed.command(&["-q", "eval", "fs.write('/dev/stdout', 'whole\\n')"]);
+    let write = format!("fs.write('{}', 'whole\\n')", stdout.display());
+    let mut command = bed.command(&["-q", "eval", &write]);
     let out = std::fs::File::options().create(true).append(true).open(&file).unwrap();
     let ino = out.metadata().unwrap().ino();
     assert!(command.stdout(out).status().unwrap().success());
