@@ -124,11 +124,6 @@ mod tests {
             assert_eq!(acting(Some(odd), None, 0), name(0), "{odd:?}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_process_is_told_from_one_with_its_number_and_from_one_before_the_machine_was_started() {
