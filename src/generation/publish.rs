@@ -97,7 +97,7 @@ pub async fn rollback(cx: Cx, args: RollbackArgs) -> Result<Published> {
     let name = &args.name;
     match unfit(&ledger, number)? {
         Some(why) if args.force && !is_going(&ledger, number) => {
-            cx.world.warn(format!("generation {number} of '{name}' {why}"))
+            cx.world.warn(format!("generation {number} of '{name}' {why}"));
         }
         Some(why) => {
             let message = format!("users were not moved: generation {number} of '{name}' {why}");

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::base::{Kind, Result, Trouble};
 use crate::plan::stored::StoredCommand;
+use crate::world::state::holder::{self, Standing};
 use crate::world::state::journal::run_lock;
-use crate::world::state::own_lock::{self, Standing};
 use crate::world::state::store::Store;
 use crate::world::who::Process;
 
@@ -142,7 +142,7 @@ const COLUMNS: &str = "id, kind, script, exit, message, user, host, pid, attempt
 
 /// Whether somebody is at work on a run that has no end on record: who is holds its lock.
 fn is_under_way(state: &Path, id: i64, process: &Process) -> bool {
-    match own_lock::standing(&run_lock(state, id)) {
+    match holder::standing(&run_lock(state, id)) {
         Standing::Held(_) => true,
         Standing::Free if process.boot.is_some() => false,
         // Older builds hold none; what they began on another machine is taken as over.

@@ -43,6 +43,7 @@
 ---@field number integer
 ---@field before? integer What they were on before.
 ---@field link string The link that they follow.
+---@field unrecorded? string Why the move is not on record yet; whoever works on these generations next records it.
 ---@field seconds number
 
 ---How far a generation has come.
@@ -60,6 +61,13 @@
 ---@field left? string When users were moved away from it, the last time.
 ---@field description? string
 ---@field why? string Why it is broken.
+---@field removing? string Since when it is being removed (RFC 3339), where that did not come to its end.
+---@field of? string The Spack that it is of, where that is not the one which is used now.
+
+---The Spack and the store of a series of generations.
+---@class (exact) Owner
+---@field spack string Root of the Spack.
+---@field store string Its store, as configured outside of environments.
 
 ---One time that users were moved.
 ---@class (exact) Publication
@@ -68,6 +76,7 @@
 ---@field at string When (RFC 3339).
 ---@field user string
 ---@field run? integer
+---@field noticed? boolean It was not on record when users were moved; `at` is when that was noticed.
 
 ---A generation with all that is known of it.
 ---@class (exact) GenerationDetails
@@ -81,9 +90,12 @@
 ---@field left? string When users were moved away from it, the last time.
 ---@field description? string
 ---@field why? string Why it is broken.
+---@field removing? string Since when it is being removed (RFC 3339), where that did not come to its end.
+---@field of? string The Spack that it is of, where that is not the one which is used now.
 ---@field path string Its folder: an environment.
 ---@field link string The link that users follow.
 ---@field from string What it was made from.
+---@field owner? Owner The Spack and the store that it is of.
 ---@field user string
 ---@field host string
 ---@field run? integer
@@ -210,11 +222,12 @@ function generation.publish(name, options) end
 
 ---@class (exact) generation.rollback.Options
 ---@field to? integer Which one. Left out, the last one that is known to be good and that users are not on.
+---@field force? boolean Although it is broken, not proven, or not whole.
 
 ---@class (exact) generation.rollback.Arguments: generation.rollback.Options
 ---@field name? string Name of the generations.
 
----Sends users back to an older generation.
+---Sends users back to an older generation. It needs no space, no state folder that can be written to, and none of the locks that somebody else may hold.
 ---
 ---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.publish("science") generation.rollback("science", { to = 1 })`
 ---@param name? string Name of the generations.
@@ -292,6 +305,17 @@ function generation.diff(name, from, to) end
 ---@return Removed
 ---@overload fun(arguments: generation.remove.Arguments): Removed
 function generation.remove(name, number, options) end
+
+---@class (exact) generation.claim.Arguments
+---@field name string Name of the generations.
+
+---Takes over the generations of another Spack, which this one has replaced: with the same store, or with one that has the same packages. What users are on must be whole as this Spack sees it. This Spack then has them in its list, so that its garbage collection spares what they need.
+---
+---Changes the site. Example: `generation.adopt("science") generation.prove("science") generation.claim("science")`
+---@param name string Name of the generations.
+---@return GenerationRow[]
+---@overload fun(arguments: generation.claim.Arguments): GenerationRow[]
+function generation.claim(name) end
 
 ---@class (exact) generation.pin.Arguments
 ---@field name string Name of the generations.

@@ -448,6 +448,7 @@ function spack.mark(query, as, options) end
 ---@field env? string Only what this environment holds and its roots do not need.
 ---@field except? string[] Everything that these environments do not need, also what users asked for.
 ---@field unused? boolean Everything that no environment needs, also what users asked for.
+---@field without? string[] With `unused`: folders of environments that cannot be looked at, and that are taken to need nothing.
 ---@field keep_build_dependencies? boolean Keep what is needed only to build.
 ---@field dry_run? boolean Only tell what would go.
 

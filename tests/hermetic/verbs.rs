@@ -54,6 +54,7 @@ const WAYS: &[Way] = &[
     ("generation.remove", r#"{"name": "nowhere", "number": 1}"#, 2),
     ("generation.pin", r#"{"name": "nowhere"}"#, 2),
     ("generation.unpin", r#"{"name": "nowhere"}"#, 2),
+    ("generation.claim", r#"{"name": "nowhere"}"#, 2),
     ("generation.prune", r#"{"name": "nowhere"}"#, 2),
     ("fs.write", r#"{"path": "/proc/x", "content": "x"}"#, 2),
     ("fs.remove", r#"{"path": "nowhere"}"#, 2),
@@ -89,8 +90,10 @@ const VERBS: &[&str] =
 
 /// What is done to the site before, and its variables.
 fn broken(bed: &Bed, fault: usize) -> Vec<(&'static str, String)> {
-    let of_verbs =
-        |text: &str| VERBS.iter().map(|verb| format!("[verb.{verb}]\n{text}\n")).collect::<String>();
+    let of_verbs = |text: &str| {
+        let each: Vec<String> = VERBS.iter().map(|verb| format!("[verb.{verb}]\n{text}\n")).collect();
+        each.concat()
+    };
     match fault {
         0 => vec![("MOONSTACK_PRACTICE_FAULTS", of_verbs("code = 7"))],
         1 => vec![("MOONSTACK_PRACTICE_FAULTS", of_verbs("garbage = true"))],

@@ -17,7 +17,7 @@ check.define{ name = "silent", doc = "Gives nothing.", run = function() end }
 check.define{ name = "typo", doc = "Misspells.", run = function() return { status = "pass", mesage = "x" } end }
 
 local found = check.run{ skip = { "spack", "configuration", "python", "git", "build_tools", "compilers",
-  "externals", "database", "locks", "failures", "disk", "mirrors", "modules" } }
+  "externals", "database", "locks", "failures", "disk", "mirrors", "modules", "generations" } }
 local by = {}
 for _, finding in ipairs(found) do by[finding.check .. (finding.subject or "")] = finding end
 

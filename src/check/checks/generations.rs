@@ -113,12 +113,7 @@ fn current(cx: &Cx, ledger: &Ledger, number: u64) -> Result<Vec<Finding>> {
     if !eyes.is_folder(&folder)? {
         return Ok(out);
     }
-    if !eyes.is_file(&folder.join("spack.lock"))? {
-        out.push(
-            Finding::fail(format!("generation {number}, which users are on, has lost its spack.lock"))
-                .fix(format!("moonstack generation rollback {name}")),
-        );
-    } else {
+    if eyes.is_file(&folder.join("spack.lock"))? {
         let inside = Scope::open(cx, Some(&folder.display().to_string()))?;
         let views = crate::spack::change::around::view::view_roots(cx, &inside)?;
         for view in views {
@@ -130,6 +125,11 @@ fn current(cx: &Cx, ledger: &Ledger, number: u64) -> Result<Vec<Finding>> {
                 out.push(Finding::fail(message).fix(format!("moonstack env refresh {}", folder.display())));
             }
         }
+    } else {
+        out.push(
+            Finding::fail(format!("generation {number}, which users are on, has lost its spack.lock"))
+                .fix(format!("moonstack generation rollback {name}")),
+        );
     }
     let last = ledger.publications().last().map(|publication| publication.number);
     if last != Some(number) {

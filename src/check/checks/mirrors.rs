@@ -98,7 +98,7 @@ async fn web_answer(look: &CheckContext, mirror: &Mirror, url: &str) -> Finding 
     };
     let seconds = begin.elapsed();
     let finding = match reached {
-        Answer::Here(path) if path.is_empty() => Finding::pass(format!("{url} answers")),
+        Answer::Here("") => Finding::pass(format!("{url} answers")),
         Answer::Here(path) => Finding::pass(format!("{url} answers, and has {path}")),
         Answer::NotHere if !mirror.binary => Finding::pass(format!("{url} answers")),
         Answer::NotHere => Finding::warn(format!("{url} answers, but has no index of binaries"))

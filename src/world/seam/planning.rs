@@ -20,7 +20,8 @@ use crate::world::scope::event::Watcher;
 use crate::world::seam::naming::Naming;
 use crate::world::seam::performing::Performing;
 use crate::world::seam::scene::{Desk, Guard, PlanContext, Planned, Report};
-use crate::world::state::own_lock::{self, OwnLock};
+use crate::world::state::holder;
+use crate::world::state::own_lock::OwnLock;
 
 /// Hands that pretend.
 pub struct PlanningHands {
@@ -170,7 +171,7 @@ impl Hands for PlanningHands {
         patience: Duration,
     ) -> Performing<'a, Option<OwnLock>> {
         Box::pin(async move {
-            if let Some(holder) = own_lock::held_by(&path) {
+            if let Some(holder) = holder::held_by(&path) {
                 let stops = patience.is_zero();
                 let end = if stops { "the run would be refused" } else { "the run would wait" };
                 let message = format!("{holder} is at work on {what}: {end}");

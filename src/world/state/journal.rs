@@ -252,6 +252,8 @@ impl Journal {
     /// Records the run's end, if it has a row.
     pub fn end(&self, exit: u8, message: Option<&str>) -> Result<()> {
         let Some((run, attempt)) = self.run.get() else { return Ok(()) };
+        // It is over, whether that can be recorded or not.
+        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.store.with(|c| {
             c.execute(
                 "UPDATE runs SET ended = ?2, exit = ?3, message = ?4 WHERE id = ?1",

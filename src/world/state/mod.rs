@@ -2,10 +2,11 @@
 //! known here.
 //!
 //! ```text
-//! steps → { entries, recollect } → journal → store → { shared_state, own_lock, run_log } → private_record
+//! steps → { entries, recollect } → journal → store → { shared_state, own_lock → holder, run_log } → private_record
 //! ```
 
 mod entries;
+pub mod holder;
 pub mod journal;
 pub mod own_lock;
 pub mod private_record;

@@ -4,7 +4,7 @@
 //! are compared. Who may not write to the file cannot open it, and so cannot hold it either.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,74 +12,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
-use serde::{Deserialize, Serialize};
 
+use super::holder::{Holder, PULSE};
 use crate::base::{Kind, Result, Trouble, words};
 use crate::world::fs::own_files::{self, Open};
 use crate::world::scope::cancel::Cancel;
-use crate::world::who::Process;
 
-/// How often a holder says that it lives.
-const PULSE: Duration = Duration::from_secs(2);
-/// How long those are waited for that do not say how often: of earlier releases, which do it every ten seconds.
-const OLD: Duration = Duration::from_secs(35);
-/// So many signs may be missed: a file server may be slow, or away for a moment.
-const MISSED: f64 = 15.0;
 /// Who could not look for so long knows nothing of the time between.
 const STALLED: Duration = Duration::from_secs(5);
 /// How long a holder that has just taken the lock may need to write its name.
 const NAMELESS: Duration = Duration::from_millis(500);
-
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Holder {
-    #[serde(flatten)]
-    pub process: Process,
-    /// What it does, for the message of who waits.
-    pub what: String,
-    /// Seconds since 1970.
-    pub since: f64,
-    /// Seconds between two signs of life.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pulse: Option<f64>,
-}
-
-impl Holder {
-    fn me(what: &str) -> Holder {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Holder {
-            process: Process::me(),
-            what: what.to_owned(),
-            since: since.as_secs_f64(),
-            pulse: Some(PULSE.as_secs_f64()),
-        }
-    }
-
-    fn read(file: &mut File) -> Option<Holder> {
-        let mut text = String::new();
-        file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut text)).ok()?;
-        serde_json::from_str(&text).ok()
-    }
-
-    fn is_elsewhere(&self) -> bool {
-        !self.process.is_here()
-    }
-
-    /// Who gives no sign for so long is taken as dead.
-    fn silence(&self) -> Duration {
-        let told = self.pulse.and_then(|seconds| Duration::try_from_secs_f64(seconds * MISSED).ok());
-        told.unwrap_or(OLD).min(OLD) + Duration::from_millis(500)
-    }
-}
-
-/// A holder's few words; more was written by somebody else.
-const LONGEST: u64 = 4096;
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} on {} ({})", self.process.pid, self.process.host, self.what)
-    }
-}
 
 impl OwnLock {
     /// Its file goes when it is given back, for there will be no other of that name.
@@ -118,7 +60,7 @@ impl Drop for OwnLock {
 enum Denied {
     Held(Option<Holder>),
     /// This kernel knows of no holder, and the file names one of another machine.
-    Elsewhere(Sign),
+    Elsewhere(Box<Sign>),
     /// Somebody removed the file at this moment.
     Again,
     Failed(Trouble),
@@ -150,7 +92,7 @@ fn attempt(path: &Path, what: &str, silent: Option<&Sign>) -> Result<OwnLock, De
     if let Some(holder) = stale.clone().filter(Holder::is_elsewhere) {
         let sign = Sign { holder, modified: (meta.mtime(), meta.mtime_nsec()) };
         if silent != Some(&sign) {
-            return Err(Denied::Elsewhere(sign));
+            return Err(Denied::Elsewhere(Box::new(sign)));
         }
     }
     let me = serde_json::to_string(&Holder::me(what)).unwrap_or_default();
@@ -178,13 +120,6 @@ fn beat(file: &File, stop: &(Mutex<bool>, Condvar)) {
             Err(_) => return,
         };
     }
-}
-
-/// Clocks differ a little, either way.
-fn is_recent(file: &File) -> bool {
-    let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) else { return false };
-    let apart = modified.elapsed().unwrap_or_else(|ahead| ahead.duration());
-    apart < Duration::from_mins(2)
 }
 
 fn impossible(path: &Path, error: std::io::Error) -> Trouble {
@@ -230,7 +165,7 @@ pub async fn own(path: &Path, what: &str, patience: Duration) -> Result<OwnLock>
                 (holder, unsure)
             }
             Err(Denied::Elsewhere(sign)) => {
-                let watched = Watched::see(&mut watched, sign);
+                let watched = Watched::see(&mut watched, *sign);
                 (Some(watched.sign.holder.clone()), !watched.lives)
             }
         };
@@ -295,43 +230,6 @@ fn held(path: &Path, what: &str, holder: Option<Holder>, waited: Duration) -> Tr
     trouble
 }
 
-/// Who has it now, if anybody; of another machine, who was the last to take it.
-pub fn held_by(path: &Path) -> Option<String> {
-    match standing(path) {
-        Standing::Held(Some(holder)) => Some(holder.to_string()),
-        Standing::Held(None) => Some(String::from("another process")),
-        Standing::Free | Standing::Unknown => None,
-    }
-}
-
-/// How a lock stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
-    Free,
-    Held(Option<Holder>),
-    /// It could not be looked at.
-    Unknown,
-}
-
-/// How it stands at a glance. Who is to wait for a holder on another machine, or to follow it, watches it; this is to
-/// show, and takes one whose last sign was at about this time for alive.
-pub fn standing(path: &Path) -> Standing {
-    let mut file = match own_files::open(path, Open::Read) {
-        Ok(file) => file,
-        Err(trouble) if trouble.is(Kind::NotFound) => return Standing::Free,
-        Err(_) => return Standing::Unknown,
-    };
-    let holder = Holder::read(&mut file);
-    match file.try_lock_shared() {
-        Err(std::fs::TryLockError::WouldBlock) => Standing::Held(holder),
-        Err(std::fs::TryLockError::Error(_)) => Standing::Unknown,
-        Ok(()) => match holder.filter(|holder| holder.is_elsewhere() && is_recent(&file)) {
-            Some(holder) => Standing::Held(Some(holder)),
-            None => Standing::Free,
-        },
-    }
-}
-
 /// A place where the lock of a name is.
 pub fn place(state: &Path, name: &str) -> PathBuf {
     let digest = crate::base::digest::bytes(name.as_bytes());
@@ -343,6 +241,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::world::state::holder::held_by;
+    use crate::world::who::Process;
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)

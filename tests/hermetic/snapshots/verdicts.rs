@@ -175,14 +175,18 @@ fn a_mirror_holds_what_it_has_whole_and_of_one_in_trouble_nobody_can_tell() {
         let kept: Vec<_> =
             files(end).into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
         assert!(!kept.is_empty());
-        kept.iter().for_each(|(path, _)| change(path));
+        for (path, _) in &kept {
+            change(path);
+        }
         for text in [std::fs::read_to_string(&config).unwrap(), folder.clone()] {
             let before = std::fs::read(&config).unwrap();
             std::fs::write(&config, text).unwrap();
             assert_eq!(is_whole(), (false, true), "{end}: {}", check());
             std::fs::write(&config, before).unwrap();
         }
-        kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        for (path, bytes) in &kept {
+            std::fs::write(path, bytes).unwrap();
+        }
     };
     with("/blobs/", &|path| std::fs::write(path, "").unwrap());
     with("/blobs/", &|path| std::fs::remove_file(path).unwrap());
