@@ -212,7 +212,7 @@ async fn record(
     has_lock: bool,
 ) -> Option<String> {
     if !has_lock && !cx.world.hands.pretends() {
-        return Some("somebody else holds the lock".to_owned());
+        return Some("the lock could not be had".to_owned());
     }
     ledger.published(cx, number, before).await.err().map(|trouble| trouble.message().to_owned())
 }

@@ -78,10 +78,17 @@ pub async fn remove(cx: Cx, args: RemoveArgs) -> Result<Removed> {
         guarded(&cx, &ledger, number, args.force)?;
     }
     let own = own_store(&cx, &place, number).await?;
-    // What goes is found while nobody else can install what would need it.
-    let _store = if args.dry_run { None } else { locks::store(&cx, &own).await? };
-    let (again, within, asked) = (own.clone(), place.clone(), args.clone());
-    let (specs, kept) = cx.blocking(move |cx| plan(&cx, &again, &within, &asked)).await?;
+    let planned = async || {
+        let (again, within, asked) = (own.clone(), place.clone(), args.clone());
+        cx.blocking(move |cx| plan(&cx, &again, &within, &asked)).await
+    };
+    let (mut specs, mut kept) = planned().await?;
+    // What goes is found again while nobody else can install what would need it; where nothing goes, nobody has to wait
+    // for an installation.
+    let store = if args.dry_run || specs.is_empty() { None } else { locks::store(&cx, &own).await? };
+    if store.is_some() {
+        (specs, kept) = planned().await?;
+    }
     let removed = Removed { name: place.name.clone(), number, specs, kept, dry_run: args.dry_run };
     if args.dry_run {
         return Ok(removed);

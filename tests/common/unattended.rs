@@ -12,9 +12,11 @@ return workflow{
   name = "nightly", doc = "Ends as it is told to.",
   options = {
     { name = "mode", type = "string", doc = "How.", default = "calm" },
+    { name = "of", type = "string", doc = "A file that says how, so that runs with the same options end differently." },
     { name = "file", type = "string", doc = "What to write." },
   },
   run = function(o)
+    if o.of then o = setmetatable({ mode = fs.read(o.of) }, { __index = o }) end
     if o.mode == "work" then
       run.step("write", {}, function() fs.write(o.file, "x") end)
       log.info("written")

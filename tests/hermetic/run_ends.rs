@@ -203,6 +203,10 @@ fn a_run_under_nohup_outlives_its_terminal() {
     let bed = Bed::practice();
     let script = scripted(&bed, "fs.mkdir(DIR .. '/begun') time.sleep('300ms') fs.mkdir(DIR .. '/ended')");
     for (trap, code) in [("trap '' HUP", Some(0)), (":", Some(130))] {
+        // A shell cannot undo what it was started with: the tests may run under nohup themselves.
+        if code != Some(0) && moonstack::world::who::ignores(1) {
+            continue;
+        }
         bed.renew();
         let moonstack = bed.command(&["run", &script]);
         let mut command = Command::new("sh");

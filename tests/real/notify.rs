@@ -167,7 +167,7 @@ fn web_dead() {
         format!("warning: webhook http://127.0.0.1:{port}: not delivered (2 attempts): cannot reach");
     assert!(said.contains(&warning), "{said}");
     let call = format!("{{\"url\":\"http://127.0.0.1:{port}/x/{SECRET}\",\"title\":\"t\",\"attempts\":1}}");
-    assert_eq!(site.moonstack(&["call", "notify.webhook", &call]).status.code(), Some(0));
+    assert_eq!(site.moonstack(&["call", "notify.webhook", &call]).status.code(), Some(1));
     let code = format!("notify.webhook('http://127.0.0.1:{port}/x/{SECRET}', 't', {{ atempts = 1 }})");
     let (exit, said) = site.refused(&code);
     assert!(exit == 3 && said.contains("did you mean 'attempts'?"), "{exit}: {said}");
@@ -209,8 +209,12 @@ fn no_journal() {
     let web = Web::new(&[Say(200, "", "")]);
     let site = hooked(&web, "");
     site.file("state", "not a folder", 0o600);
-    let (told, said) = site.eval("notify.send('ops', 'disk full')");
+    let output = site.moonstack(&["--json", "eval", "notify.send('ops', 'disk full')"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((told["delivered"].as_bool(), web.requests().len()), (Some(true), 1), "{told}");
+    // It was told; that nothing is on record needs attention.
+    assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("journal: "), "{said}");
 }
 

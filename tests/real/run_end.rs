@@ -62,8 +62,11 @@ fn summary() {
 fn report() {
     let site = Site::new("");
     let (file, written) = (site.word("report.json"), site.word("x"));
-    let run =
-        |mode: &str| site.run(&["--report", &file, "run", "nightly", "--mode", mode, "--file", &written]).0;
+    let how = site.word("how");
+    let run = |mode: &str| {
+        site.write("how", mode);
+        site.run(&["--report", &file, "run", "nightly", "--of", &how, "--file", &written]).0
+    };
     let read = || serde_json::from_str::<Value>(&site.read("report.json")).unwrap();
     assert_eq!(run("work"), 0);
     let told = read();
@@ -145,7 +148,11 @@ fn metrics() {
 
 fn told() {
     let site = Site::telling("");
-    let run = |mode: &str| site.run(&["run", "nightly", "--mode", mode]).0;
+    let how = site.word("how");
+    let run = |mode: &str| {
+        site.write("how", mode);
+        site.run(&["run", "nightly", "--of", &how]).0
+    };
     let mut wanted: Vec<&str> = Vec::new();
     for (mode, code, news) in [
         ("calm", 0, None),
@@ -168,8 +175,9 @@ fn told() {
     );
     // The packages are named.
     let fault = ("MOONSTACK_PRACTICE_FAULTS", "package.zlib.fail = 'build'");
-    site.fine(&["run", "nightly"]);
-    let install = ["run", "nightly", "--mode", "install"];
+    assert_eq!(run("calm"), 0);
+    site.write("how", "install");
+    let install = ["run", "nightly", "--of", &how];
     let output = site.command(&install).env(fault.0, fault.1).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     wanted.extend(["nightly recovered", "nightly failed"]);

@@ -209,7 +209,8 @@ fn no_group() {
         &["-q", "plan", "upgrade-with-snapshot", "science", "hdf5@1.12"],
     ] {
         let output = bed.run(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Of a plan it is a part of what is planned.
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!output.status.success(), "{args:?}");
         assert!(said.contains("there is no group 'no-such-group-here'") && said.contains("hint"), "{said}");
     }

@@ -129,7 +129,8 @@ impl Ledger {
                 ledger.notice(cx).await;
                 Ok((ledger, lock))
             }
-            Err(trouble) if trouble.is(Kind::Cancelled) => Err(trouble),
+            // What somebody has put in the place of the lock is for an admin to look at.
+            Err(trouble) if trouble.is(Kind::Cancelled) || trouble.is(Kind::Refused) => Err(trouble),
             Err(trouble) => {
                 cx.world.warn(format!("going on without the lock: {}", trouble.message()));
                 Ok((Ledger::ours(cx, place)?, None))

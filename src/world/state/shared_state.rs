@@ -12,7 +12,7 @@ use crate::world::fs::share::admit;
 use crate::world::state::private_record;
 
 /// The database and what SQLite keeps beside it.
-const FILES: &[&str] = &["state.db", "state.db-wal", "state.db-shm"];
+const FILES: &[&str] = &["state.db", "state.db-wal", "state.db-shm", "state.db-lock"];
 
 /// Who uses a state folder; looked up when it is first needed, as who only looks need not be a member.
 #[derive(Debug, Default)]

@@ -1,8 +1,9 @@
 //! The state database: opened when first needed, migrated forward, refused when it is newer than this build.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -11,6 +12,7 @@ use crate::base::{Kind, Result, Trouble};
 use crate::world::fs::eyes::LiveEyes;
 use crate::world::fs::own_files::{self, Open};
 use crate::world::fs::real::real_path;
+use crate::world::fs::space;
 
 /// Forward-only steps; a step that was released never changes.
 const MIGRATIONS: &[&str] = &["
@@ -71,12 +73,23 @@ pub struct Store {
     path: PathBuf,
     connection: Mutex<Option<Connection>>,
     shared: SharedState,
+    /// Other machines may have its file system mounted. SQLite's write-ahead log is for the processes of one machine, so
+    /// there is none then, and we take turns by a lock of our own.
+    networked: OnceLock<bool>,
 }
+
+/// How long those wait for their turn at a database that other machines may use.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Nothing is opened yet: a command that keeps no state must not pay for it.
     pub fn at(path: PathBuf) -> Self {
-        Store { path, connection: Mutex::new(None), shared: SharedState::default() }
+        Store {
+            path,
+            connection: Mutex::new(None),
+            shared: SharedState::default(),
+            networked: OnceLock::new(),
+        }
     }
 
     /// One in a folder that several admins use.
@@ -104,13 +117,17 @@ impl Store {
         let mut copy = Connection::open_in_memory().map_err(fail)?;
         own_files::check(&path)?;
         if path.exists() {
+            let _turn = if space::is_networked(&path) { turn(&path)? } else { None };
             let real = open_unchanged(&path).map_err(fail)?;
             rusqlite::backup::Backup::new(&real, &mut copy)
                 .and_then(|backup| backup.run_to_completion(10_000, Duration::ZERO, None))
                 .map_err(fail)?;
         }
         migrate(&mut copy, &path)?;
-        Ok(Store { path, connection: Mutex::new(Some(copy)), shared: SharedState::default() })
+        let store = Store { connection: Mutex::new(Some(copy)), ..Store::at(path) };
+        // What is in memory is nobody else's.
+        let _ = store.networked.set(false);
+        Ok(store)
     }
 
     /// Runs `work` on the database, opening it first if need be.
@@ -119,7 +136,11 @@ impl Store {
             self.connection.lock().map_err(|_| Trouble::new(Kind::Internal, "state database lock"))?;
         if slot.is_none() {
             self.shared.ready()?;
-            *slot = Some(open(&self.path)?);
+        }
+        let networked = *self.networked.get_or_init(|| space::is_networked(&self.path));
+        let _turn = if networked { turn(&self.path)? } else { None };
+        if slot.is_none() {
+            *slot = Some(open(&self.path, networked)?);
         }
         match slot.as_mut() {
             Some(connection) => work(connection).map_err(|e| self.trouble(&e)),
@@ -140,6 +161,33 @@ impl Store {
 
     fn trouble(&self, error: &rusqlite::Error) -> Trouble {
         from_sqlite(&self.path, error)
+    }
+}
+
+/// Held while somebody works on a database that other machines may use.
+struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn turn(path: &Path) -> Result<Option<Turn>> {
+    let lock = own_files::open(&path.with_extension("db-lock"), Open::Change)?;
+    let begin = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Some(Turn(lock))),
+            Err(TryLockError::WouldBlock) if begin.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("state database {}: another process is at work on it", path.display());
+                return Err(Trouble::new(Kind::Lock, message).retryable());
+            }
+            Err(TryLockError::Error(error)) => return Err(Trouble::io("lock", path, error)),
+        }
     }
 }
 
@@ -166,7 +214,7 @@ fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Trouble {
 fn is_full(path: &Path) -> bool {
     const NEEDED: u64 = 256 * 1024;
     let folder = path.parent().unwrap_or(path);
-    crate::world::fs::space::space(folder).is_ok_and(|space| space.free_bytes < NEEDED)
+    space::space(folder).is_ok_and(|space| space.free_bytes < NEEDED)
 }
 
 /// Opens a database without leaving a trace: even a reader makes the files of the write-ahead log, where nobody has
@@ -180,7 +228,7 @@ fn open_unchanged(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path, networked: bool) -> Result<Connection> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Trouble::io("create", folder, e))?;
     }
@@ -198,9 +246,9 @@ fn open(path: &Path) -> Result<Connection> {
     let real = real_path(&LiveEyes, path);
     let mut connection = Connection::open_with_flags(real, flags).map_err(fail)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(fail)?;
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
-        .map_err(fail)?;
+    let mode = if networked { "DELETE" } else { "WAL" };
+    let set = format!("PRAGMA journal_mode = {mode}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
+    connection.execute_batch(&set).map_err(fail)?;
     migrate(&mut connection, path)?;
     Ok(connection)
 }
@@ -245,6 +293,40 @@ mod tests {
         store.with(|c| c.pragma_update(None, "user_version", 99)).unwrap();
         let error = Store::at(path).with(|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), Kind::UnknownFormat);
+    }
+
+    #[test]
+    fn where_other_machines_may_work_on_it_there_is_no_write_ahead_log_and_one_works_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let store = || {
+            let store = Store::at(path.clone());
+            store.networked.set(true).unwrap();
+            store
+        };
+        let mode = |c: &mut Connection| c.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+        // One that was made on a disk of its own is changed.
+        assert_eq!(Store::at(path.clone()).with(mode).unwrap(), "wal");
+        assert_eq!(store().with(mode).unwrap(), "delete");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let store = store();
+                    for _ in 0..20 {
+                        let alone = |_: &mut Connection| {
+                            let before = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                            std::thread::sleep(Duration::from_millis(1));
+                            inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                            Ok(before)
+                        };
+                        assert_eq!(store.with(alone).unwrap(), 0);
+                    }
+                });
+            }
+        });
+        assert!(!path.with_extension("db-wal").exists());
+        assert!(!space::is_networked(dir.path()) && !space::is_networked(&dir.path().join("not/there")));
     }
 
     #[test]
