@@ -186,6 +186,15 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
     let whole =
         |(_, entry): &(&u64, &LedgerEntry)| !matches!(entry.progress, Progress::Begun | Progress::Broken);
     let published = ledger.publications().first().map(|first| first.number);
+    // One that was cut short is gone on with.
+    let description = format!("adopted from {}", args.env);
+    let is_begun = |(_, entry): &(&u64, &LedgerEntry)| {
+        entry.progress == Progress::Solved && entry.description.as_ref() == Some(&description)
+    };
+    let begun = ledger.entries().iter().find(is_begun).map(|(number, _)| *number);
+    if let Some(number) = begun.filter(|_| published.is_none()) {
+        return build(cx, BuildArgs { name, number: Some(number), ..BuildArgs::default() }).await;
+    }
     if let Some(first) = published.or(ledger.entries().iter().find(whole).map(|(number, _)| *number)) {
         return Err(Trouble::new(
             Kind::Exists,
@@ -193,7 +202,7 @@ pub async fn adopt(cx: Cx, args: AdoptArgs) -> Result<Built> {
         )
         .hint("`moonstack generation solve` begins the next one; --name makes another line"));
     }
-    let description = Some(format!("adopted from {}", args.env));
+    let description = Some(description);
     let solved = solve(
         cx.clone(),
         SolveArgs {
