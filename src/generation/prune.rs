@@ -49,23 +49,20 @@ pub struct Pruned {
 
 pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
     let names = match &args.name {
-        Some(name) => {
-            Ledger::existing(&cx, name)?;
-            vec![Ledger::ours(&cx, Place::of(&cx, name)?)?.place.name]
-        }
+        Some(name) => vec![Ledger::existing(&cx, name)?.place.name],
         None => Place::names(&cx)?,
     };
     let mut out = Pruned { removed: Vec::new(), kept: Vec::new(), dry_run: args.dry_run };
     for name in names {
         // Those of another Spack are for that one to prune.
-        match Ledger::ours(&cx, Place::of(&cx, &name)?) {
-            Err(trouble) if trouble.is(Kind::Refused) => {
+        let ledger = match Ledger::ours(&cx, Place::of(&cx, &name)?) {
+            Err(trouble) if trouble.is(Kind::Refused) && args.name.is_none() => {
                 cx.world.say(format!("left alone: {}", trouble.message()));
                 continue;
             }
-            other => other.map(drop)?,
-        }
-        for (number, why) in judged(&cx, &name, args.keep.unwrap_or(5).max(1))? {
+            other => other?,
+        };
+        for (number, why) in judged(&cx, &ledger, args.keep.unwrap_or(5).max(1))? {
             let spared = |why| Spared { name: name.clone(), number, why };
             if let Some(why) = why {
                 out.kept.push(spared(why));
@@ -93,8 +90,7 @@ pub async fn prune(cx: Cx, args: PruneArgs) -> Result<Pruned> {
 }
 
 /// Each generation, oldest first, with the reason why it stays, if there is one.
-fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>> {
-    let ledger = Ledger::read(cx, Place::of(cx, name)?)?;
+fn judged(cx: &Cx, ledger: &Ledger, keep: usize) -> Result<Vec<(u64, Option<String>)>> {
     let mut out = Vec::new();
     let mut rank = 0;
     for (place, (number, entry)) in ledger.entries().iter().rev().enumerate() {
@@ -103,18 +99,18 @@ fn judged(cx: &Cx, name: &str, keep: usize) -> Result<Vec<(u64, Option<String>)>
             out.push((*number, None));
             continue;
         }
-        if place > 0 && came_to_nothing(&ledger, *number, entry) {
-            out.push((*number, guards::guard(cx, &ledger, *number)?.map(|guard| guard.why)));
+        if place > 0 && came_to_nothing(ledger, *number, entry) {
+            out.push((*number, guards::guard(cx, ledger, *number)?.map(|guard| guard.why)));
             continue;
         }
         let why = if rank < keep {
             Some(format!("it is one of the newest {keep}"))
-        } else if let Some(guard) = guards::guard(cx, &ledger, *number)? {
+        } else if let Some(guard) = guards::guard(cx, ledger, *number)? {
             Some(guard.why)
-        } else if guards::is_way_back(cx, &ledger, *number) {
+        } else if guards::is_way_back(cx, ledger, *number) {
             Some("a rollback would go to it".to_owned())
         } else {
-            wanted(cx, &ledger, *number, entry, rank)?
+            wanted(cx, ledger, *number, entry, rank)?
         };
         out.push((*number, why));
         rank += 1;

@@ -144,12 +144,12 @@ async fn on_the_web(mirror: &Mirror, specs: Vec<&SpecRow>, looked: &mut MirrorBi
         }
     };
     let base = mirror.fetch.url.trim_end_matches('/').to_owned();
-    let questions: Vec<SpecRow> = specs.into_iter().cloned().collect();
-    let ask = |row: SpecRow| {
-        let (web, base) = (&web, &base);
-        async move { (row.hash.clone(), at_server(web, base, &row, mirror).await) }
-    };
-    let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
+    let (web, base) = (&web, &base);
+    let questions: Vec<_> = specs
+        .into_iter()
+        .map(|row| async move { (row.hash.clone(), at_server(web, base, row, mirror).await) })
+        .collect();
+    let mut answers = stream::iter(questions).buffer_unordered(AT_ONCE);
     while let Some((hash, answer)) = answers.next().await {
         match answer {
             Ok(Some(found)) => {

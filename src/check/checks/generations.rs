@@ -1,7 +1,5 @@
 //! Do users stand on a whole generation, does Spack know it, and do ledger and folders agree?
 
-use std::path::Path;
-
 use super::super::definition::{Check, CheckContext, Looking};
 use super::super::finding::{Finding, some};
 use crate::base::Result;
@@ -13,7 +11,7 @@ use crate::site::Cx;
 use crate::spack::drive::session::Scope;
 use crate::spack::environment;
 use crate::world::fs::eyes::FileKind;
-use crate::world::fs::real::{is_same_path, is_within};
+use crate::world::fs::real::is_within;
 
 pub const CHECK: Check = Check {
     name: "generations",
@@ -67,7 +65,7 @@ fn series(cx: &Cx, place: Place) -> Result<Vec<Finding>> {
         return Ok(vec![Finding::skipped(format!("they are of another Spack, {}", owner.spack.display()))]);
     }
     let mut out = Vec::new();
-    out.extend(link(cx, &ledger.place)?);
+    out.extend(link(cx, &ledger)?);
     if let Ok(Some(number)) = ledger.place.current(cx) {
         out.extend(current(cx, &ledger, number)?);
     }
@@ -77,12 +75,13 @@ fn series(cx: &Cx, place: Place) -> Result<Vec<Finding>> {
 }
 
 /// What stands where users follow a link. None stands there before the first publication.
-fn link(cx: &Cx, place: &Place) -> Result<Option<Finding>> {
-    let (eyes, link) = (&*cx.world.eyes, &place.link);
+fn link(cx: &Cx, ledger: &Ledger) -> Result<Option<Finding>> {
+    let (eyes, place) = (&*cx.world.eyes, &ledger.place);
+    let link = &place.link;
     let shown = link.display();
     let back = format!("moonstack generation rollback {}", place.name);
     let Some(stat) = there(eyes.lstat(link))? else {
-        let was_published = Ledger::read(cx, place.clone())?.publications().last().map(|p| p.number);
+        let was_published = ledger.publications().last().map(|p| p.number);
         return Ok(was_published.map(|number| {
             Finding::fail(format!("{shown} is gone; users were on generation {number}"))
                 .fix(format!("{back} --to {number}"))
@@ -143,11 +142,13 @@ fn current(cx: &Cx, ledger: &Ledger, number: u64) -> Result<Vec<Finding>> {
 fn listed(cx: &Cx, ledger: &Ledger) -> Result<Option<Finding>> {
     let (eyes, outside) = (&*cx.world.eyes, Scope::open(cx, None)?);
     let known = environment::list(eyes, &outside.config)?;
-    let is_known = |folder: &Path| known.iter().any(|info| is_same_path(eyes, &info.path, folder));
     let mut unknown = Vec::new();
     for (number, entry) in ledger.entries().iter().filter(|(_, entry)| entry.progress >= Progress::Built) {
         let folder = ledger.place.generation(*number);
-        if entry.removing.is_none() && eyes.is_folder(&folder)? && !is_known(&folder) {
+        if entry.removing.is_none()
+            && eyes.is_folder(&folder)?
+            && environment::in_folder(eyes, &known, &folder).is_none()
+        {
             unknown.push(number.to_string());
         }
     }

@@ -114,9 +114,7 @@ impl Ledger {
     pub async fn locked(cx: &Cx, name: &str) -> Result<(Ledger, Option<OwnLock>)> {
         let place = Place::of(cx, name)?;
         let lock = locks::named(cx, &Ledger::turn(name)).await?;
-        let mut ledger = Ledger::ours(cx, place)?;
-        ledger.notice(cx).await;
-        Ok((ledger, lock))
+        Ok((Ledger::noticed(cx, place).await?, lock))
     }
 
     /// The same for those who cannot wait: whoever holds the lock, or a folder in which nothing can be written, must not
@@ -124,11 +122,7 @@ impl Ledger {
     pub async fn locked_soon(cx: &Cx, name: &str) -> Result<(Ledger, Option<OwnLock>)> {
         let place = Place::of(cx, name)?;
         match locks::named_within(cx, &Ledger::turn(name), SOON).await {
-            Ok(lock) => {
-                let mut ledger = Ledger::ours(cx, place)?;
-                ledger.notice(cx).await;
-                Ok((ledger, lock))
-            }
+            Ok(lock) => Ok((Ledger::noticed(cx, place).await?, lock)),
             // What somebody has put in the place of the lock is for an admin to look at.
             Err(trouble) if trouble.is(Kind::Cancelled) || trouble.is(Kind::Refused) => Err(trouble),
             Err(trouble) => {
@@ -136,6 +130,13 @@ impl Ledger {
                 Ok((Ledger::ours(cx, place)?, None))
             }
         }
+    }
+
+    /// As they are for who has the lock.
+    async fn noticed(cx: &Cx, place: Place) -> Result<Ledger> {
+        let mut ledger = Ledger::ours(cx, place)?;
+        ledger.notice(cx).await;
+        Ok(ledger)
     }
 
     /// Those of this Spack and store; others are refused.

@@ -1,7 +1,7 @@
 //! Whose generations they are. Two Spacks of one account may share a stack folder: what the one has made is nothing
 //! that the other may publish over, and its packages are not in the other's store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,5 @@ pub fn check(cx: &Cx, name: &str, owner: Option<&Owner>, folders: &[PathBuf]) ->
 fn is_listed(cx: &Cx, folders: &[PathBuf]) -> Result<bool> {
     let (eyes, outside) = (&*cx.world.eyes, Scope::open(cx, None)?);
     let known = environment::list(eyes, &outside.config)?;
-    let is_one = |path: &Path| folders.iter().any(|folder| is_same_path(eyes, folder, path));
-    Ok(known.iter().any(|info| is_one(&info.path)))
+    Ok(folders.iter().any(|folder| environment::in_folder(eyes, &known, folder).is_some()))
 }

@@ -65,7 +65,7 @@ pub async fn untrack(cx: &Cx, place: &Place, number: u64) -> Result<()> {
 fn listed(cx: &Cx, outside: &Scope, folder: &Path) -> Result<Option<String>> {
     let eyes = &*cx.world.eyes;
     let known = environment::list(eyes, &outside.config)?;
-    Ok(known.into_iter().find(|e| is_same_path(eyes, &e.path, folder)).map(|e| e.name))
+    Ok(environment::in_folder(eyes, &known, folder).map(|info| info.name.clone()))
 }
 
 /// What a generation is called in Spack's list, and where that is.

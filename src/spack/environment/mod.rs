@@ -89,7 +89,16 @@ pub fn list(eyes: &dyn Eyes, config: &Config) -> Result<Vec<EnvironmentInfo>> {
     Ok(survey(eyes, config)?.0)
 }
 
-/// The same, and the entries beside them that lead nowhere, or into what cannot be looked at: Spack does not list
+/// Of the environments that are known, the one in a folder, however its path is written.
+pub fn in_folder<'k>(
+    eyes: &dyn Eyes,
+    known: &'k [EnvironmentInfo],
+    folder: &Path,
+) -> Option<&'k EnvironmentInfo> {
+    known.iter().find(|info| is_same_path(eyes, &info.path, folder))
+}
+
+/// All environments, and the entries beside them that lead nowhere, or into what cannot be looked at: Spack does not list
 /// those, and what they need is not known.
 pub fn survey(eyes: &dyn Eyes, config: &Config) -> Result<(Vec<EnvironmentInfo>, Vec<PathBuf>)> {
     let root = config.environments_root()?.path;

@@ -26,7 +26,7 @@ pub fn environments(cx: &Cx, scope: &Scope, without: &[PathBuf], kind: Kind) -> 
         }
     }
     for folder in &cx.site.loaded.config.environments {
-        if is_left_out(folder) || out.iter().any(|info| is_same_path(eyes, &info.path, folder)) {
+        if is_left_out(folder) || environment::in_folder(eyes, &out, folder).is_some() {
             continue;
         }
         // One that the site names is somewhere, be it not mounted today.
